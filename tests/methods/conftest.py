@@ -1,0 +1,46 @@
+"""What the tests of the methods share: the smallest encoder that holds all an encoder may hold."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sslens.encoders import Convolution, FusedBatchNormalization
+
+
+def _encoder(seed=0, dropout=False):
+    inputs = keras.Input((16, 16, 1))
+    maps = inputs
+    for index, channels in enumerate((3, 6)):
+        initializer = keras.initializers.HeNormal(seed=10 * seed + index)
+        convolution = Convolution(
+            channels,
+            3,
+            strides=2,
+            padding="same",
+            use_bias=False,
+            kernel_initializer=initializer,
+            name=f"convolution{index}",
+        )
+        maps = FusedBatchNormalization(momentum=0.9, epsilon=1e-5, name=f"norm{index}")(
+            convolution(maps)
+        )
+        maps = keras.layers.ReLU()(maps)
+    features = keras.layers.GlobalAveragePooling2D()(maps)
+    if dropout:
+        features = keras.layers.Dropout(0.4, seed=seed, name="dropout")(features)
+    return keras.Model(inputs, features, name="encoder")
+
+
+@pytest.fixture
+def encoder_of():
+    """A function of (seed, dropout) to a fresh encoder of 16x16 images."""
+    return _encoder
+
+
+@pytest.fixture
+def two_views():
+    """Two batches of eight images, alike in pairs."""
+    rng = np.random.default_rng(5)
+    images = rng.normal(size=(8, 16, 16, 1))
+    return [tf.constant(images + 0.3 * rng.normal(size=images.shape), tf.float32) for _ in range(2)]

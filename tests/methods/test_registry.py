@@ -1,0 +1,209 @@
+"""What every method keeps: found by its files, told by its schema, trained by the engine."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import yaml
+
+import sslens
+from sslens.methods import load_method, method_names, schema_path
+from sslens.optimizers import build_optimizer
+from sslens.settings import pretraining_settings
+from sslens.training import compile_step
+
+OPTIMIZER = {
+    "name": "sgd",
+    "learning_rate": 0.05,
+    "schedule": "constant",
+    "warmup": 0.0,
+    "weight_decay": 0.0,
+    "momentum": 0.9,
+}
+
+
+def default_options(name):
+    """What a method is told by a configuration that tells it nothing."""
+    config = {
+        "pretraining": {},
+        "pretrainings": {"it": {"method": name, "pretext": "none"}},
+        "pretexts": {"none": []},
+        "encoder": {},
+    }
+    return pretraining_settings(config, "it", "model_1")["options"]
+
+
+def build(name, encoder, seed=0):
+    return load_method(name)(encoder, default_options(name), seed)
+
+
+def train(method, views):
+    """One step of plain gradient descent; the loss before it."""
+    with tf.GradientTape() as tape:
+        loss, _ = method.loss(*views)
+    gradients = tape.gradient(loss, method.trainable_variables)
+    for variable, gradient in zip(method.trainable_variables, gradients, strict=True):
+        variable.assign_sub(0.05 * gradient)
+    method.after_step(tf.constant(0.5))
+    return float(loss)
+
+
+def step_of(method):
+    """The training step of the engine, on views that are given."""
+    optimizer = build_optimizer(OPTIMIZER, 10, method.trainable_variables)
+    step = compile_step(
+        lambda batch, seed: (method.loss(*batch)[0], {}),
+        method.trainable_variables,
+        optimizer,
+        method.after_step,
+    )
+    return lambda views, progress=0.5: step(
+        tuple(views), tf.zeros(2, tf.int32), tf.constant(progress)
+    )
+
+
+def test_both_methods_are_known():
+    assert {"byol", "contrastive"} <= set(method_names())
+    assert method_names() == sorted(method_names())
+
+
+def test_an_unknown_method_is_named_beside_the_known():
+    with pytest.raises(ValueError, match="'simclr'.*byol, contrastive"):
+        load_method("simclr")
+
+
+def test_naming_the_methods_imports_none_of_them():
+    """The Snakefile asks for the names, and must not wait for TensorFlow."""
+    scripts = Path(sslens.__file__).parent.parent
+    code = (
+        "import json, sys; from sslens.methods import method_names, schema_path; method_names(); "
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=scripts, capture_output=True, text=True, check=True
+    )
+    modules = json.loads(out.stdout)
+    assert "sslens.methods" in modules
+    assert not {"tensorflow", "keras"} & set(modules)
+    assert not [name for name in modules if name.startswith("sslens.methods.")]
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_the_schema_is_one_and_refuses_unknown_keys(name):
+    schema = yaml.safe_load(schema_path(name).read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    assert validator.is_valid({})
+    assert validator.is_valid(default_options(name))
+    assert not validator.is_valid({"no such key": 1})
+    assert all("description" in entry for entry in schema["properties"].values())
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_loss_and_embeddings(name, encoder_of, two_views):
+    method = build(name, encoder_of())
+    loss, embeddings = method.loss(*two_views)
+    assert loss.shape == ()
+    assert np.isfinite(loss)
+    assert embeddings.shape == (8, default_options(name)["projector"]["output"])
+    assert np.std(embeddings, axis=0).min() > 0
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_variables_hold_everything_once(name, encoder_of):
+    method = build(name, encoder_of(dropout=True))
+    everything = [id(variable) for variable in method.variables]
+    assert len(set(everything)) == len(everything)
+    trained = [id(variable) for variable in method.trainable_variables]
+    assert len(set(trained)) == len(trained)
+    assert set(trained) < set(everything)
+    # whatever network the method keeps, all of it is there
+    networks = [value for value in vars(method).values() if isinstance(value, keras.Model)]
+    assert networks
+    assert {id(v) for network in networks for v in network.variables} == set(everything)
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_variables_stand_in_the_same_order_in_every_build(name, encoder_of):
+    builds = [build(name, encoder_of(seed, True), seed) for seed in (0, 1)]
+    layouts = [[(v.name, tuple(v.shape)) for v in method.variables] for method in builds]
+    assert layouts[0] == layouts[1]
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_variables_are_all_that_a_checkpoint_must_hold(name, encoder_of, two_views):
+    """Taken to another build, with other weights, they repeat a training bit for bit."""
+    method, other = (build(name, encoder_of(seed, True), seed) for seed in (0, 1))
+    train(method, two_views)
+    state = [variable.numpy() for variable in method.variables]
+    ends = []
+    for one in (method, other):
+        for variable, array in zip(one.variables, state, strict=True):
+            variable.assign(array)
+        losses = [train(one, two_views) for _ in range(2)]
+        ends.append((losses, [variable.numpy() for variable in one.variables]))
+    assert ends[0][0] == ends[1][0]
+    for a, b, variable in zip(ends[0][1], ends[1][1], method.variables, strict=True):
+        assert np.array_equal(a, b), variable.path
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_the_seed_decides_the_heads(name, encoder_of):
+    methods = [build(name, encoder_of(), seed) for seed in (0, 0, 1)]
+    kernels = [
+        [v.numpy() for v in m.variables if v.path.endswith("hidden/kernel")] for m in methods
+    ]
+    assert kernels[0]
+    for first, twin, other in zip(*kernels, strict=True):
+        assert np.array_equal(first, twin)
+        assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_every_trainable_variable_has_a_gradient(name, encoder_of, two_views):
+    method = build(name, encoder_of())
+    with tf.GradientTape() as tape:
+        loss, _ = method.loss(*two_views)
+    gradients = tape.gradient(loss, method.trainable_variables)
+    for variable, gradient in zip(method.trainable_variables, gradients, strict=True):
+        assert gradient is not None, variable.path
+        assert np.abs(gradient).max() > 0, variable.path
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_a_step_trains_in_training_mode(name, encoder_of, two_views):
+    """Batch normalisation normalises by the batch, and its moving statistics follow."""
+    encoder = encoder_of()
+    method = build(name, encoder)
+    moving = [v for v in method.variables if v.name.startswith("moving_")]
+    assert len(moving) >= 2 * 3
+    before = [v.numpy() for v in moving]
+    losses = [float(step_of(method)(two_views)["loss"])]
+    for variable, old in zip(moving, before, strict=True):
+        assert np.abs(variable - old).max() > 0, variable.path
+    # the loss is blind to the moving statistics
+    state = [v.numpy() for v in method.variables]
+    for garbage in (1.0, 100.0):
+        for variable, old in zip(method.variables, state, strict=True):
+            moved = variable.name.startswith("moving_")
+            variable.assign(np.full_like(old, garbage) if moved else old)
+        losses.append(float(method.loss(*two_views)[0]))
+    assert losses[1] == losses[2]
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_training_lowers_the_loss_and_changes_the_encoder_that_was_given(
+    name, encoder_of, two_views
+):
+    encoder = encoder_of()
+    before = encoder.get_layer("convolution1").kernel.numpy()
+    step = step_of(build(name, encoder))
+    losses = [float(step(two_views)["loss"]) for _ in range(12)]
+    assert np.mean(losses[-3:]) < losses[0]
+    assert not np.allclose(encoder.get_layer("convolution1").kernel, before, atol=1e-4)

@@ -1,0 +1,5 @@
+"""Places that the tests need."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent

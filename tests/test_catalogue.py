@@ -1,0 +1,381 @@
+"""The catalogue draws what the recipe of the published data sets says, the same row every time."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from scipy import stats
+
+from sslens.catalogue import (
+    CLASSES,
+    COLUMNS,
+    draw_catalogue,
+    einstein_radius,
+    quantile,
+    read_catalogue,
+    write_catalogue,
+)
+
+CONFIG = Path(__file__).parent.parent / "config" / "datasets.yaml"
+RECIPES = yaml.safe_load(CONFIG.read_text())["datasets"]
+COSMOLOGY = {"H0": 70.0, "Om0": 0.3, "Ob0": 0.05}
+
+
+@pytest.fixture(scope="module")
+def frame():
+    return draw_catalogue("model_1", RECIPES["model_1"], "train", 3000)
+
+
+def points(frame, label, column):
+    """(images, masses) of one class."""
+    return np.stack(frame.loc[frame["label"] == label, column])
+
+
+def follows(values, distribution):
+    """Kolmogorov-Smirnov: the values may well be draws of the distribution (fixed seed)."""
+    return stats.kstest(np.ravel(values), distribution).pvalue > 1e-3
+
+
+def changed(recipe, path, value):
+    """A copy of the recipe with the setting at a dotted path replaced, or deleted (`...`)."""
+    recipe = copy.deepcopy(recipe)
+    *parents, last = path.split(".")
+    section = recipe
+    for key in parents:
+        section = section[key]
+    if value is ...:
+        del section[last]
+    else:
+        section[last] = value
+    return recipe
+
+
+# --- Einstein radii -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mass", "distances", "arcsec"),
+    [
+        (1e12, "luminosity", 1.2815),
+        (3e10, "luminosity", 0.2220),
+        (1e10, "luminosity", 0.1281),
+        (3e8, "luminosity", 0.0222),
+        (1e12, "angular_diameter", 1.6645),
+    ],
+)
+def test_einstein_radius_of_a_mass(mass, distances, arcsec):
+    assert einstein_radius(mass, COSMOLOGY, 0.5, 1.0, distances) == pytest.approx(arcsec, abs=6e-5)
+
+
+def test_einstein_radius_takes_arrays():
+    masses = np.array([[1e12, 3e10], [1e10, 3e8]])
+    radii = einstein_radius(masses, COSMOLOGY, 0.5, 1.0, "luminosity")
+    assert radii.shape == (2, 2)
+    np.testing.assert_allclose(radii, [[1.2815, 0.2220], [0.1281, 0.0222]], atol=6e-5)
+
+
+@pytest.mark.parametrize(("z_lens", "z_source"), [(1.0, 0.5), (0.5, 0.5), (0.0, 1.0)])
+def test_a_lens_is_in_front_of_its_source(z_lens, z_source):
+    with pytest.raises(ValueError, match="0 < lens < source"):
+        einstein_radius(1e12, COSMOLOGY, z_lens, z_source, "luminosity")
+
+
+def test_unknown_distances():
+    with pytest.raises(ValueError, match="'comoving' is not one of luminosity, angular_diameter"):
+        einstein_radius(1e12, COSMOLOGY, 0.5, 1.0, "comoving")
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_larger_split_changes_no_row(name):
+    small = draw_catalogue(name, RECIPES[name], "train", 20)
+    large = draw_catalogue(name, RECIPES[name], "train", 50)
+    pd.testing.assert_frame_equal(small, large.head(20))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        draw_catalogue("model_1", RECIPES["model_1"], "test", 30),
+        draw_catalogue("model_1", RECIPES["model_1"], "validation", 30),
+        draw_catalogue("model_1", RECIPES["model_1"] | {"seed": 99}, "train", 30),
+    ],
+    ids=["test", "validation", "seed"],
+)
+def test_splits_and_seeds_share_no_draw(frame, other):
+    for column in ("source_x", "source_y", "noise_seed", "exposure_time"):
+        assert not set(frame[column]) & set(other[column])
+
+
+def test_data_sets_have_seeds_of_their_own():
+    assert len({recipe["seed"] for recipe in RECIPES.values()}) == len(RECIPES)
+
+
+def test_rows_stay_what_they_were(frame):
+    """Fixed figures: a change of how draws are made would change every published catalogue."""
+    first, second = frame.iloc[0], frame.iloc[1]
+    assert first["noise_seed"] == 8130855662430224540
+    assert first["source_x"] == pytest.approx(-0.10157705156570529, rel=1e-12)
+    assert first["log10_axion_mass"] == pytest.approx(-23.51469729129594, rel=1e-12)
+    assert second["subhalo_mass"][24] == pytest.approx(2635759.206855917, rel=1e-12)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 10])
+def test_classes_take_turns(size):
+    frame = draw_catalogue("model_2", RECIPES["model_2"], "test", size)
+    assert list(frame["label"]) == [CLASSES[i % 3] for i in range(size)]
+    assert list(frame["image_id"]) == [f"model_2-test-{i:07d}" for i in range(size)]
+    assert list(frame.columns) == list(COLUMNS)
+
+
+def test_noise_seeds_are_distinct_and_not_negative(frame):
+    assert frame["noise_seed"].dtype == np.int64
+    assert frame["noise_seed"].min() >= 0
+    assert frame["noise_seed"].is_unique
+
+
+def test_another_prior_of_one_parameter_leaves_the_others(frame):
+    recipe = changed(RECIPES["model_1"], "lens.mass", {"log_uniform": [5e11, 2e12]})
+    recipe = changed(recipe, "lens.e2", {"uniform": [-0.1, 0.1]})
+    other = draw_catalogue("model_1", recipe, "train", 30)
+    kept = [name for name in COLUMNS if name not in ("einstein_radius", "lens_e2")]
+    pd.testing.assert_frame_equal(other[kept], frame.head(30)[kept])
+    assert follows(np.log(other["einstein_radius"] ** 2), stats.uniform(*log_span(recipe)).cdf)
+    assert other["lens_e2"].nunique() == 30
+
+
+def log_span(recipe):
+    """Lowest logarithm and span of theta_E^2 under the recipe's log-uniform mass."""
+    low, high = recipe["lens"]["mass"]["log_uniform"]
+    radius = einstein_radius(low, COSMOLOGY, 0.5, 1.0, "luminosity")
+    return 2 * np.log(radius), np.log(high / low)
+
+
+# --- distributions --------------------------------------------------------------------------------
+
+
+def test_constants_of_the_recipe(frame):
+    constants = {
+        "lens_x": 0.0,
+        "lens_y": 0.0,
+        "lens_e1": 0.1,
+        "lens_e2": 0.0,
+        "gamma1": 0.05,
+        "gamma2": 0.0,
+        "source_R_sersic": 0.25,
+        "source_n_sersic": 1.0,
+        "source_e1": -0.1,
+        "source_e2": 0.1,
+        "source_amplitude": 20.0,
+    }
+    for column, value in constants.items():
+        assert (frame[column] == value).all(), column
+    np.testing.assert_allclose(frame["einstein_radius"], 1.2815, atol=6e-5)
+
+
+def test_source_position_and_exposure_time(frame):
+    for column in ("source_x", "source_y"):
+        assert follows(frame[column], stats.uniform(-0.35, 0.7).cdf)
+    assert abs(np.corrcoef(frame["source_x"], frame["source_y"])[0, 1]) < 0.06
+    assert follows(np.log10(frame["exposure_time"]), stats.uniform(3, 0.5).cdf)
+
+
+def test_brightness_is_an_amplitude_or_a_magnitude(frame):
+    assert frame["source_magnitude"].isna().all()
+    for name in ("model_2", "model_3"):
+        other = draw_catalogue(name, RECIPES[name], "test", 9)
+        assert other["source_amplitude"].isna().all()
+        assert (other["source_magnitude"] == 20.0).all()
+        assert other["exposure_time"].nunique() == 1
+
+
+def test_no_sub_has_no_substructure(frame):
+    assert points(frame, "no_sub", "subhalo_mass").shape == (1000, 0)
+    assert frame.loc[frame["label"] != "axion", "log10_axion_mass"].isna().all()
+
+
+def test_cdm_masses(frame):
+    masses = points(frame, "cdm", "subhalo_mass")
+    assert masses.shape == (1000, 25)
+    assert masses.min() >= 1e6
+    assert masses.max() <= 1e10
+    assert masses.sum(axis=1).mean() == pytest.approx(3.8e10, rel=0.04)
+    # The slope of dN/dm, from counts in logarithmic bins.
+    edges = np.logspace(6, 10, 9)
+    counts, _ = np.histogram(masses, edges)
+    middles = np.sqrt(edges[1:] * edges[:-1])
+    slope = np.polyfit(np.log(middles), np.log(counts / np.diff(edges)), 1)[0]
+    assert slope == pytest.approx(-0.9, abs=0.02)
+    assert follows(masses, lambda m: (m**0.1 - 1e6**0.1) / (1e10**0.1 - 1e6**0.1))
+
+
+def test_cdm_places(frame):
+    x, y = points(frame, "cdm", "subhalo_x"), points(frame, "cdm", "subhalo_y")
+    assert follows(np.hypot(x, y), stats.uniform(0.25, 1.75).cdf)
+    assert follows(np.arctan2(y, x), stats.uniform(-np.pi, 2 * np.pi).cdf)
+
+
+def test_cdm_masses_have_their_einstein_radii(frame):
+    masses = points(frame, "cdm", "subhalo_mass")
+    radii = points(frame, "cdm", "subhalo_einstein_radius")
+    np.testing.assert_allclose(radii, 0.1281489 * np.sqrt(masses / 1e10), rtol=1e-6)
+
+
+def test_vortex_masses(frame):
+    masses = points(frame, "axion", "subhalo_mass")
+    assert masses.shape == (1000, 100)
+    np.testing.assert_allclose(masses, 3e8)
+    np.testing.assert_allclose(
+        points(frame, "axion", "subhalo_einstein_radius"), 0.022196, rtol=1e-5
+    )
+
+
+def test_vortex_is_a_straight_line_through_the_centre(frame):
+    x, y = points(frame, "axion", "subhalo_x"), points(frame, "axion", "subhalo_y")
+    log10_mass = frame.loc[frame["label"] == "axion", "log10_axion_mass"].to_numpy()
+    half_length = np.hypot(x[:, -1], y[:, -1])
+    np.testing.assert_allclose(half_length, 0.03 * 1e-22 / 10**log10_mass)
+    assert half_length.min() >= 0.03
+    assert half_length.max() <= 3.0
+    # Evenly spaced between end and opposite end, which is straight and through the centre.
+    t = np.linspace(-1, 1, 100)
+    np.testing.assert_allclose(x, x[:, -1:] * t, atol=1e-12)
+    np.testing.assert_allclose(y, y[:, -1:] * t, atol=1e-12)
+    assert follows(np.arctan2(y[:, -1], x[:, -1]), stats.uniform(-np.pi, 2 * np.pi).cdf)
+
+
+def test_draws_of_an_image_are_independent(frame):
+    axions = frame[frame["label"] == "axion"]
+    x, y = (points(frame, "axion", name)[:, -1] for name in ("subhalo_x", "subhalo_y"))
+    drawn = [np.arctan2(y, x), axions["log10_axion_mass"], axions["source_x"], axions["source_y"]]
+    assert np.abs(np.corrcoef(drawn) - np.eye(4)).max() < 0.1
+    x, y = points(frame, "cdm", "subhalo_x"), points(frame, "cdm", "subhalo_y")
+    drawn = [np.hypot(x, y), np.arctan2(y, x), np.log(points(frame, "cdm", "subhalo_mass"))]
+    assert np.abs(np.corrcoef(np.reshape(drawn, (3, -1))) - np.eye(3)).max() < 0.02
+
+
+def test_axion_masses(frame):
+    log10_mass = frame.loc[frame["label"] == "axion", "log10_axion_mass"]
+    assert follows(log10_mass, stats.uniform(-24, 2).cdf)
+
+
+def test_quantiles_by_hand():
+    u = np.array([0.0, 0.5, 1.0])
+    np.testing.assert_allclose(quantile(3, u), 3.0)
+    np.testing.assert_allclose(quantile({"uniform": [-1, 3]}, u), [-1, 1, 3])
+    np.testing.assert_allclose(quantile({"log_uniform": [1, 100]}, u), [1, 10, 100])
+    linear = {"power_law": {"index": 1.0, "min": 1.0, "max": 3.0}}
+    np.testing.assert_allclose(quantile(linear, u), [1, np.sqrt(5), 3])
+    inverse = {"power_law": {"index": -1.0, "min": 1.0, "max": 100.0}}
+    np.testing.assert_allclose(quantile(inverse, u), [1, 10, 100])
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def test_a_catalogue_is_read_as_it_was_written(frame, tmp_path):
+    write_catalogue(frame, tmp_path / "catalogue.parquet")
+    again = read_catalogue(tmp_path / "catalogue.parquet")
+    pd.testing.assert_frame_equal(again, frame)
+    for column in ("subhalo_mass", "subhalo_x"):
+        assert {values.dtype for values in again[column]} == {np.dtype("float64")}
+
+
+def test_types_do_not_depend_on_the_rows(frame, tmp_path):
+    write_catalogue(frame[frame["label"] == "no_sub"], tmp_path / "part.parquet")
+    schema = pq.read_schema(tmp_path / "part.parquet")
+    assert {name: schema.field(name).type for name in schema.names} == COLUMNS
+
+
+def test_same_catalogue_same_bytes(frame, tmp_path):
+    write_catalogue(frame.head(30), tmp_path / "one.parquet")
+    write_catalogue(
+        draw_catalogue("model_1", RECIPES["model_1"], "train", 30), tmp_path / "two.parquet"
+    )
+    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
+
+
+def test_a_failed_write_leaves_what_was_there(frame, tmp_path, monkeypatch):
+    path = tmp_path / "catalogue.parquet"
+    write_catalogue(frame.head(3), path)
+
+    def full_disk(table, where):
+        Path(where).write_bytes(b"torn")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(pq, "write_table", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        write_catalogue(frame, path)
+    assert [file.name for file in tmp_path.iterdir()] == ["catalogue.parquet"]
+    assert len(read_catalogue(path)) == 3
+
+
+# --- errors ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("source", "folder", "source: 'folder'"),
+        ("seed", -1, "seed: -1"),
+        ("seed", ..., "seed: missing"),
+        ("distances", "comoving", "distances: 'comoving'"),
+        ("deflection_scale", 0, "deflection_scale: 0"),
+        ("lenses", 1, "lenses: unknown key"),
+        ("lens", None, "lens: None is not a mapping"),
+        ("lens.mass", ..., "lens.mass: missing"),
+        ("lens.mass", "1e12", "lens.mass: '1e12' is neither a number"),
+        ("lens.mass", 0.0, "lens.mass: 0.0 must be greater than 0"),
+        ("lens.e1", True, "lens.e1: True"),
+        ("lens.e1", {"uniform": [-1.0, 0.0]}, "lens: ellipticity"),
+        ("lens.gama1", 0.1, "lens.gama1: unknown key"),
+        ("cosmology.Om0", ..., "cosmology.Om0: missing"),
+        ("redshifts.lens", 2.0, "redshifts: the lens (2.0) must be nearer"),
+        ("source_light.x", {"gaussian": [0, 1]}, "source_light.x: unknown prior 'gaussian'"),
+        ("source_light.x", {}, "source_light.x: unknown prior"),
+        ("source_light.x", {"uniform": [1, 2, 3]}, "source_light.x.uniform: [1, 2, 3]"),
+        ("source_light.x", {"uniform": [1.0, -1.0]}, "source_light.x.uniform: [1.0, -1.0]"),
+        ("source_light.x", {"uniform": [0.0, "1e3"]}, "source_light.x.uniform: [0.0, '1e3']"),
+        ("source_light.x", {"log_uniform": [0.0, 1.0]}, "source_light.x.log_uniform"),
+        ("source_light.magnitude", 20.0, "source_light: give one of amplitude and magnitude"),
+        ("source_light.amplitude", ..., "source_light: give one of amplitude and magnitude"),
+        ("substructure.axion", ..., "substructure.axion: missing"),
+        ("substructure.cdm.kind", ..., "substructure.cdm.kind: missing"),
+        ("substructure.cdm.kind", "nfw", "substructure.cdm.kind: 'nfw' is not one of"),
+        ("substructure.cdm.count", 2.5, "substructure.cdm.count: 2.5"),
+        (
+            "substructure.cdm.mass.power_law.min",
+            ...,
+            "substructure.cdm.mass.power_law.min: missing",
+        ),
+        ("substructure.axion.half_length", ..., "substructure.axion.half_length: missing"),
+        ("substructure.no_sub.count", 3, "substructure.no_sub.count: unknown key"),
+        ("instrument.pixels", 64.0, "instrument.pixels: 64.0"),
+        ("instrument.psf_fwhm", ..., "instrument.psf_fwhm: missing"),
+        ("instrument.zero_point", "AB", "instrument.zero_point: 'AB'"),
+    ],
+)
+def test_a_wrong_recipe_is_named_in_one_line(path, value, message):
+    recipe = changed(RECIPES["model_1"], path, value)
+    with pytest.raises(ValueError) as error:
+        draw_catalogue("my_set", recipe, "train", 3)
+    assert str(error.value).startswith(f"my_set: {message}")
+    assert "\n" not in str(error.value)
+
+
+def test_a_magnitude_needs_a_zero_point():
+    recipe = changed(RECIPES["model_2"], "instrument.zero_point", None)
+    with pytest.raises(ValueError, match="model_2: instrument.zero_point: null"):
+        draw_catalogue("model_2", recipe, "train", 3)
+
+
+@pytest.mark.parametrize(("split", "size"), [("val", 3), ("train", -1), ("train", 2.0)])
+def test_wrong_split_or_size(split, size):
+    with pytest.raises(ValueError, match="model_1: "):
+        draw_catalogue("model_1", RECIPES["model_1"], split, size)

@@ -1,0 +1,36 @@
+"""The environments of conda users have the versions of the lock files."""
+
+import re
+
+import pytest
+import yaml
+from paths import ROOT
+
+
+def locked(name: str) -> set[tuple[str, str]]:
+    """(package, version) pairs of a lock file; a package may have several, by Python version."""
+    text = (ROOT / "envs" / f"{name}.lock").read_text()
+    return set(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", ["cpu", "gpu"])
+def test_conda_environment_has_the_locked_versions(name):
+    content = yaml.safe_load((ROOT / "envs" / f"tensorflow-{name}.yaml").read_text())
+    pinned = content["dependencies"][-1]["pip"]
+    assert len(pinned) == 12
+    for requirement in pinned:
+        package, version = re.fullmatch(r"([a-z0-9._-]+)(?:\[.*\])?==(.+)", requirement).groups()
+        assert (package, version) in locked(name), requirement
+
+
+@pytest.mark.parametrize("name", ["cpu", "gpu", "dev"])
+def test_lock_files_hold_hashes_and_no_address(name):
+    text = (ROOT / "envs" / f"{name}.lock").read_text()
+    assert "://" not in text
+    requirements = re.split(r"\n(?=\S)", text.strip())
+    assert len(requirements) > 50
+    assert all("--hash=sha256:" in requirement for requirement in requirements)
+
+
+def test_development_has_the_versions_of_a_run():
+    assert locked("cpu") <= locked("dev")

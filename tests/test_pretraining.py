@@ -1,0 +1,188 @@
+"""Pretraining: what a method is given, what the history tells, and that something was learned."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from paths import ROOT
+
+from sslens import encoders, pretraining
+from sslens.checkpoints import Checkpoint
+from sslens.encoders import build_encoder
+from sslens.pretraining import embedding_spread, pretrain
+from sslens.settings import load, pretraining_settings
+from sslens.training import rows_of_step
+
+OVERLAY = {
+    "encoder": {"width": 2, "stem": "small", "neck": []},
+    "pretraining": {"batch_size": 8, "steps": 6},
+    "pretrainings": {
+        "small-contrastive": {"method": "contrastive", "pretext": "gaussian_noise"},
+        "small-byol": {"method": "byol", "pretext": "dihedral"},
+    },
+}
+CONFIG = load(ROOT / "config", OVERLAY)
+IMAGES = np.random.default_rng(0).normal(size=(24, 16, 16, 1)).astype(np.float32)
+
+
+# --- collapse -------------------------------------------------------------------------------------
+
+
+def spread(embeddings):
+    return {name: float(value) for name, value in embedding_spread(tf.constant(embeddings)).items()}
+
+
+@pytest.mark.parametrize("dimensions", [2, 16, 100])
+def test_even_embeddings_spread_by_one_over_the_root_of_their_dimensions(dimensions):
+    even = np.random.default_rng(0).normal(size=(4000, dimensions)).astype(np.float32)
+    even *= np.random.default_rng(1).exponential(size=(4000, 1))  # the length does not matter
+    measured = spread(even)
+    assert measured["embedding_std_uniform"] == pytest.approx(dimensions**-0.5, rel=1e-6)
+    assert measured["embedding_std"] == pytest.approx(dimensions**-0.5, rel=0.02)
+
+
+def test_collapsed_embeddings_do_not_spread():
+    one = np.random.default_rng(0).normal(size=(1, 16)).astype(np.float32)
+    collapsed = one * np.linspace(1, 50, 40, dtype=np.float32)[:, None]
+    measured = spread(collapsed)
+    assert measured["embedding_std"] == pytest.approx(0, abs=1e-6)
+    assert measured["embedding_std_uniform"] == 0.25
+
+
+def test_the_spread_by_hand():
+    embeddings = np.random.default_rng(0).normal(size=(7, 3)) + 1
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    assert spread(embeddings)["embedding_std"] == pytest.approx(unit.std(axis=0).mean(), rel=1e-5)
+
+
+# --- what a method is given -----------------------------------------------------------------------
+
+
+class Watcher:
+    """A method that learns next to nothing and keeps the views it was shown."""
+
+    shown: list
+
+    def __init__(self, encoder, options, seed):
+        Watcher.shown, Watcher.progress, Watcher.made_of = [], [], (encoder, options, seed)
+        self.trainable_variables = encoder.trainable_variables
+        self.variables = encoder.variables
+        self._encoder = encoder
+
+    def loss(self, first, second):
+        Watcher.shown.append((first.numpy(), second.numpy()))
+        embeddings = self._encoder(first)
+        return tf.reduce_mean(embeddings**2), embeddings
+
+    def after_step(self, progress):
+        Watcher.progress.append(float(progress))
+
+
+@pytest.fixture
+def watched(tmp_path, monkeypatch):
+    """A pretraining whose method is watched, step by step."""
+    inputs = keras.Input((16, 16, 1))
+    dense = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(inputs)))
+    asked = []
+    monkeypatch.setattr(pretraining, "build_encoder", lambda *given: asked.append(given) or dense)
+    monkeypatch.setattr(pretraining, "load_method", {"byol": Watcher}.get)
+    told = pretraining_settings(CONFIG, "small-byol", "of this test")
+    tf.config.run_functions_eagerly(True)
+    try:
+        encoder, _ = pretrain(IMAGES, told, 5, Checkpoint(tmp_path, "x"))
+    finally:
+        tf.config.run_functions_eagerly(False)
+    assert encoder is dense
+    assert asked == [(told["encoder"], (16, 16, 1), 5)]
+    assert Watcher.made_of == (dense, told["options"], 5)
+    return Watcher.shown
+
+
+def test_two_views_of_every_image_by_the_pretext(watched):
+    def pixels(images):
+        return np.sort(images.reshape(len(images), -1), axis=1)
+
+    assert len(watched) == 6
+    for step, (first, second) in enumerate(watched):
+        # the views are flips and rotations of the rows of this step, in their order
+        rows = rows_of_step(24, 8, step, 5)
+        assert np.array_equal(pixels(first), pixels(IMAGES[rows]))
+        assert np.array_equal(pixels(second), pixels(IMAGES[rows]))
+        assert not np.array_equal(first, second)
+        assert not np.array_equal(first, IMAGES[rows])
+        assert not np.array_equal(second, IMAGES[rows])
+
+
+def test_every_step_draws_anew(watched):
+    def turned(view, step):
+        """Which images of a batch the view left as they are."""
+        rows = rows_of_step(24, 8, step, 5)
+        return tuple((view == IMAGES[rows]).all(axis=(1, 2, 3)))
+
+    firsts = [first[k] for first, _ in watched for k in range(8)]
+    assert len({view.tobytes() for view in firsts}) > 24  # more than the images: two passes differ
+    patterns = {turned(view, step) for step, views in enumerate(watched) for view in views}
+    assert len(patterns) > 1
+
+
+def test_the_method_hears_of_the_progress_after_every_step(watched):
+    assert Watcher.progress == pytest.approx([1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1])
+
+
+# --- a pretraining --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Pretrain a small network by the contrastive method, with a seed."""
+
+    def pretrain_small(seed):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(encoders.DEPTHS, "resnet18", (1, 1))
+            told = pretraining_settings(CONFIG, "small-contrastive", "of this test")
+            fresh = build_encoder(told["encoder"], (16, 16, 1), seed)
+            folder = tmp_path_factory.mktemp("pretraining")
+            encoder, history = pretrain(IMAGES, told, seed, Checkpoint(folder, "x"))
+        return fresh, encoder, history
+
+    return pretrain_small
+
+
+@pytest.fixture(scope="module")
+def pretrained(run):
+    return run(3)
+
+
+def test_the_history_tells_what_it_says(pretrained):
+    history = pretrained[2]
+    assert list(history.columns) == [
+        "epoch",
+        "step",
+        "loss",
+        "embedding_std",
+        "embedding_std_uniform",
+        "images_per_second",
+        "learning_rate",
+    ]
+    assert history["epoch"].tolist() == [1, 2]
+    assert history["step"].tolist() == [3, 6]
+    assert np.isfinite(history.to_numpy(float)).all()
+    assert history["embedding_std_uniform"].tolist() == [0.125, 0.125]  # of 64 dimensions
+    assert history["embedding_std"].between(0.01, 0.126).all()
+    peak = CONFIG["pretraining"]["optimizer"]["learning_rate"]
+    assert history["learning_rate"].between(0, peak * (1 + 1e-6)).all()
+
+
+def test_it_changes_every_weight_and_statistic_of_the_encoder(pretrained):
+    fresh, encoder, _ = pretrained
+    assert [v.path for v in encoder.variables] == [v.path for v in fresh.variables]
+    for before, after in zip(fresh.variables, encoder.variables, strict=True):
+        assert not np.array_equal(before.numpy(), after.numpy()), after.path
+
+
+def test_the_same_seed_gives_the_same_bits(pretrained, run):
+    _, encoder, history = run(3)
+    for one, other in zip(encoder.get_weights(), pretrained[1].get_weights(), strict=True):
+        assert one.tobytes() == other.tobytes()
+    timeless = history.drop(columns="images_per_second")
+    assert timeless.equals(pretrained[2].drop(columns="images_per_second"))

@@ -1,0 +1,301 @@
+"""TFRecords: what goes in comes out, for anyone who reads the manifest; damage is told by name."""
+
+import hashlib
+import itertools
+import json
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sslens import preprocessing, records
+from sslens.classes import CLASSES
+from sslens.files import read_json, write_json
+from sslens.records import describe, load_split, read_split, shard_slice, write_shard
+
+SIZE, SIDE = 23, 6
+
+
+def draw(size=SIZE, side=SIDE, seed=0, split="train"):
+    """Ids, class names and images with every kind of float in them."""
+    rng = np.random.default_rng(seed)
+    images = rng.normal(size=(size, side, side)).astype(np.float32)
+    images[0, 0, :5] = [0.0, -0.0, 1e-45, np.finfo(np.float32).max, -1e30]
+    labels = [CLASSES[label] for label in rng.integers(3, size=size)]
+    return [f"{split}-é{index}" for index in range(size)], labels, images
+
+
+def shard_name(shard, shards):
+    return f"{shard:05d}-of-{shards:05d}.tfrecord"
+
+
+def write_split(folder, split, shards, content):
+    paths = []
+    for shard in range(shards):
+        rows = shard_slice(len(content[0]), shard, shards)
+        path = folder / split / shard_name(shard, shards)
+        assert write_shard(path, *(part[rows] for part in content)) == len(content[0][rows])
+        paths.append(str(path))
+    return paths
+
+
+@pytest.fixture
+def content():
+    return draw()
+
+
+@pytest.fixture
+def data(tmp_path, content):
+    """A data set of three shards for training and one for the test, with its manifest."""
+    paths = write_split(tmp_path, "train", 3, content)
+    paths += write_split(tmp_path, "test", 1, draw(size=4, seed=1, split="test"))
+    write_json(tmp_path / "manifest.json", describe("model_9", paths))
+    return tmp_path
+
+
+@pytest.fixture
+def small_batches(monkeypatch):
+    """So that a shard of few images is read in several batches."""
+    monkeypatch.setattr(records, "BATCH", 3)
+
+
+def told_by(error):
+    """The message of an error: one line."""
+    message = str(error.value)
+    assert "\n" not in message
+    assert "delete" in message
+    return message
+
+
+# --- shards ---------------------------------------------------------------------------------------
+
+
+def test_shards_cover_every_row_once_in_order_and_evenly():
+    for size in [*range(40), 1499, 1500, 75_000]:
+        for shards in [*range(1, 12), 64]:
+            slices = [shard_slice(size, shard, shards) for shard in range(shards)]
+            assert slices[0].start == 0
+            assert slices[-1].stop == size
+            pairs = itertools.pairwise(slices)
+            assert all(before.stop == after.start for before, after in pairs)
+            lengths = [part.stop - part.start for part in slices]
+            assert max(lengths) - min(lengths) <= 1
+
+
+# --- round trip -----------------------------------------------------------------------------------
+
+
+def test_round_trip_is_bit_for_bit_over_several_shards(data, content, small_batches):
+    image_ids, labels, images = content
+    split = read_split(data / "manifest.json", "train")
+    assert split.image_ids.tolist() == image_ids
+    assert [CLASSES[label] for label in split.labels] == labels
+    assert split.images.shape == (SIZE, SIDE, SIDE, 1)
+    assert split.images.dtype == np.float32
+    assert split.images[..., 0].tobytes() == images.tobytes()
+
+
+def test_splits_do_not_mix(data):
+    split = read_split(data / "manifest.json", "test")
+    image_ids, _, images = draw(size=4, seed=1, split="test")
+    assert split.image_ids.tolist() == image_ids
+    assert np.array_equal(split.images[..., 0], images)
+
+
+def test_other_dtypes_and_layouts_are_stored_as_float32(tmp_path):
+    image = np.asfortranarray(np.arange(12, dtype=">f8").reshape(3, 4) / 7)
+    path = tmp_path / "train" / shard_name(0, 1)
+    write_shard(path, ["a", "b"], ["cdm", "axion"], iter([image, image[::-1]]))
+    write_json(tmp_path / "manifest.json", describe("x", [str(path)]))
+    split = read_split(tmp_path / "manifest.json", "train")
+    assert np.array_equal(split.images[0, ..., 0], image.astype(np.float32))
+    assert np.array_equal(split.images[1, ..., 0], image[::-1].astype(np.float32))
+    assert split.labels.tolist() == [1, 0]
+
+
+def test_the_manifest_describes_what_is_there(data, content):
+    manifest = read_json(data / "manifest.json")
+    assert manifest["dataset"] == "model_9"
+    assert manifest["classes"] == {"axion": 0, "cdm": 1, "no_sub": 2}
+    assert manifest["schema"]["image"] == {"type": "bytes", "dtype": "<f4", "shape": [6, 6, 1]}
+    train = manifest["splits"]["train"]
+    assert train["images"] == SIZE
+    assert train["images_per_class"] == {name: content[1].count(name) for name in CLASSES}
+    assert [shard["images"] for shard in train["shards"]] == [7, 8, 8]
+    for index, shard in enumerate(train["shards"]):
+        assert shard["file"] == shard_name(index, 3)
+        file = data / "train" / shard["file"]
+        assert shard["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_the_manifest_is_enough_to_read_the_records_without_this_library(data, content):
+    """Only tf.data, and what the manifest's schema says."""
+    manifest = json.loads((data / "manifest.json").read_text())
+    schema = manifest["schema"]
+    types = {"bytes": tf.string, "int64": tf.int64}
+    features = {
+        name: tf.io.FixedLenFeature(
+            [part["length"]] if "length" in part else [], types[part["type"]]
+        )
+        for name, part in schema.items()
+    }
+    names = {index: name for name, index in manifest["classes"].items()}
+    files = [str(data / "train" / s["file"]) for s in manifest["splits"]["train"]["shards"]]
+    rows = [tf.io.parse_single_example(raw, features) for raw in tf.data.TFRecordDataset(files)]
+    image = schema["image"]
+    pixels = [
+        np.frombuffer(row["image"].numpy(), image["dtype"]).reshape(image["shape"]) for row in rows
+    ]
+    assert np.stack(pixels)[..., 0].tobytes() == content[2].tobytes()
+    encoding = schema["image_id"]["encoding"]
+    assert [row["image_id"].numpy().decode(encoding) for row in rows] == content[0]
+    assert [names[int(row["label"])] for row in rows] == content[1]
+    assert all(row["shape"].numpy().tolist() == image["shape"] for row in rows)
+
+
+def test_the_same_images_make_the_same_file(tmp_path, content):
+    for name in ("a", "b"):
+        write_shard(tmp_path / name, *content)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_load_split_is_the_split_preprocessed(data):
+    recorded = read_split(data / "manifest.json", "train")
+    settings = {"crop": 4, "bin": 2, "stretch": "asinh", "softening": 1.0, "scaling": "min_max"}
+    facts = preprocessing.measure(recorded.images, settings)
+    write_json(data / "preprocessing.json", facts)
+    for name in ("train", "test"):
+        recorded = read_split(data / "manifest.json", name)
+        loaded = load_split(data / "manifest.json", data / "preprocessing.json", name)
+        assert np.array_equal(loaded.images, preprocessing.preprocess(recorded.images, facts))
+        assert loaded.images.shape[1:] == (2, 2, 1)
+        assert np.array_equal(loaded.image_ids, recorded.image_ids)
+        assert np.array_equal(loaded.labels, recorded.labels)
+
+
+def test_images_of_several_shapes_are_refused(tmp_path, content):
+    paths = write_split(tmp_path, "train", 1, content)
+    paths += write_split(tmp_path, "test", 1, draw(side=8))
+    with pytest.raises(ValueError, match="model_9: images of several shapes"):
+        describe("model_9", paths)
+
+
+# --- half-way -------------------------------------------------------------------------------------
+
+
+def fails_half_way(images):
+    yield from images[:5]
+    raise RuntimeError("the lens is broken")
+
+
+@pytest.mark.parametrize("former", [None, b"former"])
+def test_a_failure_half_way_leaves_no_new_file(tmp_path, content, former):
+    path = tmp_path / "train" / shard_name(0, 1)
+    path.parent.mkdir()
+    if former is not None:
+        path.write_bytes(former)
+    image_ids, labels, images = content
+    failures = [
+        ((image_ids, labels, fails_half_way(images)), RuntimeError),
+        ((image_ids, labels, images[:-1]), ValueError),  # an image too few
+        ((image_ids[:-1], labels[:-1], images), ValueError),  # an image too many
+        ((image_ids, [*labels[:-1], "wimp"], images), ValueError),  # no class
+    ]
+    for parts, error in failures:
+        with pytest.raises(error):
+            write_shard(path, *parts)
+        assert [p.read_bytes() for p in path.parent.iterdir()] == ([former] if former else [])
+
+
+# --- damage ---------------------------------------------------------------------------------------
+
+
+def assert_told(data, file):
+    """Reading and describing name the file in one line, with the remedy."""
+    with pytest.raises(ValueError) as error:
+        read_split(data / "manifest.json", "train")
+    assert str(file) in told_by(error)
+    return told_by(error)
+
+
+def assert_not_describable(file):
+    with pytest.raises(ValueError) as error:
+        describe("model_9", [str(file)])
+    assert str(file) in told_by(error)
+
+
+@pytest.mark.parametrize("shard", [0, 1, 2])
+def test_a_missing_shard_is_told(data, shard):
+    file = data / "train" / shard_name(shard, 3)
+    file.unlink()
+    assert "missing or damaged" in assert_told(data, file)
+    assert_not_describable(file)
+
+
+def record_length(file):
+    """Bytes of the first record with its frame."""
+    return 16 + int.from_bytes(file.read_bytes()[:8], "little")
+
+
+def test_a_shard_truncated_within_a_record_is_told(data):
+    file = data / "train" / shard_name(1, 3)
+    content = file.read_bytes()
+    second = record_length(file)
+    for kept in (1, 11, 12, 50, second - 1, second + 1, second + 11, len(content) - 1):
+        file.write_bytes(content[:kept])
+        assert_told(data, file)
+        assert_not_describable(file)
+
+
+def test_a_shard_truncated_between_records_is_told_by_its_count(data):
+    file = data / "train" / shard_name(1, 3)
+    content = file.read_bytes()
+    file.write_bytes(content[record_length(file) :])
+    assert re.search("7 images where the manifest says 8", assert_told(data, file))
+    file.write_bytes(b"")
+    assert re.search("0 images where the manifest says 8", assert_told(data, file))
+
+
+def test_a_flipped_bit_anywhere_is_told(data):
+    file = data / "train" / shard_name(2, 3)
+    content = file.read_bytes()
+    first_frame = [0, 3, 7, 8, 11, 12]
+    second_frame = [record_length(file) + offset for offset in (-4, -1, 0, 6, 8, 11)]
+    for place in [*first_frame, 40, *second_frame, *range(60, len(content), 311), len(content) - 1]:
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        file.write_bytes(damaged)
+        assert_told(data, file)
+    assert_not_describable(file)
+
+
+@pytest.mark.parametrize("shard", [0, 2])
+@pytest.mark.parametrize("more", [1, 5, 30])
+def test_a_grown_shard_is_told(data, small_batches, shard, more):
+    file = data / "train" / shard_name(shard, 3)
+    before = read_json(data / "manifest.json")["splits"]["train"]["shards"][shard]["images"]
+    write_shard(file, *draw(size=before + more, seed=2))
+    message = assert_told(data, file)
+    assert f"{before + more} images where the manifest says {before}" in message
+
+
+@pytest.mark.parametrize(("size", "side"), [(7, 5), (7, 12), (28, 3)])
+def test_a_shard_of_another_shape_is_told(data, size, side):
+    """Also where the number of pixels fits the manifest's shape."""
+    file = data / "train" / shard_name(0, 3)
+    image_ids, labels, _ = draw(size=size)
+    write_shard(file, image_ids, labels, np.ones((size, side, side), np.float32))
+    assert "manifest" in assert_told(data, file)
+
+
+def test_other_records_than_these_are_told(data):
+    file = data / "train" / shard_name(0, 3)
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for _ in range(7):
+            writer.write(tf.train.Example().SerializeToString())
+    assert_told(data, file)
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for _ in range(7):
+            writer.write(b"no example")
+    assert_told(data, file)

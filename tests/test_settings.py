@@ -1,0 +1,450 @@
+"""The configuration: how it is merged, what a job is told of it, and how its errors read."""
+
+import subprocess
+import sys
+from copy import deepcopy
+
+import jsonschema
+import pytest
+import yaml
+from paths import ROOT
+
+from sslens import settings
+from sslens.methods import method_names
+from sslens.settings import ConfigurationError, check, load, merge, resolve
+
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+SHIPPED = load(ROOT / "config", {})
+
+
+def config_with(path=None, value=None):
+    """The shipped configuration with the entry at a dotted path set."""
+    config = deepcopy(SHIPPED)
+    if path is not None:
+        *folders, last = path.split(".")
+        place = config
+        for folder in folders:
+            place = place[folder]
+        place[last] = value
+    return config
+
+
+def error_of(config):
+    """The message of the check: one line."""
+    with pytest.raises(ConfigurationError) as error:
+        check(config, SCHEMA)
+    message = str(error.value)
+    assert "\n" not in message
+    assert len(message) < 300
+    return message
+
+
+# --- merging and reading --------------------------------------------------------------------------
+
+
+def test_merge_overlays_mappings_and_replaces_all_else():
+    base = {"a": {"x": 1, "y": {"z": 2}}, "list": [1, 2], "kept": 0, "none": None, "deep": {"k": 1}}
+    overlay = {"a": {"y": {"z": 3}, "new": 4}, "list": [9], "none": {"k": 1}, "deep": None}
+    assert merge(base, overlay) == {
+        "a": {"x": 1, "y": {"z": 3}, "new": 4},
+        "list": [9],
+        "kept": 0,
+        "none": {"k": 1},
+        "deep": None,
+    }
+
+
+def test_merge_changes_neither_and_shares_nothing():
+    base, overlay = {"a": {"l": [1]}, "b": {"l": [2]}}, {"a": {"m": [3]}}
+    merged = merge(base, overlay)
+    for part in (merged["a"]["l"], merged["a"]["m"], merged["b"]["l"]):
+        part.append("changed")
+    merged["b"]["new"] = 1
+    assert base == {"a": {"l": [1]}, "b": {"l": [2]}}
+    assert overlay == {"a": {"m": [3]}}
+
+
+def test_load_lays_what_is_given_over_both_files(tmp_path):
+    (tmp_path / "datasets.yaml").write_text("datasets: {a: {seed: 1, k: 1}}\n")
+    (tmp_path / "config.yaml").write_text("run: {seeds: [1]}\ndatasets: {a: {k: 2}}\nother: 1\n")
+    config = load(tmp_path, {"run": {"seeds": [3]}, "datasets": {"b": {}}})
+    assert config == {
+        "run": {"seeds": [3]},
+        "datasets": {"a": {"seed": 1, "k": 2}, "b": {}},
+        "other": 1,
+    }
+
+
+def test_load_reads_utf8_whatever_the_locale(tmp_path):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from pathlib import Path\n"
+        "from sslens.settings import load\n"
+        "print(ascii(load(Path(sys.argv[2]), {})['title']))\n"
+        "print('tensorflow' in sys.modules)"
+    )
+    (tmp_path / "datasets.yaml").write_text("title: Modèle\n", encoding="utf-8")
+    (tmp_path / "config.yaml").write_text("run: 1\n")
+    done = subprocess.run(
+        [sys.executable, "-X", "utf8=0", "-c", code, ROOT / "workflow/scripts", tmp_path],
+        env={"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        text=True,
+    )
+    # and the room is free of TensorFlow, since the Snakefile reads it for every job
+    assert done.stdout.splitlines() == ["'Mod\\xe8le'", "False"], done.stderr
+
+
+def test_resolve_lays_a_data_sets_own_entry_over_the_section():
+    section = {
+        "crop": None,
+        "optimizer": {"name": "adam", "rate": 1},
+        "for_dataset": {"model_1": {"crop": 128, "optimizer": {"rate": 2}}},
+    }
+    before = deepcopy(section)
+    assert resolve(section, "model_1") == {"crop": 128, "optimizer": {"name": "adam", "rate": 2}}
+    assert resolve(section, "model_2") == {"crop": None, "optimizer": {"name": "adam", "rate": 1}}
+    assert section == before
+
+
+# --- what ships -----------------------------------------------------------------------------------
+
+
+def test_the_schema_is_one():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_what_ships_passes():
+    check(SHIPPED, SCHEMA)
+    overlays = [*(ROOT / "config").glob("*.yaml"), *(ROOT / "tests" / "configs").glob("*.yaml")]
+    assert {"config.yaml", "datasets.yaml", "tiny.yaml"} <= {path.name for path in overlays}
+    for path in overlays:
+        check(load(ROOT / "config", yaml.safe_load(path.read_text())), SCHEMA)
+
+
+def test_the_schema_knows_every_key_that_ships():
+    """So that a key cannot be in the configuration and stay without check or description."""
+    for section in ("preprocessing", "encoder", "finetuning", "optimizer"):
+        known = set(SCHEMA["$defs"][section]["properties"]) - {"for_dataset"}
+        given = SHIPPED["finetuning"]["optimizer"] if section == "optimizer" else SHIPPED[section]
+        assert set(given) - {"for_dataset"} == known, section
+
+
+# --- the friendly errors --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        # unknown keys, with the nearest
+        ("finetunning", {}, ["configuration: unknown key 'finetunning'", "mean 'finetuning'?"]),
+        ("run.seed", [1], ["run: unknown key 'seed'", "mean 'seeds'?", "label_fractions"]),
+        ("splits.train.image", 3, ["splits.train: unknown key 'image'", "mean 'images'?"]),
+        ("preprocessing.strech", "asinh", ["preprocessing: unknown key 'strech'", "'stretch'?"]),
+        ("encoder.witdh", 3, ["encoder: unknown key 'witdh'", "mean 'width'?"]),
+        ("finetuning.optimizer.lr", 1, ["finetuning.optimizer: unknown key 'lr'", "momentum"]),
+        ("pretraining.epoch", 1, ["pretraining: unknown key 'epoch'", "mean 'epochs'?"]),
+        ("arms.baseline.name", "x", ["arms.baseline: unknown key 'name'", "title"]),
+        (
+            "preprocessing.for_dataset",
+            {"model_1": {"cropp": 1}},
+            ["preprocessing.for_dataset.model_1: unknown key 'cropp'", "mean 'crop'?"],
+        ),
+        (
+            "pretrainings.byol-dihedral.options",
+            {"taus": 0.9},
+            ["pretrainings.byol-dihedral.options: unknown key 'taus'", "mean 'tau'?"],
+        ),
+        (
+            "pretrainings.byol-dihedral.options",
+            {"temperature": 0.1},  # another method's
+            ["pretrainings.byol-dihedral.options: unknown key 'temperature'", "tau"],
+        ),
+        (
+            "pretrainings.byol-dihedral.options",
+            {"projector": {"hiden": 3}},
+            ["pretrainings.byol-dihedral.options.projector: unknown key 'hiden'", "'hidden'?"],
+        ),
+        # wrong types and values
+        ("cpu_threads", "two", ["cpu_threads: 'two' is not of type 'integer'", "(threads of"]),
+        ("cpu_threads", 0, ["cpu_threads: 0 is less than the minimum of 1"]),
+        ("run", None, ["run: None is not of type 'object'", "(what this run compares)"]),
+        ("run.seeds", 1, ["run.seeds: 1 is not of type 'array'"]),
+        ("run.seeds", [1.5], ["run.seeds.0: 1.5 is not of type 'integer'"]),
+        ("run.label_fractions", [0.1, 0], ["run.label_fractions.1: 0 is less than or equal to"]),
+        ("run.label_fractions", [1.1], ["run.label_fractions.0: 1.1 is greater than"]),
+        ("encoder.width", "16", ["encoder.width: '16' is not of type 'integer'"]),
+        ("encoder.name", "resnet34", ["encoder.name: 'resnet34' is not one of", "'resnet18'"]),
+        ("finetuning.optimizer.learning_rate", "2e-3", ["finetuning.optimizer.learning_rate: "]),
+        ("preprocessing.stretch", "log", ["preprocessing.stretch: 'log' is not one of"]),
+        ("pretexts.rotation", {"rotation": {}}, ["pretexts.rotation: ", "not of type 'array'"]),
+        ("pretexts.rotation", ["rotation"], ["pretexts.rotation.0: ", "not of type 'object'"]),
+        (
+            "pretrainings.byol-dihedral.options",
+            {"tau": 1.5},
+            ["pretrainings.byol-dihedral.options.tau: 1.5 is greater than", "(rate of"],
+        ),
+        ("splits.test", {"images": 5}, ["splits.test: 'shards' is a required property"]),
+        ("pretrainings.new", {"method": "byol"}, ["pretrainings.new: 'pretext' is a required"]),
+        # empty lists, twice the same, no images
+        ("run.arms", [], ["run.arms: [] should be non-empty"]),
+        ("run.datasets", [], ["run.datasets: [] should be non-empty"]),
+        ("run.seeds", [], ["run.seeds: [] should be non-empty"]),
+        ("run.label_fractions", [], ["run.label_fractions: [] should be non-empty"]),
+        ("probe.inverse_penalties", [], ["probe.inverse_penalties: [] should be non-empty"]),
+        ("run.seeds", [1, 1], ["run.seeds: [1, 1] has non-unique elements"]),
+        ("splits.train.images", 0, ["splits.train.images: 0 is less than", "one of each class"]),
+        ("splits.train.shards", 0, ["splits.train.shards: 0 is less than"]),
+        ("pretraining.batch_size", 1, ["pretraining.batch_size: 1 is less than"]),
+        # names that are defined nowhere
+        ("run.arms", ["base-line"], ["run.arms: unknown arm 'base-line'", "mean 'baseline'?"]),
+        ("run.datasets", ["model_4"], ["run.datasets: unknown data set 'model_4'", "'model_"]),
+        ("run.datasets", ["zzz"], ["run.datasets: unknown data set 'zzz'; known are model_1, mod"]),
+        (
+            "pretrainings.byol-dihedral.method",
+            "boyl",
+            ["pretrainings.byol-dihedral.method: unknown method 'boyl'", "mean 'byol'?"],
+        ),
+        (
+            "pretrainings.byol-dihedral.pretext",
+            "dihedrl",
+            ["pretrainings.byol-dihedral.pretext: unknown pretext 'dihedrl'", "'dihedral'?"],
+        ),
+        (
+            "pretrainings.byol-dihedral.for_dataset",
+            {"model_2": {"method": "boyl"}},
+            ["pretrainings.byol-dihedral.method: unknown method 'boyl'"],
+        ),
+        (
+            "arms.byol-dihedral.pretraining",
+            "byol-dihedrl",
+            ["arms.byol-dihedral.pretraining: unknown pretraining", "mean 'byol-dihedral'?"],
+        ),
+        (
+            "arms.byol-dihedral.pretrained_on",
+            "model_4",
+            ["arms.byol-dihedral.pretrained_on: unknown data set 'model_4'", "mean 'model_"],
+        ),
+        (
+            "finetuning.augmentation",
+            "rotations",
+            ["finetuning.augmentation: unknown pretext 'rotations'", "mean 'rotation"],
+        ),
+        (
+            "finetuning.for_dataset",
+            {"model_3": {"augmentation": "flip"}},
+            ["finetuning.augmentation: unknown pretext 'flip'"],
+        ),
+        # what would be silently passed over
+        (
+            "preprocessing.for_dataset",
+            {"model1": {"bin": 2}},
+            ["preprocessing.for_dataset: unknown data set 'model1'", "mean 'model_"],
+        ),
+        (
+            "arms.byol-dihedral.encoder",
+            {"width": 8},
+            ["arms.byol-dihedral.encoder: ", "pretrainings.byol-dihedral"],
+        ),
+        ("arms.baseline.title", "Bootstrap Your Own Latent", ["arms: two arms", "Bootstrap"]),
+        # what does not fit
+        ("preprocessing.crop", 65, ["preprocessing: model_2 has 64 x 64 pixels", "crop 65"]),
+        ("preprocessing.bin", 3, ["preprocessing: model_2 has 64 x 64", "bin 3"]),
+        ("encoder.neck_dropout", [0.5], ["encoder.neck_dropout: [0.5] for a neck of []"]),
+        # recipes
+        ("datasets.model_2.seed", -1, ["datasets.model_2: seed: -1 is not"]),
+        ("datasets.model_1.distances", "proper", ["datasets.model_1: distances: 'proper'"]),
+    ],
+)
+def test_an_error_is_one_line_that_names_the_key(path, value, expected):
+    message = error_of(config_with(path, value))
+    assert message.startswith(expected[0]), message
+    for part in expected[1:]:
+        assert part in message
+
+
+def test_a_missing_section_is_told():
+    config = config_with()
+    del config["splits"]
+    assert error_of(config).startswith("configuration: 'splits' is a required property")
+
+
+def test_a_name_that_is_no_file_name_is_refused():
+    for name in ("a/b", "../a", "", ".hidden", "a b"):
+        assert "run.arms.0: " in error_of(config_with("run.arms", [name]))
+
+
+def test_what_the_run_does_not_use_need_not_be_a_recipe_that_works():
+    config = config_with("datasets.model_3.seed", -1)
+    config["run"]["datasets"] = ["model_1"]
+    check(config, SCHEMA)
+    # but a transfer uses the data set it was pretrained on
+    config["arms"]["byol-dihedral"]["pretrained_on"] = "model_3"
+    assert error_of(config).startswith("datasets.model_3: seed")
+    config["run"]["arms"] = ["baseline"]
+    check(config, SCHEMA)
+
+
+def test_checking_changes_nothing():
+    config = config_with()
+    check(config, SCHEMA)
+    assert config == SHIPPED
+
+
+# --- what a job is told ---------------------------------------------------------------------------
+
+
+def test_preprocessing_of_a_data_set():
+    config = config_with("preprocessing.for_dataset", {"model_1": {"crop": 128, "bin": 2}})
+    general = {k: v for k, v in config["preprocessing"].items() if k != "for_dataset"}
+    assert settings.preprocessing_settings(config, "model_1") == general | {"crop": 128, "bin": 2}
+    assert settings.preprocessing_settings(config, "model_2") == general
+
+
+def test_a_pretraining_is_told_defaults_entry_views_and_options():
+    config = config_with(
+        "pretrainings.mine",
+        {
+            "method": "byol",
+            "pretext": "rotation_flip",
+            "epochs": 3,
+            "optimizer": {"learning_rate": 0.5},
+            "options": {"tau": 0.9, "projector": {"hidden": 7}},
+            "encoder": {"width": 8, "for_dataset": {"model_1": {"width": 4}}},
+            "for_dataset": {"model_2": {"epochs": 5, "options": {"tau": 0.8}}},
+        },
+    )
+    told = settings.pretraining_settings(config, "mine", "model_1")
+    assert told["method"] == "byol"
+    assert told["views"] == config["pretexts"]["rotation_flip"]
+    assert told["epochs"] == 3
+    assert told["batch_size"] == config["pretraining"]["batch_size"]
+    assert told["optimizer"] == config["pretraining"]["optimizer"] | {"learning_rate": 0.5}
+    assert told["encoder"] == config["encoder"] | {"width": 4}
+    assert told["options"] == {
+        "tau": 0.9,
+        "projector": {"hidden": 7, "output": 64, "batch_norm": True},
+        "predictor": {"hidden": 128, "batch_norm": True},
+    }
+    told = settings.pretraining_settings(config, "mine", "model_2")
+    assert (told["epochs"], told["options"]["tau"]) == (5, 0.8)
+    assert told["options"]["projector"]["hidden"] == 7
+    assert told["encoder"] == config["encoder"] | {"width": 8}
+    assert "for_dataset" not in told
+
+
+@pytest.mark.parametrize("method", method_names())
+def test_the_defaults_of_a_method_are_those_of_its_schema(method):
+    config = config_with("pretrainings.plain", {"method": method, "pretext": "rotation"})
+    told = settings.pretraining_settings(config, "plain", "model_2")
+    path = ROOT / "workflow/scripts/sslens/methods" / f"{method}.schema.yaml"
+    schema = yaml.safe_load(path.read_text())
+    assert set(told["options"]) == set(schema["properties"])
+    for key, part in schema["properties"].items():
+        if part["type"] == "object":
+            defaults = {name: own["default"] for name, own in part["properties"].items()}
+            assert told["options"][key] == defaults
+        else:
+            assert told["options"][key] == part["default"]
+
+
+def test_an_entrys_epochs_win_over_the_steps_of_the_defaults():
+    config = config_with("pretraining.steps", 100)
+    told = settings.pretraining_settings(config, "byol-dihedral", "model_1")
+    assert told["steps"] == 100
+    config["pretrainings"]["byol-dihedral"]["epochs"] = 3
+    told = settings.pretraining_settings(config, "byol-dihedral", "model_1")
+    assert (told["epochs"], told["steps"]) == (3, None)
+
+
+def test_being_told_does_not_change_the_configuration():
+    config = config_with()
+    settings.pretraining_settings(config, "byol-dihedral", "model_1")["options"]["tau"] = 0
+    settings.pretraining_settings(config, "byol-dihedral", "model_1")["encoder"]["width"] = 0
+    settings.arm_settings(config, "byol-dihedral", "model_1")["encoder"]["width"] = 0
+    settings.arm_settings(config, "baseline", "model_1")["learning"]["epochs"] = 0
+    assert config == SHIPPED
+
+
+def test_an_arm_is_told_its_protocol_encoder_and_learning():
+    config = config_with("finetuning.for_dataset", {"model_1": {"epochs": 2}})
+    told = settings.arm_settings(config, "baseline", "model_1")
+    finetuning = {k: v for k, v in config["finetuning"].items() if k != "for_dataset"}
+    assert told == {
+        "protocol": "fine_tune",
+        "encoder": config["encoder"],
+        "learning": finetuning
+        | {"epochs": 2, "augmentation": config["pretexts"][finetuning["augmentation"]]},
+    }
+    assert settings.arm_settings(config, "baseline", "model_2")["learning"]["epochs"] != 2
+    told = settings.arm_settings(config, "probe-byol-dihedral", "model_1")
+    assert told == {
+        "protocol": "linear_probe",
+        "encoder": config["encoder"],
+        "learning": config["probe"],
+    }
+
+
+def test_an_arms_encoder_is_that_of_its_pretraining_where_it_was_pretrained():
+    config = config_with()
+    config["encoder"]["for_dataset"] = {"model_1": {"stem": "small"}}
+    config["pretrainings"]["byol-dihedral"]["encoder"] = {"width": 8}
+    config["arms"]["baseline"]["encoder"] = {"width": 4, "for_dataset": {"model_2": {"width": 2}}}
+    config["arms"]["transfer"] = {"pretraining": "byol-dihedral", "pretrained_on": "model_1"}
+    general = {k: v for k, v in config["encoder"].items() if k != "for_dataset"}
+    expected = {
+        ("baseline", "model_1"): {"width": 4, "stem": "small"},
+        ("baseline", "model_2"): {"width": 2},
+        ("byol-dihedral", "model_1"): {"width": 8, "stem": "small"},
+        ("byol-dihedral", "model_2"): {"width": 8},
+        ("transfer", "model_2"): {"width": 8, "stem": "small"},
+        ("probe-random", "model_2"): {},
+    }
+    for (arm, dataset), own in expected.items():
+        assert settings.arm_encoder(config, arm, dataset) == general | own, (arm, dataset)
+        assert settings.arm_settings(config, arm, dataset)["encoder"] == general | own
+
+
+def test_the_fields_of_an_arm():
+    assert settings.arm_fields(SHIPPED, "baseline", "model_1") == {
+        "arm": "baseline",
+        "dataset": "model_1",
+        "title": "Baseline",
+        "protocol": "fine_tune",
+        "pretraining": None,
+        "pretrained_on": None,
+        "method": None,
+        "pretext": None,
+        "encoder": {key: SHIPPED["encoder"][key] for key in ("name", "width", "stem")},
+    }
+    fields = settings.arm_fields(SHIPPED, "probe-contrastive-rotation", "model_2")
+    assert fields["title"] == SHIPPED["arms"]["probe-contrastive-rotation"]["title"]
+    assert fields["protocol"] == "linear_probe"
+    assert fields["pretraining"] == "contrastive-rotation"
+    assert fields["pretrained_on"] == "model_2"
+    assert (fields["method"], fields["pretext"]) == ("contrastive", "rotation")
+
+
+def test_the_fields_of_a_transfer_tell_of_the_pretraining_as_it_was():
+    config = config_with("arms.transfer", {"pretraining": "byol-dihedral"})
+    config["arms"]["transfer"]["pretrained_on"] = "model_1"
+    config["pretrainings"]["byol-dihedral"]["for_dataset"] = {"model_1": {"pretext": "rotation"}}
+    fields = settings.arm_fields(config, "transfer", "model_2")
+    assert fields["title"] == "transfer"
+    assert (fields["dataset"], fields["pretrained_on"]) == ("model_2", "model_1")
+    assert fields["pretext"] == "rotation"
+
+
+def test_titles_are_in_the_runs_order_and_of_one_protocol():
+    config = config_with("run.arms", ["probe-random", "byol-dihedral", "new", "baseline"])
+    config["arms"]["new"] = {}
+    config["arms"]["byol-dihedral"]["title"] = "BYOL"
+    fine_tuned = [("byol-dihedral", "BYOL"), ("new", "new"), ("baseline", "Baseline")]
+    assert list(settings.arm_titles(config, "fine_tune").items()) == fine_tuned
+    assert list(settings.arm_titles(config, "linear_probe")) == ["probe-random"]
+    assert list(settings.arm_titles(config)) == config["run"]["arms"]
+    config["run"]["datasets"] = ["model_3", "model_1"]
+    config["datasets"]["model_3"]["title"] = "Model III"
+    del config["datasets"]["model_1"]["title"]
+    titles = [("model_3", "Model III"), ("model_1", "model_1")]
+    assert list(settings.dataset_titles(config).items()) == titles

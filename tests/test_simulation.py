@@ -1,0 +1,316 @@
+"""Images agree with lenstronomy's own simulation API and with the published samples."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from astropy.cosmology import FlatLambdaCDM
+from lenstronomy.LensModel.lens_model import LensModel
+from lenstronomy.SimulationAPI.sim_api import SimAPI
+
+from sslens import simulation
+from sslens.catalogue import CLASSES, draw_catalogue, read_catalogue, write_catalogue
+
+CONFIG = Path(__file__).parent.parent / "config" / "datasets.yaml"
+RECIPES = yaml.safe_load(CONFIG.read_text())["datasets"]
+COSMOLOGY = FlatLambdaCDM(H0=70, Om0=0.3, Ob0=0.05)
+
+
+def noiseless(name):
+    return RECIPES[name] | {"noise": "none"}
+
+
+def rows(name, size=3):
+    return draw_catalogue(name, RECIPES[name], "test", size)
+
+
+def row(name, label):
+    return rows(name).iloc[CLASSES.index(label)]
+
+
+def sim_api_image(row, instrument, scale=1.0, **planes):
+    """The image of a row by lenstronomy's SimAPI, which knows nothing of this project.
+
+    scale multiplies deflections through the lens parameters; planes are SimAPI's multi-plane
+    settings, given the number of deflectors.
+    """
+    masses = len(row["subhalo_x"])
+    models = ["SIE", "SHEAR"] + ["POINT_MASS"] * masses
+    lens = [
+        {
+            "theta_E": scale * row["einstein_radius"],
+            "e1": row["lens_e1"],
+            "e2": row["lens_e2"],
+            "center_x": row["lens_x"],
+            "center_y": row["lens_y"],
+        },
+        {"gamma1": scale * row["gamma1"], "gamma2": scale * row["gamma2"]},
+    ] + [
+        {"theta_E": np.sqrt(scale) * theta, "center_x": x, "center_y": y}
+        for theta, x, y in zip(
+            row["subhalo_einstein_radius"], row["subhalo_x"], row["subhalo_y"], strict=True
+        )
+    ]
+    source = {
+        "R_sersic": row["source_R_sersic"],
+        "n_sersic": row["source_n_sersic"],
+        "e1": row["source_e1"],
+        "e2": row["source_e2"],
+        "center_x": row["source_x"],
+        "center_y": row["source_y"],
+    }
+    band = {
+        "pixel_scale": instrument["pixel_scale"],
+        "exposure_time": row["exposure_time"],
+        "magnitude_zero_point": instrument["zero_point"],
+        "background_noise": 0.0,
+        "seeing": instrument["psf_fwhm"],
+        "psf_type": "GAUSSIAN",
+        "truncation": instrument["psf_truncation"],
+    }
+    if planes:
+        planes = planes | {"lens_redshift_list": [0.5] * len(models)}
+    api = SimAPI(
+        instrument["pixels"],
+        band,
+        {"lens_model_list": models, "source_light_model_list": ["SERSIC_ELLIPSE"], **planes},
+    )
+    if np.isnan(row["source_amplitude"]):
+        _, light, _ = api.magnitude2amplitude(
+            kwargs_source_mag=[source | {"magnitude": row["source_magnitude"]}]
+        )
+    else:
+        light = [source | {"amp": row["source_amplitude"]}]
+    return api.image_model_class().image(lens, light)
+
+
+def difference(image, expected):
+    """Greatest difference, in units of the expected image's peak."""
+    return np.abs(image - expected).max() / expected.max()
+
+
+# --- against lenstronomy's SimAPI -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("label", CLASSES)
+@pytest.mark.parametrize("name", RECIPES)
+def test_images_agree_with_sim_api(name, label):
+    recipe, one = noiseless(name), row(name, label)
+    expected = recipe["image_scale"] * sim_api_image(
+        one, recipe["instrument"], recipe["deflection_scale"]
+    )
+    assert difference(simulation.render(one, recipe), expected) < 1e-6
+
+
+def test_a_general_lens_agrees_with_sim_api():
+    """What the published recipe leaves at zero is used, too."""
+    one = row("model_3", "cdm").copy()
+    one["lens_x"], one["lens_y"], one["lens_e2"], one["gamma2"] = 0.1, -0.2, -0.15, 0.03
+    one["source_n_sersic"], one["source_R_sersic"] = 2.5, 0.4
+    recipe = noiseless("model_3")
+    expected = 2 * sim_api_image(one, recipe["instrument"], 0.634)
+    assert difference(simulation.render(one, recipe), expected) < 1e-6
+
+
+@pytest.mark.filterwarnings("ignore:Cosmology is provided")
+@pytest.mark.parametrize(("name", "label"), [("model_2", "cdm"), ("model_3", "axion")])
+def test_deflection_scale_is_that_of_a_source_convention(name, label):
+    """The published images: Einstein radii as if for a source at z = 2.5, the source at z = 1."""
+    one, recipe = row(name, label), noiseless(name)
+    published = 2 * sim_api_image(
+        one,
+        recipe["instrument"],
+        cosmo=COSMOLOGY,
+        z_source=1.0,
+        source_redshift_list=[1.0],
+        z_source_convention=2.5,
+    )
+    scale = float(
+        (1 - COSMOLOGY.comoving_distance(0.5) / COSMOLOGY.comoving_distance(1.0))
+        / (1 - COSMOLOGY.comoving_distance(0.5) / COSMOLOGY.comoving_distance(2.5))
+    )
+    assert scale == pytest.approx(recipe["deflection_scale"], abs=5e-4)
+    exact = simulation.render(one, recipe | {"deflection_scale": scale})
+    assert difference(exact, published) < 1e-4
+    # Three digits of the scale: a change of the last by one would show.
+    rounded = difference(simulation.render(one, recipe), published)
+    assert rounded < 5e-3
+    for neighbour in (0.633, 0.635):
+        other = simulation.render(one, recipe | {"deflection_scale": neighbour})
+        assert difference(other, published) > rounded
+
+
+def test_point_masses_deflect_as_in_lenstronomy():
+    generator = np.random.default_rng(1)
+    x, y = np.linspace(-2, 2, 21), np.linspace(-1, 1, 11)
+    theta, centres_x, centres_y = generator.uniform(-1, 1, (3, 6))
+    theta = np.abs(theta)
+    centres_x[0], centres_y[0] = x[3], y[7]  # right on a pixel
+    centres_x[1] = x[5]
+    masses = [
+        {"theta_E": t, "center_x": cx, "center_y": cy}
+        for t, cx, cy in zip(theta, centres_x, centres_y, strict=True)
+    ]
+    expected = LensModel(["POINT_MASS"] * 6).alpha(*map(np.ravel, np.meshgrid(x, y)), masses)
+    alpha = simulation.point_mass_deflection(x, y, theta, centres_x, centres_y)
+    for ours, theirs in zip(alpha, expected, strict=True):
+        np.testing.assert_allclose(ours.ravel(), theirs, rtol=1e-10, atol=1e-14)
+
+
+# --- physics by hand ------------------------------------------------------------------------------
+
+
+def test_pixels_lie_around_the_origin():
+    view = simulation.camera(RECIPES["model_2"]["instrument"])
+    expected = (np.arange(64) - 31.5) * 0.101
+    np.testing.assert_allclose(view.x, expected, atol=1e-12)
+    np.testing.assert_allclose(view.y, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["model_2", "model_3"])
+def test_an_unlensed_source_has_its_magnitude(name):
+    recipe = noiseless(name) | {"deflection_scale": 0.0}
+    image = simulation.render(row(name, "no_sub"), recipe)
+    flux = 10 ** (0.4 * (recipe["instrument"]["zero_point"] - 20.0))
+    assert image.sum() == pytest.approx(recipe["image_scale"] * flux, rel=0.01)
+
+
+def test_an_unlensed_source_lies_where_the_row_says():
+    recipe = noiseless("model_1") | {"deflection_scale": 0.0}
+    one = row("model_1", "no_sub").copy()
+    one["source_x"], one["source_y"] = 0.5, -1.0
+    image = simulation.render(one, recipe)
+    rows_, columns = np.indices(image.shape)
+    centre = np.array([(columns * image).sum(), (rows_ * image).sum()]) / image.sum()
+    np.testing.assert_allclose((centre - 74.5) * 0.05, [0.5, -1.0], atol=1e-3)
+
+
+def test_a_round_lens_makes_a_ring_of_the_einstein_radius():
+    one = row("model_1", "no_sub").copy()
+    one[["source_x", "source_y", "lens_e1", "gamma1", "source_e1", "source_e2"]] = 0.0
+    one["source_R_sersic"] = 0.02
+    image = simulation.render(one, noiseless("model_1"))
+    y, x = (np.indices(image.shape) - 74.5) * 0.05
+    ring = np.average(np.hypot(x, y), weights=image)
+    assert ring == pytest.approx(1.2815, abs=0.01)
+
+
+# --- against the published samples ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def images():
+    return {
+        name: np.stack(list(simulation.render_all(rows(name, 36), RECIPES[name])))
+        for name in RECIPES
+    }
+
+
+@pytest.mark.parametrize(("name", "pixels"), [("model_1", 150), ("model_2", 64), ("model_3", 64)])
+def test_shape_and_type(images, name, pixels):
+    assert images[name].shape == (36, pixels, pixels)
+    assert images[name].dtype == np.float32
+
+
+def test_values_of_model_1_are_counts(images):
+    counts = images["model_1"]
+    assert (counts == np.round(counts)).all()
+    assert counts.min() == 0
+    peaks = counts.max(axis=(1, 2))
+    assert peaks.min() > 220
+    assert peaks.max() < 820
+    assert peaks.max() > 2 * peaks.min()  # the exposure time spans a factor of three
+
+
+@pytest.mark.parametrize(
+    ("name", "peak", "least"),
+    [("model_2", (3.5, 4.5), (1e-13, 2e-11)), ("model_3", (16.2, 21.0), (8e-10, 4e-8))],
+)
+def test_values_of_models_2_and_3(images, name, peak, least):
+    peaks, minima = images[name].max(axis=(1, 2)), images[name].min(axis=(1, 2))
+    assert peak[0] < peaks.min() < peaks.max() < peak[1]
+    assert least[0] < minima.min() < minima.max() < least[1]
+
+
+@pytest.mark.parametrize("changed", [{"image_scale": 1.0}, {"deflection_scale": 1.0}])
+def test_doubling_and_deflection_scale_are_needed_for_the_published_values(changed):
+    one = row("model_3", "no_sub")
+    image = simulation.render(one, RECIPES["model_3"] | changed)
+    assert not (16.2 < image.max() < 21.0 and 8e-10 < image.min() < 4e-8)
+
+
+# --- noise ----------------------------------------------------------------------------------------
+
+
+def test_noise_follows_from_the_row_alone(images):
+    frame = rows("model_1", 36)
+    later = next(simulation.render_all(frame.tail(1), RECIPES["model_1"]))
+    np.testing.assert_array_equal(later, images["model_1"][35])
+    np.testing.assert_array_equal(
+        simulation.render(frame.iloc[35], RECIPES["model_1"]), images["model_1"][35]
+    )
+
+
+def test_another_noise_seed_is_another_image():
+    one = row("model_1", "no_sub").copy()
+    first = simulation.render(one, RECIPES["model_1"])
+    one["noise_seed"] += 1
+    assert (simulation.render(one, RECIPES["model_1"]) != first).mean() > 0.2
+
+
+def test_published_noise_has_shot_noise_twice():
+    brightness, time = 0.2, 2000.0
+    counts = simulation.NOISE["published_double_poisson"](
+        np.full((300, 300), brightness), time, {"background_rms": 0.01}, np.random.default_rng(5)
+    )
+    # t I, and the variance of t (I + shot + background) and of the Poisson draw.
+    assert counts.mean() == pytest.approx(time * brightness, rel=1e-3)
+    assert counts.var() == pytest.approx(2 * time * brightness + (0.01 * time) ** 2, rel=0.03)
+
+
+def test_an_image_is_the_same_from_a_file(tmp_path):
+    frame = rows("model_1")
+    write_catalogue(frame, tmp_path / "catalogue.parquet")
+    again = read_catalogue(tmp_path / "catalogue.parquet")
+    recipe = RECIPES["model_1"]
+    for one, other in zip(
+        simulation.render_all(frame, recipe), simulation.render_all(again, recipe), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+# --- errors ---------------------------------------------------------------------------------------
+
+
+def test_unknown_noise():
+    with pytest.raises(ValueError, match="noise: 'gaussian' is not one of none, published_double"):
+        simulation.render(row("model_2", "no_sub"), RECIPES["model_2"] | {"noise": "gaussian"})
+
+
+def test_published_noise_needs_a_background():
+    recipe = RECIPES["model_2"] | {"noise": "published_double_poisson"}
+    with pytest.raises(ValueError, match="background_rms: null"):
+        simulation.render(row("model_2", "no_sub"), recipe)
+
+
+def test_a_source_without_brightness():
+    one = row("model_2", "no_sub").copy()
+    one["source_magnitude"] = np.nan
+    with pytest.raises(ValueError, match="model_2-test-0000002: needs a source_amplitude"):
+        simulation.render(one, RECIPES["model_2"])
+
+
+def test_a_magnitude_without_zero_point():
+    recipe = RECIPES["model_2"]
+    recipe = recipe | {"instrument": recipe["instrument"] | {"zero_point": None}}
+    with pytest.raises(ValueError, match="model_2-test-0000002: needs"):
+        simulation.render(row("model_2", "no_sub"), recipe)
+
+
+@pytest.mark.parametrize("column", ["einstein_radius", "gamma2", "source_x", "source_R_sersic"])
+def test_a_parameter_that_is_not_a_number(column):
+    one = row("model_2", "no_sub").copy()
+    one[column] = np.nan
+    with pytest.raises(ValueError, match="model_2-test-0000002: the image is dark or not finite"):
+        simulation.render(one, RECIPES["model_2"])

@@ -1,0 +1,161 @@
+"""The workflow as its users run it: a small configuration from nothing to the table."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from paths import ROOT
+from sklearn.metrics import roc_auc_score
+
+from sslens.classes import CLASSES
+from sslens.files import read_json, sha256_of
+
+# the default limit is for tests that start one process, not twenty
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+TINY = ROOT / "tests" / "configs" / "tiny.yaml"
+ROWS = ["baseline", "contrastive-rotation", "byol-dihedral"]
+ARMS = [*ROWS, "probe-byol-dihedral"]
+CELL = "model_2/{}/labels-1.0/seed-1"
+
+
+def command(directory: Path, *arguments: str) -> list[str]:
+    """Snakemake on the tiny configuration in a folder of its own, two trainings at a time."""
+    start = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    where = ["--directory", str(directory), "--configfile", str(TINY)]
+    return [*start, *where, "--cores", "2", "--resources", "gpu=2", *arguments]
+
+
+def run(directory: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        command(directory, *arguments), capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """The folder of a run that nothing disturbed."""
+    directory = tmp_path_factory.mktemp("finished run")
+    run(directory)
+    return directory
+
+
+def test_the_contracts_files_are_there(finished):
+    results = finished / "results"
+    expected = [
+        "data/model_2/manifest.json",
+        "data/model_2/preprocessing.json",
+        "data/model_2/train/catalogue.parquet",
+        "data/model_2/test/00000-of-00001.tfrecord",
+        "pretrain/model_2/byol-dihedral/seed-1/encoder.weights.h5",
+        "pretrain/model_2/byol-dihedral/seed-1/history.csv",
+        *(f"finetune/{CELL.format(arm)}/classifier.weights.h5" for arm in ARMS),
+        *(f"evaluate/{CELL.format(arm)}/predictions.parquet" for arm in ARMS),
+        "comparison/auc_table.md",
+        "comparison/auc_table.csv",
+        "comparison/probe_table.md",
+        *(f"comparison/{name}_model_2.{kind}" for name in ("roc", "pretraining", "finetuning")
+          for kind in ("png", "svg")),
+    ]  # fmt: skip
+    assert [name for name in expected if not (results / name).is_file()] == []
+    assert not list(finished.rglob(".incomplete-*"))
+    assert not list((finished / "checkpoints").rglob("*.npz")), "checkpoints go when outputs stand"
+
+
+def test_the_table_is_recomputed_from_the_predictions(finished):
+    table = pd.read_csv(finished / "results/comparison/auc_table.csv").set_index("arm")
+    assert list(table.index) == ARMS
+    catalogue = pd.read_parquet(finished / "results/data/model_2/test/catalogue.parquet")
+    for arm in ARMS:
+        folder = finished / "results/evaluate" / CELL.format(arm)
+        predictions = pd.read_parquet(folder / "predictions.parquet")
+        # the whole test set, each image once, with the label it was drawn with
+        assert list(predictions["image_id"]) == list(catalogue["image_id"])
+        assert list(predictions["label"]) == list(catalogue["label"])
+        for name in CLASSES:
+            auc = roc_auc_score(predictions["label"] == name, predictions[f"p_{name}"])
+            assert table.loc[arm, f"auc_{name}"] == pytest.approx(auc, abs=1e-12)
+        metrics = read_json(folder / "metrics.json")
+        assert metrics["predictions_sha256"] == sha256_of(folder / "predictions.parquet")
+        assert metrics["seed"] == 1 and metrics["labels"] == 1.0
+
+
+def test_the_tables_hold_the_rows_of_the_run(finished):
+    table = (finished / "results/comparison/auc_table.md").read_text()
+    titles = ["Baseline", "Contrastive, rotation pretext", "Bootstrap Your Own Latent"]
+    assert [line.split("|")[1].strip() for line in table.splitlines()[2:5]] == titles
+    probes = (finished / "results/comparison/probe_table.md").read_text()
+    assert "Bootstrap Your Own Latent" in probes and "Baseline" not in probes
+
+
+def test_histories_tell_what_was_learned(finished):
+    history = pd.read_csv(finished / "results/pretrain/model_2/byol-dihedral/seed-1/history.csv")
+    assert list(history["epoch"]) == list(range(1, 31))
+    assert (history["embedding_std_uniform"] == np.float32(64**-0.5)).all()
+    columns = {"loss", "learning_rate", "embedding_std", "images_per_second"}
+    assert columns <= set(history.columns)
+    tuned = pd.read_csv(finished / "results/finetune" / CELL.format("baseline") / "history.csv")
+    assert {"loss", "validation_loss", "validation_auc"} <= set(tuned.columns)
+
+
+def test_logs_show_progress_with_the_time_left(finished):
+    log = finished / "logs/pretrain/model_2/byol-dihedral/seed-1.log"
+    assert "epoch 7/30: loss" in log.read_text() and " left" in log.read_text()
+    assert len(list((finished / "logs/benchmarks").rglob("*.tsv"))) > 20
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    assert "Nothing to be done" in run(finished, "--dry-run")
+
+
+def test_the_default_run_plans_the_whole_table_in_a_folder_of_its_own(tmp_path):
+    without_configfile = command(tmp_path, "--dry-run")
+    position = without_configfile.index("--configfile")
+    del without_configfile[position : position + 2]
+    done = subprocess.run(without_configfile, capture_output=True, text=True, cwd=ROOT, check=True)
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
+    assert (jobs["pretrain"], jobs["finetune"], jobs["evaluate"]) == ("9", "24", "24")
+
+
+def test_an_interrupted_and_repeated_run_gives_the_same_table(finished, tmp_path):
+    directory = tmp_path / "interrupted"
+    lock = directory / "checkpoints/pretrain/model_2/byol-dihedral/seed-1/lock"
+    quiet = subprocess.DEVNULL
+    first = subprocess.Popen(
+        command(directory),
+        cwd=ROOT,
+        stdout=quiet,
+        stderr=quiet,
+        start_new_session=True,
+        # a shell's background job, as a CI's may be, hands on an ignored SIGINT
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    # a training is killed: Snakemake tries it again, and it goes on from its checkpoint
+    wait_for(lambda: lock.with_name("checkpoint.npz").exists() and lock.read_text(), first)
+    os.kill(int(lock.read_text()), signal.SIGKILL)
+    log = directory / "logs/pretrain/model_2/byol-dihedral/seed-1.log"
+    wait_for(lambda: log.exists() and "resumed from the checkpoint" in log.read_text(), first)
+    # then the whole run is stopped, as by Ctrl-C in a terminal
+    os.killpg(first.pid, signal.SIGINT)
+    first.wait(timeout=300)
+    assert not (directory / "results/comparison/auc_table.csv").exists()
+
+    run(directory)
+    tables = [folder / "results/comparison/auc_table.csv" for folder in (finished, directory)]
+    assert tables[0].read_bytes() == tables[1].read_bytes()
+
+
+def wait_for(condition, process: subprocess.Popen, seconds: float = 600) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, "the run ended before it was interrupted"
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.01)

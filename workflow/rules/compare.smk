@@ -1,0 +1,107 @@
+# All metrics become tables and figures.
+
+
+rule compare:
+    input:
+        metrics=cells(f"{EVALUATE}/metrics.json", settings.arm_titles(config)),
+    output:
+        table=report("results/comparison/auc_table.md", category="Comparison"),
+        csv="results/comparison/auc_table.csv",
+    log:
+        "logs/compare.log",
+    benchmark:
+        "logs/benchmarks/compare.tsv"
+    conda:
+        "../../envs/tensorflow-cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        arms=settings.arm_titles(config),
+        rows=settings.arm_titles(config, FINE_TUNE),
+        datasets=settings.dataset_titles(config),
+        code=code_digest("comparison", "runtime"),
+    message:
+        "Comparing"
+    script:
+        "../scripts/compare.py"
+
+
+rule probe_table:
+    input:
+        csv="results/comparison/auc_table.csv",
+    output:
+        table=report("results/comparison/probe_table.md", category="Comparison"),
+    log:
+        "logs/probe_table.log",
+    benchmark:
+        "logs/benchmarks/probe_table.tsv"
+    conda:
+        "../../envs/tensorflow-cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        arms=settings.arm_titles(config, LINEAR_PROBE),
+        datasets=settings.dataset_titles(config),
+        code=code_digest("comparison", "runtime"),
+    message:
+        "Comparing the probes of the frozen encoders"
+    script:
+        "../scripts/probe_table.py"
+
+
+rule roc:
+    input:
+        predictions=lambda w: sum(
+            row_files(f"{EVALUATE}/predictions.parquet", w.dataset).values(), []
+        ),
+    output:
+        report("results/comparison/roc_{dataset}.png", category="ROC curves"),
+        "results/comparison/roc_{dataset}.svg",
+    log:
+        "logs/roc/{dataset}.log",
+    benchmark:
+        "logs/benchmarks/roc/{dataset}.tsv"
+    conda:
+        "../../envs/tensorflow-cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        titles=lambda w: list(row_files(f"{EVALUATE}/predictions.parquet", w.dataset)),
+        title=lambda w: settings.dataset_titles(config)[w.dataset],
+        code=code_digest("figures", "runtime"),
+    message:
+        "Drawing the ROC curves of {wildcards.dataset}"
+    script:
+        "../scripts/roc.py"
+
+
+rule training_curves:
+    input:
+        histories=lambda w: list(histories(w.stage, w.dataset).values()),
+    output:
+        report("results/comparison/{stage}_{dataset}.png", category="Training"),
+        "results/comparison/{stage}_{dataset}.svg",
+    log:
+        "logs/training_curves/{stage}_{dataset}.log",
+    benchmark:
+        "logs/benchmarks/training_curves/{stage}_{dataset}.tsv"
+    conda:
+        "../../envs/tensorflow-cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        titles=lambda w: list(histories(w.stage, w.dataset)),
+        title=lambda w: f"{settings.dataset_titles(config)[w.dataset]}: {w.stage}",
+        code=code_digest("figures", "runtime"),
+    message:
+        "Drawing the {wildcards.stage} curves of {wildcards.dataset}"
+    script:
+        "../scripts/training_curves.py"

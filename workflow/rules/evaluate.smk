@@ -1,0 +1,32 @@
+# The whole test set, each image once.
+
+
+rule evaluate:
+    input:
+        manifest=f"{DATA}/manifest.json",
+        preprocessing=f"{DATA}/preprocessing.json",
+        shards=shards_of("test"),
+        classifier=f"{FINETUNE}/classifier.weights.h5",
+    output:
+        predictions=f"{EVALUATE}/predictions.parquet",
+        metrics=f"{EVALUATE}/metrics.json",
+    log:
+        f"logs/evaluate/{CELL}.log",
+    benchmark:
+        f"logs/benchmarks/evaluate/{CELL}.tsv"
+    conda:
+        "../../envs/tensorflow-gpu.yaml"
+    threads: config["cpu_threads"]
+    resources:
+        gpu=1,
+        mem_mb=memory_mb("test"),
+        runtime=60,
+    params:
+        fields=lambda w: settings.arm_fields(config, w.arm, w.dataset),
+        encoder=lambda w: settings.arm_encoder(config, w.arm, w.dataset),
+        cpu_threads=config["cpu_threads"],
+        code=code_digest("classification", "records", "evaluation", "runtime"),
+    message:
+        "Evaluating {wildcards.arm} on the test set of {wildcards.dataset}"
+    script:
+        "../scripts/evaluate.py"

@@ -1,0 +1,33 @@
+# The labels are learned: by the whole network, or by a linear probe on a frozen one.
+
+
+rule finetune:
+    input:
+        manifest=f"{DATA}/manifest.json",
+        preprocessing=f"{DATA}/preprocessing.json",
+        shards=shards_of("train", "validation"),
+        encoder=encoder_of,
+    output:
+        classifier=f"{FINETUNE}/classifier.weights.h5",
+        history=f"{FINETUNE}/history.csv",
+    log:
+        f"logs/finetune/{CELL}.log",
+    benchmark:
+        f"logs/benchmarks/finetune/{CELL}.tsv"
+    retries: 1
+    conda:
+        "../../envs/tensorflow-gpu.yaml"
+    threads: config["cpu_threads"]
+    resources:
+        gpu=1,
+        mem_mb=memory_mb("train", "validation"),
+        runtime=1440,
+    params:
+        settings=lambda w: settings.arm_settings(config, w.arm, w.dataset),
+        cpu_threads=config["cpu_threads"],
+        checkpoint=f"checkpoints/finetune/{CELL}",
+        code=code_digest("classification", "records", "runtime"),
+    message:
+        "Learning the labels: {wildcards.arm} on {wildcards.dataset}, seed {wildcards.seed}"
+    script:
+        "../scripts/finetune.py"

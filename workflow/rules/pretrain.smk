@@ -1,0 +1,32 @@
+# An encoder learns from unlabelled views.
+
+
+rule pretrain:
+    input:
+        manifest=f"{DATA}/manifest.json",
+        preprocessing=f"{DATA}/preprocessing.json",
+        shards=shards_of("train"),
+    output:
+        encoder=f"{PRETRAIN}/encoder.weights.h5",
+        history=f"{PRETRAIN}/history.csv",
+    log:
+        "logs/pretrain/{dataset}/{pretraining}/seed-{seed}.log",
+    benchmark:
+        "logs/benchmarks/pretrain/{dataset}/{pretraining}/seed-{seed}.tsv"
+    retries: 1
+    conda:
+        "../../envs/tensorflow-gpu.yaml"
+    threads: config["cpu_threads"]
+    resources:
+        gpu=1,
+        mem_mb=memory_mb("train"),
+        runtime=1440,
+    params:
+        settings=lambda w: settings.pretraining_settings(config, w.pretraining, w.dataset),
+        cpu_threads=config["cpu_threads"],
+        checkpoint="checkpoints/pretrain/{dataset}/{pretraining}/seed-{seed}",
+        code=pretraining_code,
+    message:
+        "Pretraining {wildcards.pretraining} on {wildcards.dataset}, seed {wildcards.seed}"
+    script:
+        "../scripts/pretrain.py"

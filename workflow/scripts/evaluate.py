@@ -1,0 +1,25 @@
+"""Rule evaluate: predict the whole test set, each image once, and score the predictions."""
+
+from sslens import runtime
+
+wildcards, params = snakemake.wildcards, snakemake.params
+title = f"evaluate {wildcards.dataset}/{wildcards.arm} seed {wildcards.seed}"
+runtime.start(snakemake.log[0], title, params.cpu_threads)
+runtime.start_tensorflow(params.cpu_threads, gpu=True)
+
+from sslens.classes import CLASSES
+from sslens.classification import build_classifier, predict
+from sslens.evaluation import metrics_of_file, predictions_frame, write_predictions
+from sslens.files import write_json
+from sslens.records import load_split
+
+test = load_split(snakemake.input.manifest, snakemake.input.preprocessing, "test")
+classifier, _ = build_classifier(params.encoder, test.images.shape[1:], seed=0)
+classifier.load_weights(snakemake.input.classifier)
+labels = [CLASSES[label] for label in test.labels]
+predictions = predictions_frame(test.image_ids, labels, predict(classifier, test.images))
+write_predictions(predictions, snakemake.output.predictions)
+cell = {"labels": float(wildcards.fraction), "seed": int(wildcards.seed)}
+metrics = metrics_of_file(snakemake.output.predictions, params.fields | cell)
+write_json(snakemake.output.metrics, metrics)
+runtime.log.info("macro AUC %.4f on %d images", metrics["auc"]["macro"], metrics["images"])

@@ -1,0 +1,30 @@
+"""Rule finetune: learn the labels, by the arm's protocol, from its pretrained encoder or none."""
+
+from sslens import runtime
+
+wildcards, params = snakemake.wildcards, snakemake.params
+seed, fraction = int(wildcards.seed), float(wildcards.fraction)
+title = f"finetune {wildcards.dataset}/{wildcards.arm} labels {fraction:g} seed {seed}"
+runtime.start(snakemake.log[0], title, params.cpu_threads)
+runtime.start_tensorflow(params.cpu_threads, gpu=True)
+
+from sslens.checkpoints import Checkpoint, fingerprint
+from sslens.classification import learn_labels
+from sslens.files import atomic_path
+from sslens.records import load_split
+
+inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
+pretrained = snakemake.input.get("encoder") or None
+told = [params.settings, params.code, params.cpu_threads, fraction, seed]
+checkpoint = Checkpoint(
+    params.checkpoint, fingerprint(told, [*inputs, *([pretrained] if pretrained else [])])
+)
+train, validation = (load_split(*inputs, split) for split in ("train", "validation"))
+classifier, history = learn_labels(
+    train, validation, params.settings, pretrained, fraction, seed, checkpoint
+)
+with atomic_path(snakemake.output.classifier) as path:
+    classifier.save_weights(path)
+with atomic_path(snakemake.output.history) as path:
+    history.to_csv(path, index=False)
+checkpoint.remove()

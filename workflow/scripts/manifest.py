@@ -1,0 +1,11 @@
+"""Rule manifest: check the shards of a data set and list them with their facts."""
+
+from sslens import runtime
+
+runtime.start(snakemake.log[0], f"manifest {snakemake.wildcards.dataset}", 1)
+runtime.start_tensorflow(1, gpu=False)
+
+from sslens.files import write_json
+from sslens.records import describe
+
+write_json(snakemake.output.manifest, describe(snakemake.wildcards.dataset, snakemake.input.shards))

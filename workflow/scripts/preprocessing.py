@@ -1,0 +1,13 @@
+"""Rule preprocessing: measure on the training split what the preprocessing needs."""
+
+from sslens import runtime
+
+runtime.start(snakemake.log[0], f"preprocessing {snakemake.wildcards.dataset}", 1)
+runtime.start_tensorflow(1, gpu=False)
+
+from sslens.files import write_json
+from sslens.preprocessing import measure
+from sslens.records import read_split
+
+train = read_split(snakemake.input.manifest, "train")
+write_json(snakemake.output.preprocessing, measure(train.images, snakemake.params.settings))

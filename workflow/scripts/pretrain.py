@@ -1,0 +1,25 @@
+"""Rule pretrain: an encoder learns from unlabelled views of the training images."""
+
+from sslens import runtime
+
+wildcards, params = snakemake.wildcards, snakemake.params
+seed = int(wildcards.seed)
+title = f"pretrain {wildcards.dataset}/{wildcards.pretraining} seed {seed}"
+runtime.start(snakemake.log[0], title, params.cpu_threads)
+runtime.start_tensorflow(params.cpu_threads, gpu=True)
+
+from sslens.checkpoints import Checkpoint, fingerprint
+from sslens.files import atomic_path
+from sslens.pretraining import pretrain
+from sslens.records import load_split
+
+inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
+told = [params.settings, params.code, params.cpu_threads, seed]
+checkpoint = Checkpoint(params.checkpoint, fingerprint(told, inputs))
+train = load_split(*inputs, "train")
+encoder, history = pretrain(train.images, params.settings, seed, checkpoint)
+with atomic_path(snakemake.output.encoder) as path:
+    encoder.save_weights(path)
+with atomic_path(snakemake.output.history) as path:
+    history.to_csv(path, index=False)
+checkpoint.remove()

@@ -1,0 +1,1 @@
+"""Self-supervised learning on strong-lensing images: the library behind the workflow's scripts."""

@@ -1,0 +1,243 @@
+"""Learning the labels: fine-tuning of the whole network, or a linear probe on a frozen one."""
+
+import logging
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from sslens import training
+from sslens.auc import class_aucs
+from sslens.checkpoints import Checkpoint
+from sslens.classes import CLASSES
+from sslens.encoders import build_encoder
+from sslens.heads import classifier_of
+from sslens.optimizers import build_optimizer
+from sslens.protocols import LINEAR_PROBE
+from sslens.records import Split
+from sslens.seeds import derive_seed
+from sslens.views import make_view
+
+log = logging.getLogger(__name__)
+
+
+def build_classifier(
+    encoder_settings: dict, input_shape: tuple[int, int, int], seed: int
+) -> tuple[keras.Model, keras.Model]:
+    """Build an untrained classifier; return it and the encoder inside it."""
+    encoder = build_encoder(encoder_settings, tuple(input_shape), seed)
+    return classifier_of(encoder, len(CLASSES), seed), encoder
+
+
+def learn_labels(
+    train: Split,
+    validation: Split,
+    settings: dict,
+    pretrained: str | None,
+    fraction: float,
+    seed: int,
+    checkpoint: Checkpoint,
+) -> tuple[keras.Model, pd.DataFrame]:
+    """Learn the labels by the protocol of an arm.
+
+    Args:
+        train, validation: preprocessed splits.
+        settings: of the arm, resolved (see `settings.arm_settings`).
+        pretrained: path of the encoder's weights, or None for a fresh encoder.
+        fraction: of the training labels that may be used.
+        seed: of the run.
+        checkpoint: to go on from.
+
+    Returns:
+        The classifier, and the history of the protocol.
+    """
+    classifier, encoder = build_classifier(settings["encoder"], train.images.shape[1:], seed)
+    if pretrained is not None:
+        encoder.load_weights(pretrained)
+    labelled = train
+    if fraction < 1:
+        rows = labelled_subset(train.labels, fraction, seed)
+        labelled = Split(*(array[rows] for array in train))
+    if settings["protocol"] == LINEAR_PROBE:
+        settle_batch_statistics(encoder, train.images)
+        history = fit_linear_probe(classifier, encoder, labelled, validation, settings["learning"])
+    else:
+        history = fine_tune(
+            classifier,
+            labelled,
+            validation,
+            settings["learning"],
+            len(train.labels),
+            seed,
+            checkpoint,
+        )
+    return classifier, history
+
+
+def labelled_subset(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Choose the images whose labels are used.
+
+    Stratified by class, nested (a smaller fraction is part of a larger one) and the same for
+    every arm, since it depends on nothing but the labels, the fraction and the seed.
+
+    Args:
+        labels: (n,) integers.
+        fraction: in (0, 1].
+        seed: of the run.
+
+    Returns:
+        Sorted row indices.
+
+    Raises:
+        ValueError: if a class would be left without an image.
+    """
+    chosen = []
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        count = round(fraction * len(rows))
+        if count == 0:
+            raise ValueError(
+                f"label_fractions: {fraction} leaves no image of class {CLASSES[label]}"
+            )
+        generator = np.random.default_rng(derive_seed(seed, "labelled subset", int(label)))
+        chosen.append(generator.permutation(rows)[:count])
+    return np.sort(np.concatenate(chosen))
+
+
+def predict(model: keras.Model, images: np.ndarray, batch_size: int = 250) -> np.ndarray:
+    """Outputs of a model in inference mode for every image, each once, in order."""
+    # not `model.predict`, which copies all images first
+    starts = range(0, len(images), batch_size)
+    return np.concatenate(
+        [model.predict_on_batch(images[start : start + batch_size]) for start in starts]
+    )
+
+
+def fine_tune(
+    classifier: keras.Model,
+    train: Split,
+    validation: Split,
+    settings: dict,
+    full_split: int,
+    seed: int,
+    checkpoint: Checkpoint,
+) -> pd.DataFrame:
+    """Train all layers of a classifier on labelled images.
+
+    Args:
+        classifier: its encoder fresh or pretrained; trained at the end.
+        train, validation: preprocessed splits; the labelled subset, and all of validation.
+        settings: of fine-tuning, resolved (see `settings.finetuning_settings`).
+        full_split: images of the full training split, which an epoch is counted by.
+        seed: of the run.
+        checkpoint: to go on from.
+
+    Returns:
+        The history: epoch, step, loss, accuracy, images_per_second, learning_rate (when the epoch
+        has ended), validation_loss, validation_auc (macro, one-vs-rest).
+    """
+    plan = training.plan_training(settings, len(train.images), full_split)
+    learner = _FineTuning(classifier, validation, settings, plan)
+    best = ("validation_auc", classifier.variables)
+    return training.fit(
+        learner,
+        [train.images, train.labels],
+        plan,
+        seed,
+        checkpoint,
+        keep_best=best if settings["select"] == "best_validation" else None,
+    )
+
+
+class _FineTuning:
+    """A classifier as the engine wants it."""
+
+    def __init__(self, classifier, validation: Split, settings: dict, plan: training.Plan):
+        self._classifier, self._validation = classifier, validation
+        variables = classifier.trainable_variables
+        self._optimizer = build_optimizer(settings["optimizer"], plan.steps, variables)
+        self.variables = classifier.variables + self._optimizer.variables
+
+        def loss(batch, seed):
+            images, labels = batch
+            logits = classifier(make_view(images, seed, settings["augmentation"]), training=True)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            right = tf.equal(tf.argmax(logits, axis=1), tf.cast(labels, tf.int64))
+            return tf.reduce_mean(losses), {"accuracy": tf.reduce_mean(tf.cast(right, tf.float32))}
+
+        self.train_step = training.compile_step(loss, variables, self._optimizer)
+
+    def epoch_metrics(self) -> dict[str, float]:
+        labels = self._validation.labels
+        logits = predict(self._classifier, self._validation.images)
+        return {
+            "learning_rate": float(self._optimizer.learning_rate),
+            "validation_loss": float(
+                tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+            ),
+            "validation_auc": float(class_aucs(labels, logits).mean()),
+        }
+
+
+def fit_linear_probe(
+    classifier: keras.Model,
+    encoder: keras.Model,
+    train: Split,
+    validation: Split,
+    settings: dict,
+) -> pd.DataFrame:
+    """Fit the last layer of a classifier by logistic regression on its frozen encoder.
+
+    The features are standardised on the labelled images, the strength of the L2 penalty is the
+    one with the best validation AUC; both end up inside the layer, so that the classifier is used
+    like a fine-tuned one.
+
+    Args:
+        classifier: made by `build_classifier`; its last layer is set.
+        encoder: inside it, frozen.
+        train, validation: preprocessed splits.
+        settings: `inverse_penalties` to choose from (scikit-learn's C).
+
+    Returns:
+        The history: a row a penalty, `inverse_penalty` and `validation_auc`.
+    """
+    features = predict(encoder, train.images).astype(np.float64)
+    scaler = StandardScaler().fit(features)
+    scaled = scaler.transform(features)
+    scaled_validation = scaler.transform(predict(encoder, validation.images))
+    history, probes = [], []
+    for inverse_penalty in settings["inverse_penalties"]:
+        probe = LogisticRegression(C=inverse_penalty, max_iter=2000).fit(scaled, train.labels)
+        auc = float(
+            class_aucs(validation.labels, probe.decision_function(scaled_validation)).mean()
+        )
+        log.info("inverse penalty %g: validation AUC %.4f", inverse_penalty, auc)
+        history.append({"inverse_penalty": inverse_penalty, "validation_auc": auc})
+        probes.append(probe)
+    best = probes[int(np.argmax([row["validation_auc"] for row in history]))]
+    kernel = best.coef_.T / scaler.scale_[:, None]
+    classifier.layers[-1].set_weights([kernel, best.intercept_ - scaler.mean_ @ kernel])
+    return pd.DataFrame(history)
+
+
+def settle_batch_statistics(encoder: keras.Model, images: np.ndarray) -> None:
+    """Set the statistics of an encoder's batch normalisations to those of the images as they are.
+
+    They become the plain averages over the batches of one pass ("precise BatchNorm", Wu & Johnson
+    2021, arXiv:2105.07576, section 3), whatever they were: a random encoder has never seen an
+    image, and a pretrained one has seen augmented views. Otherwise a probe would compare
+    normalisations rather than features.
+    """
+    layers = [
+        layer for layer in encoder.layers if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    momenta = [layer.momentum for layer in layers]
+    for seen, batch in enumerate(np.array_split(images, max(len(images) // 64, 1))):
+        for layer in layers:
+            layer.momentum = seen / (seen + 1)
+        encoder(batch, training=True)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum

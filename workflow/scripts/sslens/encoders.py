@@ -1,0 +1,173 @@
+"""Encoders: images to embeddings. ResNet18 and ResNet50 of any width, with a choice of stem."""
+
+import keras
+import tensorflow as tf
+
+from sslens.convolution import convolve, faster_by_forward
+from sslens.seeds import derive_seed
+
+# blocks of each of the four stages (He et al. 2016, arXiv:1512.03385, table 1)
+DEPTHS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3)}
+STEMS = ("imagenet", "small")
+
+
+def build_encoder(settings: dict, input_shape: tuple[int, int, int], seed: int) -> keras.Model:
+    """Build an untrained encoder with pooled output.
+
+    The network is the ResNet of He et al. 2016 (arXiv:1512.03385) with the stride of a bottleneck
+    on its 3x3 convolution, global average pooling and, where `neck` lists units, a stack of
+    dense layers, each followed by ReLU, batch normalisation and dropout.
+
+    Args:
+        settings: `name` (a key of `DEPTHS`), `width` (channels of the first stage; 64 as
+            published), `stem` ("imagenet": 7x7 stride 2 and max-pooling; "small": 3x3 stride 1,
+            for images that a fourfold reduction would rob of their detail), `batch_norm_momentum`,
+            `neck` (units of its dense layers, may be empty) and `neck_dropout` (a rate a layer).
+        input_shape: (height, width, channels) of the images.
+        seed: decides the initial weights, layer by layer.
+
+    Returns:
+        A model from (batch, height, width, channels) to (batch, features).
+
+    Raises:
+        ValueError: for an unknown encoder or stem.
+    """
+    if settings["name"] not in DEPTHS:
+        raise ValueError(f"unknown encoder {settings['name']!r}: known are {', '.join(DEPTHS)}")
+    layers = _LayerFactory(settings["batch_norm_momentum"], seed)
+    block = _basic_block if settings["name"] == "resnet18" else _bottleneck_block
+    inputs = keras.Input(input_shape, name="image")
+    maps = _stem(inputs, settings, layers)
+    for stage, depth in enumerate(DEPTHS[settings["name"]]):
+        for index in range(depth):
+            stride = 2 if stage > 0 and index == 0 else 1
+            channels = settings["width"] * 2**stage
+            maps = block(maps, channels, stride, f"stage{stage + 1}_block{index + 1}", layers)
+    features = keras.layers.GlobalAveragePooling2D(name="pool")(maps)
+    rates = settings["neck_dropout"]
+    for index, units in enumerate(settings["neck"]):
+        features = layers.dense_block(features, units, f"neck{index + 1}")
+        if rates:
+            features = keras.layers.Dropout(
+                rates[index], seed=layers.seed(f"neck{index + 1}_dropout"), name=f"drop{index + 1}"
+            )(features)
+    return keras.Model(inputs, features, name=settings["name"])
+
+
+@keras.saving.register_keras_serializable(package="sslens")
+class Convolution(keras.layers.Conv2D):
+    """`keras.layers.Conv2D` with "same" padding and, on a CPU, the faster gradient by shape.
+
+    Its variables and numbers are those of the Keras layer, so weights move freely between
+    machines with and without a GPU; there cuDNN's own gradient is used.
+    """
+
+    def convolution_op(self, inputs, kernel):
+        plain = self.padding == "same" and self.groups == 1 and self.dilation_rate == (1, 1)
+        if not plain or tf.config.list_logical_devices("GPU"):
+            return super().convolution_op(inputs, kernel)
+        stride = self.strides[0]
+        map_size = -(-inputs.shape[1] // stride)
+        halves = faster_by_forward(map_size, inputs.shape[-1], self.filters)
+        return convolve(inputs, tf.convert_to_tensor(kernel), stride, *halves)
+
+
+@keras.saving.register_keras_serializable(package="sslens")
+class FusedBatchNormalization(keras.layers.BatchNormalization):
+    """Batch normalisation of image maps by TensorFlow's fused kernel.
+
+    Keras 3 composes it of elementary operations, which are slower on CPU and GPU alike. As
+    everywhere with the fused kernel, the moving variance is of the unbiased batch variance.
+    """
+
+    def call(self, inputs, training=None, mask=None):
+        if not (training and self.trainable):
+            return super().call(inputs, training=False)
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=tf.convert_to_tensor(self.gamma),
+            offset=tf.convert_to_tensor(self.beta),
+            mean=tf.zeros([0]),
+            variance=tf.zeros([0]),
+            epsilon=self.epsilon,
+            is_training=True,
+        )
+        keep = self.momentum
+        self.moving_mean.assign(self.moving_mean * keep + mean * (1 - keep))
+        self.moving_variance.assign(self.moving_variance * keep + variance * (1 - keep))
+        return outputs
+
+
+class _LayerFactory:
+    """Makes named layers whose initial weights are keyed by (seed, name)."""
+
+    def __init__(self, momentum: float, seed: int):
+        self._momentum = momentum
+        self._seed = seed
+
+    def seed(self, name: str) -> int:
+        return derive_seed(self._seed, "initial weights", name)[0]
+
+    def convolution(self, maps, channels: int, size: int, stride: int, name: str):
+        """Convolution without bias, batch normalisation."""
+        maps = Convolution(
+            channels,
+            size,
+            strides=stride,
+            padding="same",
+            use_bias=False,
+            kernel_initializer=keras.initializers.VarianceScaling(
+                2.0, "fan_out", seed=self.seed(name)
+            ),
+            name=name,
+        )(maps)
+        return FusedBatchNormalization(momentum=self._momentum, epsilon=1e-5, name=f"{name}_bn")(
+            maps
+        )
+
+    def dense_block(self, features, units: int, name: str):
+        """Dense, ReLU, batch normalisation: in the order of the published experiment."""
+        features = keras.layers.Dense(
+            units,
+            activation="relu",
+            kernel_initializer=keras.initializers.GlorotUniform(seed=self.seed(name)),
+            name=name,
+        )(features)
+        return keras.layers.BatchNormalization(
+            momentum=self._momentum, epsilon=1e-5, name=f"{name}_bn"
+        )(features)
+
+
+def _stem(inputs, settings: dict, layers: _LayerFactory):
+    if settings["stem"] == "imagenet":
+        maps = layers.convolution(inputs, settings["width"], 7, 2, "stem")
+        maps = keras.layers.ReLU(name="stem_relu")(maps)
+        return keras.layers.MaxPooling2D(3, 2, padding="same", name="stem_pool")(maps)
+    if settings["stem"] == "small":
+        maps = layers.convolution(inputs, settings["width"], 3, 1, "stem")
+        return keras.layers.ReLU(name="stem_relu")(maps)
+    raise ValueError(f"unknown stem {settings['stem']!r}: known are {', '.join(STEMS)}")
+
+
+def _basic_block(maps, channels: int, stride: int, name: str, layers: _LayerFactory):
+    """Two 3x3 convolutions and the shortcut."""
+    shortcut = maps
+    if stride > 1 or maps.shape[-1] != channels:
+        shortcut = layers.convolution(maps, channels, 1, stride, f"{name}_shortcut")
+    maps = layers.convolution(maps, channels, 3, stride, f"{name}_conv1")
+    maps = keras.layers.ReLU(name=f"{name}_relu1")(maps)
+    maps = layers.convolution(maps, channels, 3, 1, f"{name}_conv2")
+    return keras.layers.ReLU(name=f"{name}_relu")(keras.layers.Add(name=name)([shortcut, maps]))
+
+
+def _bottleneck_block(maps, channels: int, stride: int, name: str, layers: _LayerFactory):
+    """1x1, 3x3 and 1x1 convolutions, the last four times as wide, and the shortcut."""
+    shortcut = maps
+    if stride > 1 or maps.shape[-1] != 4 * channels:
+        shortcut = layers.convolution(maps, 4 * channels, 1, stride, f"{name}_shortcut")
+    maps = layers.convolution(maps, channels, 1, 1, f"{name}_conv1")
+    maps = keras.layers.ReLU(name=f"{name}_relu1")(maps)
+    maps = layers.convolution(maps, channels, 3, stride, f"{name}_conv2")
+    maps = keras.layers.ReLU(name=f"{name}_relu2")(maps)
+    maps = layers.convolution(maps, 4 * channels, 1, 1, f"{name}_conv3")
+    return keras.layers.ReLU(name=f"{name}_relu")(keras.layers.Add(name=name)([shortcut, maps]))

@@ -1,0 +1,57 @@
+"""Writing files so that nobody ever sees a half-written one."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` if the block succeeds.
+
+    The temporary name keeps the whole suffix, because Keras and matplotlib choose a format by
+    it. If the block fails, the temporary file is removed and `path` is left as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # of a process that was killed; a path has one writer at a time
+    left_over = re.compile(rf"\.incomplete-\d+-{re.escape(path.name)}")
+    for other in path.parent.iterdir():
+        if left_over.fullmatch(other.name):
+            other.unlink(missing_ok=True)
+    temporary = path.with_name(f".incomplete-{os.getpid()}-{path.name}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file in UTF-8, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, content: dict) -> None:
+    """Write a JSON file with sorted keys, numbers in full precision, atomically.
+
+    Raises:
+        ValueError: if a number is not finite, since JSON has no word for it.
+    """
+    write_text(path, json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> dict:
+    """Read a JSON file."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def sha256_of(path: str | Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal digits."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,53 @@
+"""Contrastive learning: two views of an image attract, views of other images repel.
+
+InfoNCE (van den Oord et al. 2018, arXiv:1807.03748, equation 4) over the cosine similarities
+between the first and the second views of a batch, symmetrised as in CLIP (Radford et al. 2021,
+arXiv:2103.00020, figure 3): view i of one side has to be found among all views of the other.
+"""
+
+import keras
+import tensorflow as tf
+
+from sslens.heads import mlp
+
+
+def info_nce(first: tf.Tensor, second: tf.Tensor, temperature: float) -> tf.Tensor:
+    """Symmetrised InfoNCE loss.
+
+    Args:
+        first, second: (batch, d) embeddings of two views; row i of both is the same image.
+        temperature: divides the cosine similarities.
+
+    Returns:
+        Scalar: the mean cross-entropy of finding the partner, log(batch) for equal embeddings.
+    """
+    # float32 whatever the policy: a softmax over the batch does not fit in float16
+    first, second = (tf.math.l2_normalize(tf.cast(z, tf.float32), axis=1) for z in (first, second))
+    logits = tf.matmul(first, second, transpose_b=True) / temperature
+    partner = tf.range(tf.shape(logits)[0])
+    forward = tf.nn.sparse_softmax_cross_entropy_with_logits(partner, logits)
+    backward = tf.nn.sparse_softmax_cross_entropy_with_logits(partner, tf.transpose(logits))
+    return tf.reduce_mean(forward + backward) / 2
+
+
+class Method:
+    """Encoder and projector under InfoNCE. Settings: contrastive.schema.yaml."""
+
+    def __init__(self, encoder: keras.Model, settings: dict, seed: int):
+        self._temperature = settings["temperature"]
+        self._encoder = encoder
+        self._projector = mlp(encoder.output_shape[1], settings["projector"], seed, "projector")
+        self.trainable_variables = encoder.trainable_variables + self._projector.trainable_variables
+        self.variables = encoder.variables + self._projector.variables
+
+    def loss(self, first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Loss and embeddings of the first view.
+
+        Both views pass the network as one batch, so that batch normalisation treats them alike.
+        """
+        features = self._encoder(tf.concat([first, second], axis=0), training=True)
+        embeddings = tf.split(self._projector(features, training=True), 2)
+        return info_nce(*embeddings, self._temperature), embeddings[0]
+
+    def after_step(self, progress: tf.Tensor) -> None:
+        """Nothing to do."""

@@ -1,0 +1,84 @@
+"""What every script does before its work: logging, threads, the GPU, readable errors."""
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits
+
+log = logging.getLogger("sslens")
+
+
+def start(log_path: str | Path, title: str, threads: int) -> None:
+    """Prepare a script's process; to be called before anything imports TensorFlow.
+
+    Messages go to the log file and, headed by the title, to the terminal. An uncaught error
+    becomes one line that names the log, where its traceback stands.
+
+    Args:
+        log_path: of the rule's log file.
+        title: what the job is, for people who read several jobs' lines at once.
+        threads: of linear algebra. From the configuration and never from the scheduler: their
+            number changes the last bits of a sum.
+    """
+    to_file = logging.FileHandler(log_path, mode="w", encoding="utf-8")
+    to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    to_terminal = logging.StreamHandler(sys.stderr)
+    to_terminal.setFormatter(logging.Formatter(f"{title}: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[to_file, to_terminal], force=True)
+    logging.captureWarnings(True)
+    for library in ("OMP", "OPENBLAS", "MKL"):  # of those that are loaded from now on
+        os.environ[f"{library}_NUM_THREADS"] = str(threads)
+    threadpool_limits(threads)  # of those that are loaded already
+
+    def report(kind, error, trace):
+        to_file.stream.write("".join(traceback.format_exception(kind, error, trace)))
+        to_file.flush()
+        message = " ".join(f"{kind.__name__}: {error}".split())
+        print(f"{title}: {message} (log: {log_path})", file=sys.stderr)
+
+    sys.excepthook = report
+
+
+def start_tensorflow(threads: int, gpu: bool) -> None:
+    """Set TensorFlow up; to be called before anything else imports it.
+
+    Args:
+        threads: of an operation on the CPU. Their number changes the last bits of a sum, so it
+            comes from the configuration.
+        gpu: whether the job may use a GPU; hidden from it otherwise.
+    """
+    # TensorFlow switches oneDNN on by itself only on some CPUs. Without it the gradients of its
+    # convolutions are up to twenty times slower, and the numbers are different ones.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if not gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    with _silent_stderr():
+        import tensorflow as tf
+
+    tf.get_logger().setLevel(logging.ERROR)
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    for device in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(device, True)
+    if gpu:
+        devices = ", ".join(d.name for d in tf.config.list_logical_devices("GPU")) or "CPU"
+        log.info("TensorFlow %s on %s, %d threads", tf.__version__, devices, threads)
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Drop what C++ writes to the terminal: TensorFlow greets before its log level counts."""
+    terminal = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)

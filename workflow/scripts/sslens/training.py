@@ -1,0 +1,216 @@
+"""The training engine that pretraining and fine-tuning share."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from sslens.checkpoints import Checkpoint
+from sslens.seeds import derive_seed
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Length of a training, in steps.
+
+    An epoch is a pass over the FULL training split, also where fewer labels are used, so that
+    rows with few labels take as many steps as the others.
+    """
+
+    batch_size: int
+    steps: int
+    steps_per_epoch: int
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs; the last may be cut short."""
+        return math.ceil(self.steps / self.steps_per_epoch)
+
+    def steps_of(self, epoch: int) -> range:
+        """Steps of an epoch, both counted from 0."""
+        start = epoch * self.steps_per_epoch
+        return range(start, min(start + self.steps_per_epoch, self.steps))
+
+
+def plan_training(settings: dict, images: int, full_split: int) -> Plan:
+    """Work out the plan of a training.
+
+    Args:
+        settings: `batch_size`, and `epochs` (of the full split) or, where not None, `steps`.
+        images: images that are trained on; a batch never holds more.
+        full_split: images of the full training split.
+    """
+    batch_size = min(settings["batch_size"], images)
+    steps_per_epoch = max(full_split // settings["batch_size"], 1)
+    steps = settings["steps"] or settings["epochs"] * steps_per_epoch
+    return Plan(batch_size, steps, steps_per_epoch)
+
+
+def rows_of_step(images: int, batch_size: int, step: int, seed: int) -> np.ndarray:
+    """Rows of the batch of a step: a keyed shuffle a pass, whole batches only.
+
+    Returns:
+        (batch_size,) indices in [0, images).
+    """
+    batches = images // batch_size
+    order = np.random.default_rng(derive_seed(seed, "order", step // batches)).permutation(images)
+    start = step % batches * batch_size
+    return order[start : start + batch_size]
+
+
+class Learner(Protocol):
+    """What the engine trains.
+
+    `variables` is all that changes while it does (networks, optimiser), in a fixed order.
+    """
+
+    variables: list
+
+    def train_step(self, batch: tuple, seed: tf.Tensor, progress: tf.Tensor) -> dict:
+        """Take one step on a batch; return scalar tensors, among them `loss`."""
+
+    def epoch_metrics(self) -> dict[str, float]:
+        """What is measured when an epoch has ended, and the learning rate."""
+
+
+def compile_step(
+    loss: Callable, variables: list, optimizer: keras.Optimizer, after_step: Callable | None = None
+) -> Callable:
+    """Make the training step of a learner.
+
+    Args:
+        loss: (batch, seed) to a scalar loss and a dictionary of further scalars.
+        variables: what the optimiser changes; it must have been built on exactly these.
+        optimizer: that changes them.
+        after_step: called with the progress once the variables have changed.
+
+    Returns:
+        A function of (batch, seed, progress) to a dictionary of scalars, among them `loss`.
+    """
+
+    @tf.function(autograph=False)
+    def train_step(batch, seed, progress):
+        with tf.GradientTape() as tape:
+            value, metrics = loss(batch, seed)
+        gradients = tape.gradient(value, variables)
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        if after_step is not None:
+            after_step(progress)
+        return {"loss": value, **metrics}
+
+    return train_step
+
+
+def fit(
+    learner: Learner,
+    data: Sequence[np.ndarray],
+    plan: Plan,
+    seed: int,
+    checkpoint: Checkpoint,
+    keep_best: tuple[str, list] | None = None,
+) -> pd.DataFrame:
+    """Train, or go on training from the checkpoint, to the end of the plan.
+
+    Order and views are keyed by (seed, purpose, step), and the generators of dropout are among the
+    learner's variables, so an interrupted training ends in the same numbers as one that was not.
+
+    Args:
+        learner: to be trained; at the end it is.
+        data: arrays with one row an image; a batch is the same rows of each.
+        plan: length of the training.
+        seed: of the run.
+        checkpoint: written after every epoch.
+        keep_best: the name of a measure of `epoch_metrics` and the variables that are, at the
+            end, set back to what they were in the epoch where it was highest.
+
+    Returns:
+        The history, a row an epoch.
+
+    Raises:
+        FloatingPointError: if the loss is no longer finite.
+    """
+    history: list[dict] = []
+    best: list[np.ndarray] = []
+    if (restored := checkpoint.load()) is not None:
+        arrays, facts = restored
+        history = facts["history"]
+        _assign(learner.variables, arrays[: len(learner.variables)])
+        best = arrays[len(learner.variables) :]
+        log.info("resumed from the checkpoint of epoch %d", len(history))
+    remaining = _Clock(plan.epochs - len(history))
+    for epoch in range(len(history), plan.epochs):
+        row = _train_epoch(learner, data, plan, epoch, seed)
+        row |= learner.epoch_metrics()
+        if keep_best is not None:
+            measure, variables = keep_best
+            if row[measure] > max((past[measure] for past in history), default=-math.inf):
+                best = [variable.numpy() for variable in variables]
+        history.append(row)
+        state = [variable.numpy() for variable in learner.variables]
+        checkpoint.save(state + best, {"history": history})
+        log.info("%s", _progress_line(row, plan, remaining.tick()))
+    if keep_best is not None:
+        _assign(keep_best[1], best)
+    return pd.DataFrame(history)
+
+
+def _train_epoch(learner: Learner, data, plan: Plan, epoch: int, seed: int) -> dict:
+    """Train an epoch; return its row of the history, means over its steps."""
+    began = time.perf_counter()
+    records = []
+    for step in plan.steps_of(epoch):
+        rows = rows_of_step(len(data[0]), plan.batch_size, step, seed)
+        records.append(
+            learner.train_step(
+                tuple(tf.constant(array[rows]) for array in data),
+                tf.constant(derive_seed(seed, "views", step), tf.int32),
+                tf.constant((step + 1) / plan.steps, tf.float32),
+            )
+        )
+    means = {name: float(np.mean([r[name].numpy() for r in records])) for name in records[0]}
+    seconds = time.perf_counter() - began
+    if not math.isfinite(means["loss"]):
+        raise FloatingPointError(
+            f"the loss is {means['loss']} in epoch {epoch + 1}: lower the learning rate, or look "
+            "for bad values in the images"
+        )
+    return {
+        "epoch": epoch + 1,
+        "step": step + 1,
+        **means,
+        "images_per_second": len(records) * plan.batch_size / seconds,
+    }
+
+
+class _Clock:
+    """Estimates the time that the remaining epochs will take, from those since it started."""
+
+    def __init__(self, epochs: int):
+        self._began, self._done, self._epochs = time.perf_counter(), 0, epochs
+
+    def tick(self) -> float:
+        """Count an epoch as done; seconds left."""
+        self._done += 1
+        elapsed = time.perf_counter() - self._began
+        return elapsed / self._done * (self._epochs - self._done)
+
+
+def _progress_line(row: dict, plan: Plan, seconds_left: float) -> str:
+    skipped = ("epoch", "step")
+    measures = ", ".join(f"{name} {row[name]:.4g}" for name in row if name not in skipped)
+    minutes, seconds = divmod(round(seconds_left), 60)
+    return f"epoch {row['epoch']}/{plan.epochs}: {measures}, {minutes}:{seconds:02d} left"
+
+
+def _assign(variables: list, arrays: Sequence[np.ndarray]) -> None:
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)

@@ -1,0 +1,13 @@
+"""Rule training_curves: loss, learning rate and the rest over the epochs of a stage."""
+
+from sslens import runtime
+
+runtime.start(snakemake.log[0], f"{snakemake.wildcards.stage} {snakemake.wildcards.dataset}", 1)
+
+import pandas as pd
+
+from sslens.figures import history_figure, save_figure
+
+paths = zip(snakemake.params.titles, snakemake.input.histories, strict=True)
+histories = {title: pd.read_csv(path) for title, path in paths}
+save_figure(history_figure(histories, snakemake.params.title), snakemake.output)
