@@ -44,8 +44,7 @@ def test_row_learns(arm, data, tmp_path):
     told = settings.arm_settings(CONFIG, arm, "model_1")
     assert (told["encoder"]["name"], told["encoder"]["width"]) == ("resnet50", 64)
     weights = None
-    if told["pretrained"]:
-        pretraining = CONFIG["arms"][arm]["pretraining"]
+    if (pretraining := CONFIG["arms"][arm].get("pretraining")) is not None:
         chosen = settings.pretraining_settings(CONFIG, pretraining, "model_1") | SHORT
         checkpoint = Checkpoint(tmp_path / "pretrain", "fingerprint")
         encoder, history = pretrain(data.images, chosen, 1, checkpoint)

@@ -108,12 +108,14 @@ def labelled_subset(labels: np.ndarray, fraction: float, seed: int) -> np.ndarra
 
 
 def predict(model: keras.Model, images: np.ndarray, batch_size: int = 250) -> np.ndarray:
-    """Outputs of a model in inference mode for every image, each once, in order."""
+    """Outputs of a model in inference mode for every image, each once, in order.
+
+    The batches hold at most `batch_size` images and are as even as can be, since every size of
+    batch is traced anew.
+    """
     # not `model.predict`, which copies all images first
-    starts = range(0, len(images), batch_size)
-    return np.concatenate(
-        [model.predict_on_batch(images[start : start + batch_size]) for start in starts]
-    )
+    batches = np.array_split(images, -(-len(images) // batch_size))
+    return np.concatenate([model.predict_on_batch(batch) for batch in batches])
 
 
 def fine_tune(
