@@ -1,0 +1,86 @@
+"""A recipe that cannot be drawn is told in one line."""
+
+import copy
+
+import pytest
+import yaml
+from paths import ROOT
+
+from sslens.recipes import check_recipe
+
+RECIPES = yaml.safe_load((ROOT / "config/datasets.yaml").read_text())["datasets"]
+
+
+def changed(recipe, path, value):
+    """A copy of the recipe with the setting at a dotted path replaced, or deleted (`...`)."""
+    recipe = copy.deepcopy(recipe)
+    *parents, last = path.split(".")
+    section = recipe
+    for key in parents:
+        section = section[key]
+    if value is ...:
+        del section[last]
+    else:
+        section[last] = value
+    return recipe
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("source", "folder", "source: 'folder'"),
+        ("seed", -1, "seed: -1"),
+        ("seed", ..., "seed: missing"),
+        ("distances", "comoving", "distances: 'comoving'"),
+        ("deflection_scale", 0, "deflection_scale: 0"),
+        ("lenses", 1, "lenses: unknown key"),
+        ("lens", None, "lens: None is not a mapping"),
+        ("lens.mass", ..., "lens.mass: missing"),
+        ("lens.mass", "1e12", "lens.mass: '1e12' is neither a number"),
+        ("lens.mass", 0.0, "lens.mass: 0.0 must be greater than 0"),
+        ("lens.e1", True, "lens.e1: True"),
+        ("lens.e1", {"uniform": [-1.0, 0.0]}, "lens: ellipticity"),
+        ("lens.gama1", 0.1, "lens.gama1: unknown key"),
+        ("cosmology.Om0", ..., "cosmology.Om0: missing"),
+        ("redshifts.lens", 2.0, "redshifts: the lens (2.0) must be nearer"),
+        ("source_light.x", {"gaussian": [0, 1]}, "source_light.x: unknown prior 'gaussian'"),
+        ("source_light.x", {}, "source_light.x: unknown prior"),
+        ("source_light.x", {"uniform": [1, 2, 3]}, "source_light.x.uniform: [1, 2, 3]"),
+        ("source_light.x", {"uniform": [1.0, -1.0]}, "source_light.x.uniform: [1.0, -1.0]"),
+        ("source_light.x", {"uniform": [0.0, "1e3"]}, "source_light.x.uniform: [0.0, '1e3']"),
+        ("source_light.x", {"log_uniform": [0.0, 1.0]}, "source_light.x.log_uniform"),
+        ("source_light.magnitude", 20.0, "source_light: give one of amplitude and magnitude"),
+        ("source_light.amplitude", ..., "source_light: give one of amplitude and magnitude"),
+        ("substructure.axion", ..., "substructure.axion: missing"),
+        ("substructure.cdm.kind", ..., "substructure.cdm.kind: missing"),
+        ("substructure.cdm.kind", "nfw", "substructure.cdm.kind: 'nfw' is not one of"),
+        ("substructure.cdm.count", 2.5, "substructure.cdm.count: 2.5"),
+        (
+            "substructure.cdm.mass.power_law.min",
+            ...,
+            "substructure.cdm.mass.power_law.min: missing",
+        ),
+        ("substructure.axion.half_length", ..., "substructure.axion.half_length: missing"),
+        ("substructure.no_sub.count", 3, "substructure.no_sub.count: unknown key"),
+        ("instrument.pixels", 64.0, "instrument.pixels: 64.0"),
+        ("instrument.psf_fwhm", ..., "instrument.psf_fwhm: missing"),
+        ("instrument.zero_point", "AB", "instrument.zero_point: 'AB'"),
+    ],
+)
+def test_a_wrong_recipe_is_named_in_one_line(path, value, message):
+    recipe = changed(RECIPES["model_1"], path, value)
+    with pytest.raises(ValueError) as error:
+        check_recipe("my_set", recipe)
+    assert str(error.value).startswith(f"my_set: {message}")
+    assert "\n" not in str(error.value)
+
+
+def test_a_magnitude_needs_a_zero_point():
+    recipe = changed(RECIPES["model_2"], "instrument.zero_point", None)
+    with pytest.raises(ValueError, match="model_2: instrument.zero_point: null"):
+        check_recipe("model_2", recipe)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_ships_is_a_recipe(name):
+    check_recipe(name, RECIPES[name])

@@ -1,0 +1,115 @@
+"""Priors of a recipe: named distributions that the parameters of an image are drawn from.
+
+A prior is a number (the same in every image) or a mapping of one name to its settings; the names
+are explained in `config/datasets.yaml`. It is drawn from by its quantile function, so that an
+image's numbers follow from uniform ones that don't depend on the prior.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+
+def _uniform_quantile(bounds, u):
+    low, high = bounds
+    return low + (high - low) * u
+
+
+def _log_uniform_quantile(bounds, u):
+    low, high = bounds
+    return low * (high / low) ** u
+
+
+def _power_law_quantile(settings, u):
+    """Inverse of the cumulative distribution of p(x) ~ x^index on [min, max]."""
+    low, high, exponent = settings["min"], settings["max"], settings["index"] + 1
+    if exponent == 0:
+        return _log_uniform_quantile((low, high), u)
+    return (low**exponent + (high**exponent - low**exponent) * u) ** (1 / exponent)
+
+
+_QUANTILES: dict[str, Callable] = {
+    "uniform": _uniform_quantile,
+    "log_uniform": _log_uniform_quantile,
+    "power_law": _power_law_quantile,
+}
+
+
+def quantile(prior, u):
+    """Values of a prior at the cumulative probabilities `u`: uniform `u` make draws of the prior.
+
+    Args:
+        prior: a number (constant) or a one-key mapping {name: settings}, as `check_recipe` let
+            pass.
+        u: array of numbers in [0, 1].
+
+    Returns:
+        float64 array of the shape of `u`, growing with `u`.
+    """
+    if is_number(prior):
+        return np.full(np.shape(u), float(prior))
+    ((name, settings),) = prior.items()
+    return _QUANTILES[name](settings, np.asarray(u, dtype=np.float64))
+
+
+def check_prior(dataset: str, where: str, prior, positive: bool) -> None:
+    """Raise a ValueError that names data set and key, if a prior is none, or not positive."""
+    if isinstance(prior, Mapping):
+        _check_distribution(dataset, where, prior)
+    elif not is_number(prior):
+        raise ValueError(
+            f"{dataset}: {where}: {prior!r} is neither a number (write 1.0e+12, not 1e12) nor a"
+            f" prior ({', '.join(_QUANTILES)})"
+        )
+    if positive and quantile(prior, np.zeros(1))[0] <= 0:
+        raise ValueError(f"{dataset}: {where}: {prior!r} must be greater than 0")
+
+
+def _check_distribution(dataset, where, prior):
+    name = next(iter(prior), None)
+    if len(prior) != 1 or name not in _QUANTILES:
+        raise ValueError(
+            f"{dataset}: {where}: unknown prior {' and '.join(map(repr, prior)) or '{}'}, use one"
+            f" of {', '.join(_QUANTILES)}"
+        )
+    settings = prior[name]
+    where = f"{where}.{name}"
+    if name == "power_law":
+        check_keys(dataset, settings, where, ["index", "min", "max"])
+        numbers = [settings["min"], settings["max"], settings["index"]]
+    elif isinstance(settings, (list, tuple)) and len(settings) == 2:
+        numbers = list(settings)
+    else:
+        raise ValueError(f"{dataset}: {where}: {settings!r} is not [lowest, highest]")
+    if not all(map(is_number, numbers)):
+        raise ValueError(
+            f"{dataset}: {where}: {settings!r} holds what is no number (write 1.0e+6, not 1e6)"
+        )
+    low, high = numbers[:2]
+    if low > high or (name != "uniform" and low <= 0):
+        least = "" if name == "uniform" else "0 < "
+        raise ValueError(f"{dataset}: {where}: {settings!r}, need {least}lowest <= highest")
+
+
+def check_keys(dataset: str, settings, where: str, known, optional=()) -> None:
+    """Raise a ValueError unless `settings` holds the keys of `known`, all but `optional` ones."""
+    prefix = f"{where}." if where else ""
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"{dataset}: {where or 'recipe'}: {settings!r} is not a mapping")
+    for key in known:
+        if key not in settings and key not in optional:
+            raise ValueError(f"{dataset}: {prefix}{key}: missing")
+    for key in settings:
+        if key not in known:
+            raise ValueError(f"{dataset}: {prefix}{key}: unknown key")
+
+
+def is_number(value) -> bool:
+    """Whether a value is a finite number (a truth value is none)."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_whole(value, least: int) -> bool:
+    """Whether a value is a whole number from `least`."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least

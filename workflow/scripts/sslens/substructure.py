@@ -1,0 +1,86 @@
+"""Kinds of dark-matter substructure: the point masses that an image's lens is made clumpy with."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from sslens.priors import quantile
+
+
+class Substructure(NamedTuple):
+    """Point masses of some images: log10 axion mass (images,); the rest (images, masses)."""
+
+    log10_axion_mass: np.ndarray
+    mass: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+
+
+def _no_substructure(settings, u):
+    nothing = np.empty((len(u), 0))
+    return Substructure(np.full(len(u), np.nan), nothing, nothing, nothing)
+
+
+def _point_masses(settings, u):
+    """Subhaloes at polar coordinates around the image centre, each drawn on its own."""
+    u = u.reshape(len(u), settings["count"], 3)
+    radius = quantile(settings["radius"], u[..., 1])
+    angle = quantile(settings["angle"], u[..., 2])
+    return Substructure(
+        log10_axion_mass=np.full(len(u), np.nan),
+        mass=quantile(settings["mass"], u[..., 0]),
+        x=radius * np.cos(angle),
+        y=radius * np.sin(angle),
+    )
+
+
+def _vortex(settings, u):
+    """A vortex of an axion condensate: equal point masses, evenly on a line through the centre.
+
+    The model is that of Alexander et al. 2020 (arXiv:1909.07346); the half-length, inverse to the
+    axion's mass as a de Broglie wavelength is, that of DeepLenseSim.
+    """
+    log10_axion_mass = quantile(settings["log10_axion_mass"], u[:, 1])
+    half_length = (
+        settings["half_length"] * settings["reference_axion_mass"] / 10.0**log10_axion_mass
+    )
+    angle = quantile(settings["angle"], u[:, 2])
+    points = settings["points"]
+    along = half_length[:, None] * np.linspace(-1, 1, points)
+    each = quantile(settings["mass"], u[:, 0]) / points
+    return Substructure(
+        log10_axion_mass=log10_axion_mass,
+        mass=np.repeat(each[:, None], points, axis=1),
+        x=along * np.cos(angle)[:, None],
+        y=along * np.sin(angle)[:, None],
+    )
+
+
+class Kind(NamedTuple):
+    """A kind of substructure: its settings in the recipe, and how it is drawn."""
+
+    priors: tuple[str, ...]  # names of settings that are numbers or priors
+    counts: tuple[str, ...]  # names of settings that are whole numbers from 1
+    constants: tuple[str, ...]  # names of settings that are positive numbers
+    draws: Callable[[Mapping], int]  # uniform numbers an image needs
+    place: Callable[[Mapping, np.ndarray], Substructure]
+
+
+KINDS = {
+    "none": Kind((), (), (), lambda settings: 0, _no_substructure),
+    "point_masses": Kind(
+        priors=("mass", "radius", "angle"),
+        counts=("count",),
+        constants=(),
+        draws=lambda settings: 3 * settings["count"],
+        place=_point_masses,
+    ),
+    "vortex": Kind(
+        priors=("mass", "log10_axion_mass", "angle"),
+        counts=("points",),
+        constants=("half_length", "reference_axion_mass"),
+        draws=lambda settings: 3,
+        place=_vortex,
+    ),
+}
