@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from sslens import digest
-from sslens.digest import code_digest
+from sslens.digest import code_digest, script_digest
 
 ORIGINAL = digest.PACKAGE
 MODULES = {
@@ -36,7 +36,30 @@ class Thing:
     "folder/__init__": "def h(x):\n    return x\n",
     "folder/member": "from sslens import deep\nk = 1\n",
     "unused": "from sslens import used\nz = 1\n",
+    "parts": """
+import math as m
+from sslens import plain
+
+LIMIT = 3
+LIMIT += 1
+table, other = {}, 5
+
+def first(x):
+    return second(x) + m.pi * plain.f(x).real
+
+def second(x):
+    return x < LIMIT
+
+def third(x):
+    return other
+""",
 }
+SCRIPT = """
+from sslens import parts
+from sslens.named import number
+x = number
+parts.second(x).imag
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -47,8 +70,8 @@ def fresh_caches():
 
 
 def forget():
-    code_digest.cache_clear()
-    digest._tree.cache_clear()
+    script_digest.cache_clear()
+    digest._units.cache_clear()
 
 
 @pytest.fixture
@@ -59,6 +82,7 @@ def package(tmp_path, monkeypatch):
         path = folder / f"{module}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+    (tmp_path / "script.py").write_text(SCRIPT)
     monkeypatch.setattr(digest, "PACKAGE", folder)
     return folder
 
@@ -139,18 +163,76 @@ def test_a_module_named_beside_it_counts(package):
     assert digest_of("used") == alone
 
 
-def test_an_import_counts_that_was_added(package):
+def test_a_definition_that_is_used_from_now_on_counts(package):
     before = digest_of("named")
-    edit(package, "named", "number", "from sslens import unused\nnumber")
+    edit(package, "named", "number = 3", "from sslens.unused import z\nnumber = z")
     with_import = digest_of("named")
     assert with_import != before
-    edit(package, "deep", "h(x)\n", "h(x + 1)\n")  # by way of unused, used and plain
+    edit(package, "unused", "z = 1", "z = 2")
     assert digest_of("named") != with_import
 
 
-@pytest.mark.parametrize("module", ["nothing", "folder.nothing", "methods.moco"])
+@pytest.mark.parametrize(
+    ("module", "old", "new", "changed"),
+    [
+        ("parts", "x < LIMIT", "x > LIMIT", {"first", "second"}),
+        # what runs at the import concerns everybody, and so does what it uses
+        ("parts", "LIMIT += 1", "LIMIT += 2", {"first", "second", "third"}),
+        ("parts", "LIMIT = 3", "LIMIT = 4", {"first", "second", "third"}),
+        ("parts", "m.pi", "m.e", {"first"}),
+        ("parts", "import math as m", "import cmath as m", {"first"}),
+        ("plain", "g(x)", "g(-x)", {"first"}),
+        ("deep", "h(x)\n", "h(x + 1)\n", {"first"}),
+        ("parts", "{}, 5", "{}, 6", {"third"}),
+        ("parts", "table, other", "new = 1\ntable, other", set()),
+        ("plain", "def f", "def new():\n    pass\n\ndef f", set()),
+    ],
+)
+def test_a_definition_concerns_those_who_reach_it(package, module, old, new, changed):
+    definitions = {"first", "second", "third"}
+    before = {name: digest_of(f"parts.{name}") for name in definitions}
+    edit(package, module, old, new)
+    after = {name: digest_of(f"parts.{name}") for name in definitions}
+    assert {name for name in definitions if after[name] != before[name]} == changed
+
+
+def test_a_definition_is_found_where_it_was_imported_to(package):
+    edit(package, "parts", "import math as m", "import math as m\nfrom sslens.named import number")
+    before = digest_of("parts.number")
+    edit(package, "named", "3", "4")
+    assert digest_of("parts.number") != before
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new", "changes"),
+    [
+        ("parts", "x < LIMIT", "x > LIMIT", True),
+        ("named", "3", "4", True),
+        ("parts", "m.pi", "m.e", False),
+        ("inside", "return x", "return -x", False),
+    ],
+)
+def test_a_scripts_digest_is_of_what_it_uses(package, module, old, new, changes):
+    def of_script():
+        forget()
+        return script_digest("script")
+
+    before = of_script()
+    edit(package, module, old, new)
+    assert (of_script() != before) == changes
+
+
+def test_what_a_script_loads_by_name_counts(package):
+    before = script_digest("script", "folder.member")
+    assert before != script_digest("script")
+    edit(package, "folder/member", "k = 1", "k = 2")
+    forget()
+    assert script_digest("script", "folder.member") != before
+
+
+@pytest.mark.parametrize("module", ["nothing", "folder.nothing", "methods.moco", "parts.fourth"])
 def test_an_unknown_module_is_told(package, module):
-    with pytest.raises(ValueError, match=f"no module '{module}'"):
+    with pytest.raises(ValueError, match=f"no (module )?'{module}'|no .*'{module}'"):
         digest_of(module)
 
 
@@ -162,13 +244,52 @@ def library(tmp_path, monkeypatch):
     """A copy of the library, to be edited."""
     folder = tmp_path / "sslens"
     shutil.copytree(ORIGINAL, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for script in ORIGINAL.parent.glob("*.py"):
+        shutil.copy(script, tmp_path)
     monkeypatch.setattr(digest, "PACKAGE", folder)
     return folder
 
 
-def append(package, module, text):
-    with open(package.joinpath(*module.split(".")).with_suffix(".py"), "a") as stream:
-        stream.write(text)
+TRAIN = {"contrastive", "byol", "finetune", "records", "evaluate"}
+
+
+def digests():
+    """Of the scripts, with what they load by name."""
+    loaded = {
+        "contrastive": ("pretrain", "methods.contrastive", "augmentations.rotation"),
+        "byol": ("pretrain", "methods.byol", "augmentations.dihedral"),
+        "finetune": ("finetune", "augmentations.rotation", "augmentations.dihedral"),
+        **{name: (name,) for name in ("catalogue", "records", "evaluate", "compare", "roc")},
+    }
+    forget()
+    return {rule: script_digest(*names) for rule, names in loaded.items()}
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new", "changed"),
+    [
+        ("methods/byol", "1 - ", "2 - ", {"byol"}),
+        ("augmentations", "stddev * ", "2 * stddev * ", set()),
+        ("augmentations", "tf.cos(angle)", "tf.cos(-angle)", {"contrastive", "finetune"}),
+        ("augmentations", "coins[2]", "coins[1]", {"byol", "finetune"}),
+        ("views", "own_seed = ", "own_seed = 1 + ", {"contrastive", "byol", "finetune"}),
+        ("figures", "dpi=150", "dpi=151", {"roc"}),
+        ("auc", "else 0.5", "else 0.4", {"finetune", "evaluate", "roc"}),
+        ("runtime", "set_memory_growth(device, True)", "set_memory_growth(device, False)", TRAIN),
+        (
+            "runtime",
+            "level=logging.INFO",
+            "level=logging.DEBUG",
+            {*TRAIN, "catalogue", "compare", "roc"},
+        ),
+        ("runtime", "log = logging", "# a comment\nlog = logging", set()),
+    ],
+)
+def test_an_edit_concerns_those_who_use_what_was_edited(library, module, old, new, changed):
+    before = digests()
+    edit(library, module, old, new)
+    after = digests()
+    assert {rule for rule in before if after[rule] != before[rule]} == changed
 
 
 def test_a_copy_elsewhere_has_the_same_digest(library, monkeypatch):
@@ -193,34 +314,3 @@ def test_every_process_finds_the_same():
         for seed in ("1", "2", "3")
     }
     assert found == {digest_of("classification", "records") + "\n"}
-
-
-def test_a_method_concerns_itself_alone(library):
-    rules = {
-        "contrastive": ["pretraining", "methods.contrastive"],
-        "byol": ["pretraining", "methods.byol"],
-        "finetune": ["classification", "records", "runtime"],
-        "compare": ["comparison"],
-    }
-    before = {rule: digest_of(*modules) for rule, modules in rules.items()}
-    append(library, "methods.byol", "\nchanged = True\n")
-    after = {rule: digest_of(*modules) for rule, modules in rules.items()}
-    assert [rule for rule in rules if after[rule] != before[rule]] == ["byol"]
-
-
-def test_a_room_concerns_those_who_use_it(library):
-    def digests():
-        rules = [
-            "catalogue",
-            "simulation",
-            "records",
-            "pretraining",
-            "classification",
-            "evaluation",
-        ]
-        return {rule: digest_of(rule) for rule in rules}
-
-    before = digests()
-    append(library, "views", "\nchanged = True\n")
-    after = digests()
-    assert [r for r in before if after[r] != before[r]] == ["pretraining", "classification"]

@@ -1,78 +1,180 @@
-"""Digests of the library's code, so that a change reruns what depends on it and nothing else."""
+"""Digests of the library's code, so that a change reruns what depends on it and nothing else.
+
+The unit is a definition: a function, class or constant at the top of a module. It depends on the
+definitions whose names stand in it, of its own module and of others of this package, and so on.
+Comments, docstrings and layout don't count, nor does a definition that nothing reaches.
+"""
 
 import ast
-import copy
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGE = Path(__file__).parent
 
 
 @cache
-def code_digest(*modules: str) -> str:
-    """Digest of modules of this package and of all they import from it.
-
-    Comments, docstrings and layout don't count. A method is loaded by name and imported by
-    nobody, so whoever uses one names its module here.
+def script_digest(script: str, *loaded: str) -> str:
+    """Digest of what a script uses of this package; the script itself is watched by Snakemake.
 
     Args:
-        modules: names within the package, such as "training" or "methods.byol".
+        script: name of a file beside this package, without its suffix.
+        loaded: what is loaded by name when the script runs, so that no import tells of it; as
+            `code_digest` takes it.
+    """
+    tree = _parse(PACKAGE.parent / f"{script}.py")
+    used = {use for unit in _statements(tree, "", _imports(tree)) for use in unit.uses}
+    return code_digest(*sorted(used), *loaded)
+
+
+def code_digest(*names: str) -> str:
+    """Digest of modules or definitions of this package and of all that they depend on.
+
+    Args:
+        names: such as "methods.byol", a whole module, or "augmentations.rotation".
 
     Returns:
         16 hexadecimal digits.
 
     Raises:
-        ValueError: for a module that is not there.
+        ValueError: for a name that is not there.
     """
-    seen: set[str] = set()
-    waiting = list(modules)
+    seen: set[_Unit] = set()
+    waiting = list(names)
     while waiting:
-        module = waiting.pop()
-        if module not in seen:
-            seen.add(module)
-            waiting.extend(_imports(module))
+        new = set(_find(waiting.pop())) - seen
+        seen |= new
+        waiting.extend(use for unit in new for use in unit.uses)
     digest = hashlib.sha256()
-    for module in sorted(seen):
-        digest.update(f"{module}\n{_meaning(module)}\n".encode())
+    for unit in sorted(seen):
+        digest.update(f"{unit.module}\n{unit.code}\n".encode())
     return digest.hexdigest()[:16]
 
 
-@cache
-def _tree(module: str) -> ast.Module:
-    path = _path(module)
-    if path is None:
-        raise ValueError(f"sslens has no module {module!r}")
-    return ast.parse(path.read_text(encoding="utf-8"))
+class _Unit(NamedTuple):
+    """A statement at the top of a module, or a name that an import binds anywhere in it.
+
+    `names` are those it defines; a statement that defines none runs when its module is imported.
+    `uses` are names of this package, without its own: "records", "records.load_split".
+    """
+
+    module: str
+    code: str
+    names: tuple[str, ...]
+    uses: tuple[str, ...]
 
 
-def _path(module: str) -> Path | None:
-    base = PACKAGE.joinpath(*module.split("."))
+def _find(name: str) -> Iterator[_Unit]:
+    """What a name stands for: a module's units, or a definition with what runs at its import."""
+    parts = name.split(".")
+    depth = next((n for n in range(len(parts), 0, -1) if _path(parts[:n])), 0)
+    if not depth:
+        raise ValueError(f"{PACKAGE.name} has no module {name!r}")
+    module, wanted = ".".join(parts[:depth]), parts[depth : depth + 1]
+    units = _units(_path(parts[:depth]), module)
+    if wanted and not wanted[0].startswith("__"):  # __file__ and the like: the module as a whole
+        if not any(wanted[0] in unit.names for unit in units):
+            raise ValueError(f"{PACKAGE.name} has no module {name!r}, nor {module} such a name")
+        units = [unit for unit in units if not unit.names or wanted[0] in unit.names]
+    yield from units
+
+
+def _path(parts: list[str]) -> Path | None:
+    base = PACKAGE.joinpath(*parts)
     return next((p for p in (base.with_suffix(".py"), base / "__init__.py") if p.exists()), None)
 
 
-def _imports(module: str) -> list[str]:
-    """Modules of this package that a module imports, at its top or inside a function."""
+@cache
+def _units(path: Path, module: str) -> list[_Unit]:
+    tree = _parse(path)
+    imports = _imports(tree)
+    bindings = [
+        _Unit(module, f"{name} = {target}", (name,), _inside([target]))
+        for name, target in imports.items()
+    ]
+    return bindings + _statements(tree, module, imports)
+
+
+def _parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def _statements(tree: ast.Module, module: str, imports: dict[str, str]) -> list[_Unit]:
+    """The statements at the top of a module, but for its imports."""
+    _drop_docstrings(tree)
+    statements = [s for s in tree.body if not isinstance(s, ast.Import | ast.ImportFrom)]
+    names = [tuple(_defined(statement)) for statement in statements]
+    known = {name for defined in names for name in defined} | set(imports)
+    units = []
+    for statement, defined in zip(statements, names, strict=True):
+        uses = _Uses(module, imports, known)
+        uses.visit(statement)
+        units.append(_Unit(module, ast.unparse(statement), defined, _inside(uses.found)))
+    return units
+
+
+def _inside(dotted: list[str]) -> tuple[str, ...]:
+    """Those of dotted names that belong to this package, without its own name."""
     prefix = f"{PACKAGE.name}."
-    found = []
-    for node in ast.walk(_tree(module)):
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            # `from sslens.x import y`: y may be a name in x or a module of its own
-            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-    inside = [name.removeprefix(prefix) for name in found if name.startswith(prefix)]
-    return [name for name in inside if _path(name) is not None]
+    return tuple(sorted({n.removeprefix(prefix) for n in dotted if n.startswith(prefix)}))
 
 
-def _meaning(module: str) -> str:
-    """A module's code, without docstrings, comments and layout."""
-    tree = copy.deepcopy(_tree(module))
+def _drop_docstrings(tree: ast.Module) -> None:
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
     for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        documented = isinstance(
-            node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-        )
-        if documented and ast.get_docstring(node, clean=False) is not None:
-            node.body = body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
+        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+
+
+def _imports(tree: ast.Module) -> dict[str, str]:
+    """Name -> what it was imported from, at the top of a module or inside a function."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                found[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                top = alias.name.partition(".")[0]
+                found[alias.asname or top] = alias.name if alias.asname else top
+    return found
+
+
+def _defined(statement: ast.stmt) -> Iterator[str]:
+    """Names that a statement at the top of a module defines."""
+    if isinstance(statement, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        yield statement.name
+    elif isinstance(statement, ast.Assign | ast.AnnAssign):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        nodes = (node for target in targets for node in ast.walk(target))
+        yield from (n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+
+
+class _Uses(ast.NodeVisitor):
+    """Collects the dotted names of what a statement uses of its module and of its imports."""
+
+    def __init__(self, module: str, imports: dict[str, str], known: set[str]):
+        self._module, self._imports, self._known = module, imports, known
+        self.found: list[str] = []
+
+    def visit_Name(self, node: ast.Name) -> None:
+        self._add(node.id, "")
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        chain, root = [], node
+        while isinstance(root, ast.Attribute):
+            chain.append(root.attr)
+            root = root.value
+        if isinstance(root, ast.Name):
+            self._add(root.id, ".".join(reversed(chain)))
+        else:  # an attribute of a call or of an element
+            self.visit(root)
+
+    def _add(self, root: str, rest: str) -> None:
+        target = self._imports.get(root, "")
+        if target == PACKAGE.name or target.startswith(f"{PACKAGE.name}."):
+            self.found.append(f"{target}.{rest}" if rest else target)
+        elif self._module and root in self._known:
+            self.found.append(".".join(filter(None, [PACKAGE.name, self._module, root])))
