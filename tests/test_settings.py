@@ -184,7 +184,7 @@ def test_the_schema_knows_every_key_that_ships():
             {"tau": 1.5},
             ["pretrainings.byol-dihedral.options.tau: 1.5 is greater than", "(rate of"],
         ),
-        ("splits.test", {"images": 5}, ["splits.test: 'shards' is a required property"]),
+        ("splits.test", {"images": 5}, ["splits.test: 'shard_size' is a required property"]),
         ("pretrainings.new", {"method": "byol"}, ["pretrainings.new: 'pretext' is a required"]),
         # empty lists, twice the same, no images
         ("run.arms", [], ["run.arms: [] should be non-empty"]),
@@ -194,8 +194,30 @@ def test_the_schema_knows_every_key_that_ships():
         ("probe.inverse_penalties", [], ["probe.inverse_penalties: [] should be non-empty"]),
         ("run.seeds", [1, 1], ["run.seeds: [1, 1] has non-unique elements"]),
         ("splits.train.images", 0, ["splits.train.images: 0 is less than", "one of each class"]),
-        ("splits.train.shards", 0, ["splits.train.shards: 0 is less than"]),
+        ("splits.train.shard_size", 0, ["splits.train.shard_size: 0 is less than"]),
         ("pretraining.batch_size", 1, ["pretraining.batch_size: 1 is less than"]),
+        ("run.label_fractions", [1.0, 0.0001], ["run.label_fractions.1: 0.0001 of 500 training"]),
+        # augmentations and their strengths
+        (
+            "pretexts.rotation",
+            [{"rotate": {"max_degrees": 3}}],
+            ["pretexts.rotation.0: unknown key 'rotate'", "mean 'rotation'?"],
+        ),
+        (
+            "pretexts.rotation",
+            [{"dihedral": {}}, {"rotation": {"degrees": 3}}],
+            ["pretexts.rotation.1.rotation: unknown key 'degrees'", "mean 'max_degrees'?"],
+        ),
+        (
+            "pretexts.gaussian_noise",
+            [{"gaussian_noise": {"stddev": -1}}],
+            ["pretexts.gaussian_noise.0.gaussian_noise.stddev: -1 is less than"],
+        ),
+        (
+            "pretexts.gaussian_noise",
+            [{"gaussian_noise": None}],
+            ["pretexts.gaussian_noise.0.gaussian_noise: None is not of type 'object'"],
+        ),
         # names that are defined nowhere
         ("run.arms", ["base-line"], ["run.arms: unknown arm 'base-line'", "mean 'baseline'?"]),
         ("run.datasets", ["model_4"], ["run.datasets: unknown data set 'model_4'", "'model_"]),
@@ -246,6 +268,11 @@ def test_the_schema_knows_every_key_that_ships():
             {"width": 8},
             ["arms.byol-dihedral.encoder: ", "pretrainings.byol-dihedral"],
         ),
+        (
+            "pretrainings.byol-dihedral.encoder",
+            {"for_dataset": {"model1": {"width": 8}}},
+            ["pretrainings.byol-dihedral.encoder.for_dataset: unknown data set 'model1'"],
+        ),
         ("arms.baseline.title", "Bootstrap Your Own Latent", ["arms: two arms", "Bootstrap"]),
         # what does not fit
         ("preprocessing.crop", 65, ["preprocessing: model_2 has 64 x 64 pixels", "crop 65"]),
@@ -292,6 +319,22 @@ def test_checking_changes_nothing():
 
 
 # --- what a job is told ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("images", "size", "expected"),
+    [
+        (7, 3, [(0, 3), (3, 6), (6, 7)]),
+        (6, 3, [(0, 3), (3, 6)]),
+        (3, 750, [(0, 3)]),
+        (1500, 750, [(0, 750), (750, 1500)]),
+    ],
+)
+def test_shards_hold_every_row_once_and_a_larger_split_keeps_the_full_ones(images, size, expected):
+    config = config_with("splits.train", {"images": images, "shard_size": size})
+    assert settings.shards(config, "train") == expected
+    config["splits"]["train"]["images"] = images + size
+    assert settings.shards(config, "train")[: images // size] == expected[: images // size]
 
 
 def test_preprocessing_of_a_data_set():
@@ -355,6 +398,20 @@ def test_an_entrys_epochs_win_over_the_steps_of_the_defaults():
     config["pretrainings"]["byol-dihedral"]["epochs"] = 3
     told = settings.pretraining_settings(config, "byol-dihedral", "model_1")
     assert (told["epochs"], told["steps"]) == (3, None)
+
+
+def test_what_is_more_specific_gives_the_length_also_in_epochs():
+    config = config_with("pretrainings.byol-dihedral.steps", 100)
+    config["pretrainings"]["byol-dihedral"]["for_dataset"] = {"model_1": {"epochs": 3}}
+    told = [
+        settings.pretraining_settings(config, "byol-dihedral", d) for d in ("model_1", "model_2")
+    ]
+    assert [(t["epochs"], t["steps"]) for t in told] == [(3, None), (10, 100)]
+    config["finetuning"] |= {"steps": 50, "for_dataset": {"model_1": {"epochs": 2}}}
+    told = [
+        settings.arm_settings(config, "baseline", d)["learning"] for d in ("model_1", "model_2")
+    ]
+    assert [(t["epochs"], t["steps"]) for t in told] == [(2, None), (16, 50)]
 
 
 def test_being_told_does_not_change_the_configuration():

@@ -4,14 +4,13 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from paths import ROOT
+from running import command, run
 from sklearn.metrics import roc_auc_score
 
 from sslens.classes import CLASSES
@@ -19,33 +18,9 @@ from sslens.files import read_json, sha256_of
 
 # the default limit is for tests that start one process, not twenty
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
-TINY = ROOT / "tests" / "configs" / "tiny.yaml"
 ROWS = ["baseline", "contrastive-rotation", "byol-dihedral"]
 ARMS = [*ROWS, "probe-byol-dihedral"]
 CELL = "model_2/{}/labels-1.0/seed-1"
-
-
-def command(directory: Path, *arguments: str) -> list[str]:
-    """Snakemake on the tiny configuration in a folder of its own, two trainings at a time."""
-    start = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    where = ["--directory", str(directory), "--configfile", str(TINY)]
-    return [*start, *where, "--cores", "2", "--resources", "gpu=2", *arguments]
-
-
-def run(directory: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        command(directory, *arguments), capture_output=True, text=True, cwd=ROOT, check=False
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-    return done.stdout + done.stderr
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
-    """The folder of a run that nothing disturbed."""
-    directory = tmp_path_factory.mktemp("finished run")
-    run(directory)
-    return directory
 
 
 def test_the_contracts_files_are_there(finished):
@@ -53,8 +28,8 @@ def test_the_contracts_files_are_there(finished):
     expected = [
         "data/model_2/manifest.json",
         "data/model_2/preprocessing.json",
-        "data/model_2/train/catalogue.parquet",
-        "data/model_2/test/00000-of-00001.tfrecord",
+        "data/model_2/train/00000.parquet",
+        "data/model_2/test/00000.tfrecord",
         "pretrain/model_2/byol-dihedral/seed-1/encoder.weights.h5",
         "pretrain/model_2/byol-dihedral/seed-1/history.csv",
         *(f"finetune/{CELL.format(arm)}/classifier.weights.h5" for arm in ARMS),
@@ -73,7 +48,7 @@ def test_the_contracts_files_are_there(finished):
 def test_the_table_is_recomputed_from_the_predictions(finished):
     table = pd.read_csv(finished / "results/comparison/auc_table.csv").set_index("arm")
     assert list(table.index) == ARMS
-    catalogue = pd.read_parquet(finished / "results/data/model_2/test/catalogue.parquet")
+    catalogue = pd.read_parquet(finished / "results/data/model_2/test/00000.parquet")
     for arm in ARMS:
         folder = finished / "results/evaluate" / CELL.format(arm)
         predictions = pd.read_parquet(folder / "predictions.parquet")
@@ -112,16 +87,9 @@ def test_logs_show_progress_with_the_time_left(finished):
     assert len(list((finished / "logs/benchmarks").rglob("*.tsv"))) > 20
 
 
-def test_a_second_run_has_nothing_to_do(finished):
-    assert "Nothing to be done" in run(finished, "--dry-run")
-
-
 def test_the_default_run_plans_the_whole_table_in_a_folder_of_its_own(tmp_path):
-    without_configfile = command(tmp_path, "--dry-run")
-    position = without_configfile.index("--configfile")
-    del without_configfile[position : position + 2]
-    done = subprocess.run(without_configfile, capture_output=True, text=True, cwd=ROOT, check=True)
-    jobs = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
+    printed = run(tmp_path, "--dry-run", configs=())
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", printed, re.MULTILINE))
     assert (jobs["pretrain"], jobs["finetune"], jobs["evaluate"]) == ("9", "24", "24")
 
 

@@ -12,7 +12,7 @@ ROOT = Path(str(workflow.current_basedir)).parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from sslens import settings
-from sslens.digest import code_digest
+from sslens.digest import script_digest
 from sslens.protocols import FINE_TUNE, LINEAR_PROBE
 
 # Not `configfile:`, which looks in the working directory and is passed over beside --configfile:
@@ -34,7 +34,6 @@ wildcard_constraints:
     dataset=one_of(config["datasets"]),
     split=one_of(config["splits"]),
     shard=r"\d+",
-    shards=r"\d+",
     pretraining=one_of(config["pretrainings"]),
     arm=one_of(config["arms"]),
     fraction=r"\d[\d.e-]*",
@@ -54,10 +53,9 @@ def shards_of(*splits):
 
     def files(wildcards):
         return [
-            f"{DATA.format(dataset=wildcards.dataset)}/{split}/{shard:05d}-of-{count:05d}.tfrecord"
+            f"{DATA.format(dataset=wildcards.dataset)}/{split}/{shard:05d}.tfrecord"
             for split in splits
-            for count in [config["splits"][split]["shards"]]
-            for shard in range(count)
+            for shard in range(len(settings.shards(config, split)))
         ]
 
     return files
@@ -84,59 +82,76 @@ def memory_mb(*splits):
     return estimate
 
 
-def pretrained_rows():
-    """The rows of the comparison that start from a pretraining."""
-    rows = settings.arm_titles(config, FINE_TUNE)
-    return [arm for arm in rows if config["arms"][arm].get("pretraining") is not None]
+def recipe_of(wildcards):
+    """What a data set's images follow from; its title heads columns alone."""
+    recipe = config["datasets"][wildcards.dataset]
+    return {key: value for key, value in recipe.items() if key != "title"}
+
+
+def augmentations(pretext):
+    """Names in the library of what a pretext is made of, for the digest of a rule's code."""
+    return [f"augmentations.{name}" for augmentation in pretext for name in augmentation]
 
 
 def pretraining_code(wildcards):
-    """Digest of what a pretraining runs: the engine, and its own method's file."""
+    """Digest of what a pretraining runs: the engine, its own method, its own augmentations."""
     chosen = settings.pretraining_settings(config, wildcards.pretraining, wildcards.dataset)
-    return code_digest("pretraining", "records", "runtime", f"methods.{chosen['method']}")
+    loaded = [f"methods.{chosen['method']}", *augmentations(chosen["views"])]
+    return script_digest("pretrain", *loaded)
+
+
+def finetuning_code(wildcards):
+    """Digest of what learning the labels runs, its augmentations among it."""
+    chosen = settings.arm_settings(config, wildcards.arm, wildcards.dataset)
+    return script_digest("finetune", *augmentations(chosen["learning"].get("augmentation", [])))
+
+
+def pretrained(pattern, arm, dataset, seed):
+    """A file of the pretraining that an arm starts from, on the data set it was pretrained on."""
+    entry = config["arms"][arm]
+    return pattern.format(
+        dataset=settings.pretrained_on(entry, dataset),
+        pretraining=entry["pretraining"],
+        seed=seed,
+    )
 
 
 def encoder_of(wildcards):
     """The pretrained encoder that an arm starts from; nothing for an arm without pretraining."""
-    arm = config["arms"][wildcards.arm]
-    if arm.get("pretraining") is None:
+    if config["arms"][wildcards.arm].get("pretraining") is None:
         return []
-    dataset = settings.pretrained_on(arm, wildcards.dataset)
-    folder = PRETRAIN.format(dataset=dataset, pretraining=arm["pretraining"], seed=wildcards.seed)
-    return f"{folder}/encoder.weights.h5"
+    encoder = f"{PRETRAIN}/encoder.weights.h5"
+    return pretrained(encoder, wildcards.arm, wildcards.dataset, wildcards.seed)
+
+
+# The rows of the table, and those of them that start from a pretraining: arm -> title.
+ROWS = settings.arm_titles(config, FINE_TUNE)
+PRETRAINED_ROWS = {
+    arm: title for arm, title in ROWS.items() if config["arms"][arm].get("pretraining") is not None
+}
 
 
 def row_files(pattern, dataset):
-    """Title -> files, one a seed, of the table's rows on one data set with the most labels."""
+    """Files of the table's rows on one data set with the most labels: by arm, then by seed."""
     fraction = max(float(fraction) for fraction in config["run"]["label_fractions"])
-    return {
-        title: cells(pattern, arm, dataset=dataset, fraction=fraction)
-        for arm, title in settings.arm_titles(config, FINE_TUNE).items()
-    }
+    return cells(pattern, ROWS, dataset=dataset, fraction=fraction)
 
 
 def histories(stage, dataset):
-    """Title -> history of the first seed, of the table's rows on one data set."""
+    """Histories of the first seed, of the table's rows on one data set."""
     if stage == "finetuning":
-        files = row_files(f"{FINETUNE}/history.csv", dataset)
-        return {title: seeds[0] for title, seeds in files.items()}
-    return {
-        settings.arm_title(config, arm): f"{PRETRAIN}/history.csv".format(
-            dataset=settings.pretrained_on(config["arms"][arm], dataset),
-            pretraining=config["arms"][arm]["pretraining"],
-            seed=config["run"]["seeds"][0],
-        )
-        for arm in pretrained_rows()
-    }
+        return row_files(f"{FINETUNE}/history.csv", dataset)[:: len(config["run"]["seeds"])]
+    seed = config["run"]["seeds"][0]
+    return [pretrained(f"{PRETRAIN}/history.csv", arm, dataset, seed) for arm in PRETRAINED_ROWS]
 
 
 def comparison_files():
     """The final files: tables, and figures of every data set."""
-    rows = settings.arm_titles(config, FINE_TUNE)
     probes = settings.arm_titles(config, LINEAR_PROBE)
-    figures = (["roc", "finetuning"] if rows else []) + (
-        ["pretraining"] if pretrained_rows() else []
-    )
+    figures = [
+        *(["roc", "finetuning"] if ROWS else []),
+        *(["pretraining"] if PRETRAINED_ROWS else []),
+    ]
     return [
         "results/comparison/auc_table.md",
         "results/comparison/auc_table.csv",

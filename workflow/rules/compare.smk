@@ -19,9 +19,9 @@ rule compare:
         runtime=10,
     params:
         arms=settings.arm_titles(config),
-        rows=settings.arm_titles(config, FINE_TUNE),
+        rows=ROWS,
         datasets=settings.dataset_titles(config),
-        code=code_digest("comparison", "runtime"),
+        code=script_digest("compare"),
     message:
         "Comparing"
     script:
@@ -46,7 +46,7 @@ rule probe_table:
     params:
         arms=settings.arm_titles(config, LINEAR_PROBE),
         datasets=settings.dataset_titles(config),
-        code=code_digest("comparison", "runtime"),
+        code=script_digest("probe_table"),
     message:
         "Comparing the probes of the frozen encoders"
     script:
@@ -55,9 +55,7 @@ rule probe_table:
 
 rule roc:
     input:
-        predictions=lambda w: sum(
-            row_files(f"{EVALUATE}/predictions.parquet", w.dataset).values(), []
-        ),
+        predictions=lambda w: row_files(f"{EVALUATE}/predictions.parquet", w.dataset),
     output:
         report("results/comparison/roc_{dataset}.png", category="ROC curves"),
         "results/comparison/roc_{dataset}.svg",
@@ -72,9 +70,9 @@ rule roc:
         mem_mb=1000,
         runtime=10,
     params:
-        titles=lambda w: list(row_files(f"{EVALUATE}/predictions.parquet", w.dataset)),
+        titles=list(ROWS.values()),
         title=lambda w: settings.dataset_titles(config)[w.dataset],
-        code=code_digest("figures", "runtime"),
+        code=script_digest("roc"),
     message:
         "Drawing the ROC curves of {wildcards.dataset}"
     script:
@@ -83,7 +81,7 @@ rule roc:
 
 rule training_curves:
     input:
-        histories=lambda w: list(histories(w.stage, w.dataset).values()),
+        histories=lambda w: histories(w.stage, w.dataset),
     output:
         report("results/comparison/{stage}_{dataset}.png", category="Training"),
         "results/comparison/{stage}_{dataset}.svg",
@@ -98,9 +96,9 @@ rule training_curves:
         mem_mb=1000,
         runtime=10,
     params:
-        titles=lambda w: list(histories(w.stage, w.dataset)),
+        titles=lambda w: list((ROWS if w.stage == "finetuning" else PRETRAINED_ROWS).values()),
         title=lambda w: f"{settings.dataset_titles(config)[w.dataset]}: {w.stage}",
-        code=code_digest("figures", "runtime"),
+        code=script_digest("training_curves"),
     message:
         "Drawing the {wildcards.stage} curves of {wildcards.dataset}"
     script:

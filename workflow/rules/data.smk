@@ -1,13 +1,13 @@
-# From the recipe of a data set to records, and what the preprocessing measured on them.
+# From the recipe of a data set to catalogues and records, shard by shard, and what the preprocessing measured on them.
 
 
 rule catalogue:
     output:
-        catalogue=f"{DATA}/{{split}}/catalogue.parquet",
+        catalogue=f"{DATA}/{{split}}/{{shard}}.parquet",
     log:
-        "logs/catalogue/{dataset}/{split}.log",
+        "logs/catalogue/{dataset}/{split}/{shard}.log",
     benchmark:
-        "logs/benchmarks/catalogue/{dataset}/{split}.tsv"
+        "logs/benchmarks/catalogue/{dataset}/{split}/{shard}.tsv"
     conda:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
@@ -15,24 +15,24 @@ rule catalogue:
         mem_mb=1000,
         runtime=30,
     params:
-        recipe=lambda w: {k: v for k, v in config["datasets"][w.dataset].items() if k != "title"},
-        images=lambda w: config["splits"][w.split]["images"],
-        code=code_digest("catalogue", "runtime"),
+        recipe=recipe_of,
+        rows=lambda w: settings.shards(config, w.split)[int(w.shard)],
+        code=script_digest("catalogue"),
     message:
-        "Drawing the {wildcards.split} catalogue of {wildcards.dataset}"
+        "Drawing catalogue {wildcards.shard} of {wildcards.dataset}/{wildcards.split}"
     script:
         "../scripts/catalogue.py"
 
 
 rule records:
     input:
-        catalogue=f"{DATA}/{{split}}/catalogue.parquet",
+        catalogue=f"{DATA}/{{split}}/{{shard}}.parquet",
     output:
-        shard=f"{DATA}/{{split}}/{{shard}}-of-{{shards}}.tfrecord",
+        shard=f"{DATA}/{{split}}/{{shard}}.tfrecord",
     log:
-        "logs/records/{dataset}/{split}/{shard}-of-{shards}.log",
+        "logs/records/{dataset}/{split}/{shard}.log",
     benchmark:
-        "logs/benchmarks/records/{dataset}/{split}/{shard}-of-{shards}.tsv"
+        "logs/benchmarks/records/{dataset}/{split}/{shard}.tsv"
     conda:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
@@ -40,8 +40,8 @@ rule records:
         mem_mb=1500,
         runtime=240,
     params:
-        recipe=lambda w: {k: v for k, v in config["datasets"][w.dataset].items() if k != "title"},
-        code=code_digest("simulation", "records", "runtime"),
+        recipe=recipe_of,
+        code=script_digest("records"),
     message:
         "Rendering shard {wildcards.shard} of {wildcards.dataset}/{wildcards.split}"
     script:
@@ -64,7 +64,7 @@ rule manifest:
         mem_mb=1500,
         runtime=60,
     params:
-        code=code_digest("records", "runtime"),
+        code=script_digest("manifest"),
     message:
         "Listing and checking the records of {wildcards.dataset}"
     script:
@@ -89,7 +89,7 @@ rule preprocessing:
         runtime=60,
     params:
         settings=lambda w: settings.preprocessing_settings(config, w.dataset),
-        code=code_digest("records", "preprocessing", "runtime"),
+        code=script_digest("preprocessing"),
     message:
         "Measuring the preprocessing of {wildcards.dataset} on its training split"
     script:

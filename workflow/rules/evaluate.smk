@@ -25,7 +25,7 @@ rule evaluate:
         fields=lambda w: settings.arm_fields(config, w.arm, w.dataset),
         encoder=lambda w: settings.arm_encoder(config, w.arm, w.dataset),
         cpu_threads=config["cpu_threads"],
-        code=code_digest("classification", "records", "evaluation", "runtime"),
+        code=script_digest("evaluate"),
     message:
         "Evaluating {wildcards.arm} on the test set of {wildcards.dataset}"
     script:

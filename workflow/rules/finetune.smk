@@ -26,7 +26,7 @@ rule finetune:
         settings=lambda w: settings.arm_settings(config, w.arm, w.dataset),
         cpu_threads=config["cpu_threads"],
         checkpoint=f"checkpoints/finetune/{CELL}",
-        code=code_digest("classification", "records", "runtime"),
+        code=finetuning_code,
     message:
         "Learning the labels: {wildcards.arm} on {wildcards.dataset}, seed {wildcards.seed}"
     script:

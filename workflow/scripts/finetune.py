@@ -10,8 +10,8 @@ runtime.start_tensorflow(params.cpu_threads, gpu=True)
 
 from sslens.checkpoints import Checkpoint, fingerprint
 from sslens.classification import learn_labels
-from sslens.files import atomic_path
 from sslens.records import load_split
+from sslens.training import save_trained
 
 inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
 pretrained = snakemake.input.get("encoder") or None
@@ -23,8 +23,5 @@ train, validation = (load_split(*inputs, split) for split in ("train", "validati
 classifier, history = learn_labels(
     train, validation, params.settings, pretrained, fraction, seed, checkpoint
 )
-with atomic_path(snakemake.output.classifier) as path:
-    classifier.save_weights(path)
-with atomic_path(snakemake.output.history) as path:
-    history.to_csv(path, index=False)
+save_trained(classifier, snakemake.output.classifier, history, snakemake.output.history)
 checkpoint.remove()

@@ -9,17 +9,14 @@ runtime.start(snakemake.log[0], title, params.cpu_threads)
 runtime.start_tensorflow(params.cpu_threads, gpu=True)
 
 from sslens.checkpoints import Checkpoint, fingerprint
-from sslens.files import atomic_path
 from sslens.pretraining import pretrain
 from sslens.records import load_split
+from sslens.training import save_trained
 
 inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
 told = [params.settings, params.code, params.cpu_threads, seed]
 checkpoint = Checkpoint(params.checkpoint, fingerprint(told, inputs))
 train = load_split(*inputs, "train")
 encoder, history = pretrain(train.images, params.settings, seed, checkpoint)
-with atomic_path(snakemake.output.encoder) as path:
-    encoder.save_weights(path)
-with atomic_path(snakemake.output.history) as path:
-    history.to_csv(path, index=False)
+save_trained(encoder, snakemake.output.encoder, history, snakemake.output.history)
 checkpoint.remove()

@@ -1,4 +1,4 @@
-"""Rule records: render the images of one shard of a catalogue into a TFRecord."""
+"""Rule records: render the images of a shard's catalogue into a TFRecord."""
 
 from sslens import runtime
 
@@ -8,11 +8,10 @@ runtime.start(snakemake.log[0], title, 1)
 runtime.start_tensorflow(1, gpu=False)
 
 from sslens.catalogue import read_catalogue
-from sslens.records import shard_slice, write_shard
+from sslens.records import write_shard
 from sslens.simulation import render_all
 
-catalogue = read_catalogue(snakemake.input.catalogue)
-rows = catalogue[shard_slice(len(catalogue), int(wildcards.shard), int(wildcards.shards))]
+rows = read_catalogue(snakemake.input.catalogue)
 images = render_all(rows, snakemake.params.recipe)
 count = write_shard(snakemake.output.shard, rows["image_id"], rows["label"], images)
 runtime.log.info("%d images", count)

@@ -16,11 +16,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.metrics import roc_curve
 
 from sslens.auc import log_odds
 from sslens.classes import CLASSES
-from sslens.evaluation import LOGIT_COLUMNS
+from sslens.evaluation import LOGIT_COLUMNS, score
 from sslens.files import atomic_path
 
 #: Okabe & Ito's colour-blind-safe palette, its yellow left out (too pale for a line on white).
@@ -67,10 +67,14 @@ def roc_figure(predictions: Mapping[str, Predictions], title: str) -> Figure:
     FigureCanvasAgg(figure)
     figure.suptitle(title)
     rows = figure.subplots(2, len(CLASSES), height_ratios=(4, 3))
+    aucs = {
+        name: pd.DataFrame([score(frame)["auc"] for frame in frames]).mean()
+        for name, frames in arms.items()
+    }
     for c, (plane, corner) in enumerate(rows.T):
         looks = zip(line_looks(len(arms)), _line_widths(len(arms)), strict=True)
-        for frames, (look, width) in zip(arms.values(), looks, strict=True):
-            auc = np.mean([_roc_auc(frame, c) for frame in frames])
+        for (name, frames), (look, width) in zip(arms.items(), looks, strict=True):
+            auc = aucs[name][CLASSES[c]]
             for seed, frame in enumerate(frames):
                 rates = _roc_curve(frame, c)
                 label = f"{auc:.4f}" if seed == 0 else None
@@ -122,19 +126,11 @@ def _style_corner(panel: Axes) -> None:
     panel.grid(color="0.9", linewidth=0.5)
 
 
-def _ranking(predictions: pd.DataFrame, c: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which images are of class `c`, and the score that ranks them."""
-    logits = predictions[list(LOGIT_COLUMNS)].to_numpy(dtype=np.float64)
-    return predictions["label"].to_numpy() == CLASSES[c], log_odds(logits)[:, c]
-
-
 def _roc_curve(predictions: pd.DataFrame, c: int) -> tuple[np.ndarray, np.ndarray]:
-    false_positive_rate, true_positive_rate, _ = roc_curve(*_ranking(predictions, c))
+    logits = predictions[list(LOGIT_COLUMNS)].to_numpy(dtype=np.float64)
+    of_class = predictions["label"].to_numpy() == CLASSES[c]
+    false_positive_rate, true_positive_rate, _ = roc_curve(of_class, log_odds(logits)[:, c])
     return false_positive_rate, true_positive_rate
-
-
-def _roc_auc(predictions: pd.DataFrame, c: int) -> float:
-    return roc_auc_score(*_ranking(predictions, c))
 
 
 # --- training curves -----------------------------------------------------------------------------

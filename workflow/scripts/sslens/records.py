@@ -23,11 +23,6 @@ class Split(NamedTuple):
     labels: np.ndarray
 
 
-def shard_slice(size: int, shard: int, shards: int) -> slice:
-    """Rows of a split of `size` images that belong to a shard: contiguous, of nearly equal size."""
-    return slice(size * shard // shards, size * (shard + 1) // shards)
-
-
 def write_shard(
     path: str | Path,
     image_ids: Iterable[str],

@@ -1,17 +1,21 @@
 """The configuration: defaults, checks, and what a job is told of it. Free of TensorFlow."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import yaml
 
-from sslens.catalogue import check_recipe
+from sslens.classes import CLASSES
 from sslens.methods import method_names, schema_path
 from sslens.protocols import FINE_TUNE, LINEAR_PROBE
+from sslens.recipes import check_recipe
+
+AUGMENTATIONS = Path(__file__).with_name("augmentations.schema.yaml")
 
 
 class ConfigurationError(ValueError):
@@ -46,37 +50,62 @@ def check(config: Mapping, schema: Mapping) -> None:
         ConfigurationError: with one line for the first thing that is wrong.
     """
     _check_schema(config, schema, "")
-    for dataset in config["run"]["datasets"]:
-        _check_known(dataset, config["datasets"], "run.datasets", "data set")
-    for arm in config["run"]["arms"]:
-        _check_known(arm, config["arms"], "run.arms", "arm")
-    for name, arm in config["arms"].items():
-        where = f"arms.{name}"
-        if arm.get("pretraining") is not None:
-            known = config["pretrainings"]
-            _check_known(arm["pretraining"], known, f"{where}.pretraining", "pretraining")
-        if arm.get("pretrained_on") is not None:
-            known = config["datasets"]
-            _check_known(arm["pretrained_on"], known, f"{where}.pretrained_on", "data set")
-        if arm.get("pretraining") is not None and "encoder" in arm:
+    for key, kind in (("datasets", "data set"), ("arms", "arm")):
+        for name in config["run"][key]:
+            _check_known(name, config[key], f"run.{key}", kind)
+    for where, dataset in _overrides(config):
+        _check_known(dataset, config["datasets"], where, "data set")
+    for name in config["arms"]:
+        _check_arm(config, name)
+    for name in config["pretexts"]:
+        _check_pretext(config, name)
+    for name in config["pretrainings"]:
+        _check_pretraining(config, name)
+    for dataset in _datasets_used(config):
+        _check_dataset(config, dataset)
+    _check_fractions(config)
+    _check_titles(config)
+
+
+def _check_arm(config: Mapping, name: str) -> None:
+    """What an arm refers to is there, and it does not contradict its pretraining."""
+    arm, where = config["arms"][name], f"arms.{name}"
+    if arm.get("pretrained_on") is not None:
+        _check_known(arm["pretrained_on"], config["datasets"], f"{where}.pretrained_on", "data set")
+    if arm.get("pretraining") is not None:
+        known = config["pretrainings"]
+        _check_known(arm["pretraining"], known, f"{where}.pretraining", "pretraining")
+        if "encoder" in arm:
             raise ConfigurationError(
                 f"{where}.encoder: an arm has its pretraining's encoder; set it under "
                 f"pretrainings.{arm['pretraining']}"
             )
-    _check_overrides(config)
-    for name in config["pretrainings"]:
-        _check_pretraining(config, name)
-    for dataset in _datasets_used(config):
-        try:
-            check_recipe(dataset, config["datasets"][dataset])
-        except ValueError as error:
-            raise ConfigurationError(f"datasets.{error}") from None
-        _check_fits(config, dataset)
-        _check_neck(config, dataset)
-    _check_titles(config)
-    for dataset in _datasets_used(config):
-        augmentation = resolve(config["finetuning"], dataset)["augmentation"]
-        _check_known(augmentation, config["pretexts"], "finetuning.augmentation", "pretext")
+
+
+def _check_pretext(config: Mapping, name: str) -> None:
+    for index, augmentation in enumerate(config["pretexts"][name]):
+        _check_schema(augmentation, _schema(AUGMENTATIONS), f"pretexts.{name}.{index}")
+
+
+def _check_pretraining(config: Mapping, name: str) -> None:
+    where = f"pretrainings.{name}"
+    for dataset in config["datasets"]:
+        entry = _pretraining(config, name, dataset)
+        _check_known(entry["method"], method_names(), f"{where}.method", "method")
+        _check_known(entry["pretext"], config["pretexts"], f"{where}.pretext", "pretext")
+        _check_schema(entry.get("options", {}), _method_schema(entry), f"{where}.options")
+
+
+def _check_dataset(config: Mapping, dataset: str) -> None:
+    """A data set of the run can be made, and trained on as the configuration says."""
+    try:
+        check_recipe(dataset, config["datasets"][dataset])
+    except ValueError as error:
+        raise ConfigurationError(f"datasets.{error}") from None
+    _check_fits(config, dataset)
+    _check_neck(config, dataset)
+    augmentation = resolve(config["finetuning"], dataset)["augmentation"]
+    _check_known(augmentation, config["pretexts"], "finetuning.augmentation", "pretext")
 
 
 def _check_fits(config: Mapping, dataset: str) -> None:
@@ -102,15 +131,25 @@ def _check_neck(config: Mapping, dataset: str) -> None:
             )
 
 
-def _check_overrides(config: Mapping) -> None:
-    """Every `for_dataset` names data sets that there are."""
-    sections = {
-        key: config[key] for key in ("preprocessing", "encoder", "pretraining", "finetuning")
-    }
-    sections |= {f"pretrainings.{name}": entry for name, entry in config["pretrainings"].items()}
-    for where, section in sections.items():
-        for dataset in section.get("for_dataset", {}):
-            _check_known(dataset, config["datasets"], f"{where}.for_dataset", "data set")
+def _overrides(section: Any, where: str = "") -> Iterator[tuple[str, str]]:
+    """The data sets that any `for_dataset` names, each after the path of that key."""
+    if isinstance(section, Mapping):
+        for key, value in section.items():
+            path = f"{where}.{key}" if where else str(key)
+            if key == "for_dataset":
+                yield from ((path, dataset) for dataset in value)
+            yield from _overrides(value, path)
+
+
+def _check_fractions(config: Mapping) -> None:
+    """Every label fraction leaves an image of each class; images take turns in class."""
+    of_rarest = config["splits"]["train"]["images"] // len(CLASSES)
+    for index, fraction in enumerate(config["run"]["label_fractions"]):
+        if round(fraction * of_rarest) == 0:
+            raise ConfigurationError(
+                f"run.label_fractions.{index}: {fraction} of {of_rarest} training images a class "
+                "leaves none: take a larger fraction, or more images in splits.train"
+            )
 
 
 def _check_titles(config: Mapping) -> None:
@@ -120,17 +159,6 @@ def _check_titles(config: Mapping) -> None:
         for title in titles:
             if titles.count(title) > 1:
                 raise ConfigurationError(f"arms: two arms of this run have the title {title!r}")
-
-
-def _check_pretraining(config: Mapping, name: str) -> None:
-    where = f"pretrainings.{name}"
-    for dataset in config["datasets"]:
-        entry = merge(
-            resolve(config["pretraining"], dataset), resolve(config["pretrainings"][name], dataset)
-        )
-        _check_known(entry["method"], method_names(), f"{where}.method", "method")
-        _check_known(entry["pretext"], config["pretexts"], f"{where}.pretext", "pretext")
-        _check_schema(entry.get("options", {}), _method_schema(entry["method"]), f"{where}.options")
 
 
 def _check_schema(content: Any, schema: Mapping, where: str) -> None:
@@ -168,7 +196,19 @@ def _datasets_used(config: Mapping) -> list[str]:
 def resolve(section: Mapping, dataset: str) -> dict:
     """A section for one data set: its `for_dataset` entry, if there is one, laid over it."""
     own = section.get("for_dataset", {}).get(dataset, {})
-    return merge({key: value for key, value in section.items() if key != "for_dataset"}, own)
+    return _override({key: value for key, value in section.items() if key != "for_dataset"}, own)
+
+
+def _override(section: Mapping, own: Mapping) -> dict:
+    """Lay what is more specific over a section; an own length in epochs drops the other's steps."""
+    dropped = {"steps": None} if "epochs" in own and "steps" in section else {}
+    return merge(section, dropped | dict(own))
+
+
+def shards(config: Mapping, split: str) -> list[tuple[int, int]]:
+    """The first image of a split in each of its shards, and the one after the last."""
+    images, size = config["splits"][split]["images"], config["splits"][split]["shard_size"]
+    return [(start, min(start + size, images)) for start in range(0, images, size)]
 
 
 def preprocessing_settings(config: Mapping, dataset: str) -> dict:
@@ -181,15 +221,9 @@ def pretraining_settings(config: Mapping, pretraining: str, dataset: str) -> dic
 
     `views` are the augmentations of its pretext, `options` what the method's schema describes.
     """
-    entry = merge(
-        resolve(config["pretraining"], dataset),
-        resolve(config["pretrainings"][pretraining], dataset),
-    )
-    own = config["pretrainings"][pretraining]
-    if "epochs" in own and "steps" not in own:
-        entry["steps"] = None  # the entry's own length, not the steps of the defaults
+    entry = _pretraining(config, pretraining, dataset)
     entry["views"] = config["pretexts"][entry["pretext"]]
-    entry["options"] = _with_defaults(entry.get("options", {}), _method_schema(entry["method"]))
+    entry["options"] = _with_defaults(entry.get("options", {}), _method_schema(entry))
     entry["encoder"] = _encoder(config, entry, dataset)
     return entry
 
@@ -200,8 +234,7 @@ def arm_settings(config: Mapping, arm: str, dataset: str) -> dict:
     Returns:
         `protocol`, `encoder`, and the settings of the protocol under `learning`.
     """
-    entry = config["arms"][arm]
-    protocol = entry.get("protocol", FINE_TUNE)
+    protocol = arm_protocol(config, arm)
     if protocol == FINE_TUNE:
         learning = resolve(config["finetuning"], dataset)
         learning["augmentation"] = config["pretexts"][learning["augmentation"]]
@@ -218,9 +251,8 @@ def arm_encoder(config: Mapping, arm: str, dataset: str) -> dict:
     """Settings of an arm's encoder: those of its pretraining, if it has one."""
     entry = config["arms"][arm]
     if entry.get("pretraining") is not None:
-        return pretraining_settings(config, entry["pretraining"], pretrained_on(entry, dataset))[
-            "encoder"
-        ]
+        dataset = pretrained_on(entry, dataset)
+        entry = _pretraining(config, entry["pretraining"], dataset)
     return _encoder(config, entry, dataset)
 
 
@@ -234,19 +266,24 @@ def arm_fields(config: Mapping, arm: str, dataset: str) -> dict:
     entry = config["arms"][arm]
     pretraining = entry.get("pretraining")
     source = pretrained_on(entry, dataset) if pretraining else None
-    chosen = resolve(config["pretrainings"][pretraining], source) if pretraining else {}
+    chosen = _pretraining(config, pretraining, source) if pretraining else {}
     encoder = arm_encoder(config, arm, dataset)
     return {
         "arm": arm,
         "dataset": dataset,
         "title": arm_title(config, arm),
-        "protocol": entry.get("protocol", FINE_TUNE),
+        "protocol": arm_protocol(config, arm),
         "pretraining": pretraining,
         "pretrained_on": source,
         "method": chosen.get("method"),
         "pretext": chosen.get("pretext"),
         "encoder": {key: encoder[key] for key in ("name", "width", "stem")},
     }
+
+
+def arm_protocol(config: Mapping, arm: str) -> str:
+    """How an arm learns the labels: one of `sslens.protocols`."""
+    return config["arms"][arm].get("protocol", FINE_TUNE)
 
 
 def arm_title(config: Mapping, arm: str) -> str:
@@ -259,7 +296,7 @@ def arm_titles(config: Mapping, protocol: str | None = None) -> dict[str, str]:
     return {
         arm: arm_title(config, arm)
         for arm in config["run"]["arms"]
-        if protocol in (None, config["arms"][arm].get("protocol", FINE_TUNE))
+        if protocol in (None, arm_protocol(config, arm))
     }
 
 
@@ -273,8 +310,19 @@ def _encoder(config: Mapping, entry: Mapping, dataset: str) -> dict:
     return merge(resolve(config["encoder"], dataset), resolve(entry.get("encoder", {}), dataset))
 
 
-def _method_schema(method: str) -> dict:
-    return yaml.safe_load(schema_path(method).read_text(encoding="utf-8"))
+def _pretraining(config: Mapping, name: str, dataset: str) -> dict:
+    """A pretraining's entry for one data set, laid over the defaults of all."""
+    defaults = resolve(config["pretraining"], dataset)
+    return _override(defaults, resolve(config["pretrainings"][name], dataset))
+
+
+def _method_schema(pretraining: Mapping) -> dict:
+    return _schema(schema_path(pretraining["method"]))
+
+
+@cache
+def _schema(path: Path) -> dict:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def _with_defaults(content: Mapping, schema: Mapping) -> dict:

@@ -13,6 +13,7 @@ import pandas as pd
 import tensorflow as tf
 
 from sslens.checkpoints import Checkpoint
+from sslens.files import atomic_path
 from sslens.seeds import derive_seed
 
 log = logging.getLogger(__name__)
@@ -161,6 +162,14 @@ def fit(
     if keep_best is not None:
         _assign(keep_best[1], best)
     return pd.DataFrame(history)
+
+
+def save_trained(model: keras.Model, weights: str, history: pd.DataFrame, table: str) -> None:
+    """Write a model's weights (HDF5) and its history (CSV) to these paths, atomically each."""
+    with atomic_path(weights) as path:
+        model.save_weights(path)
+    with atomic_path(table) as path:
+        history.to_csv(path, index=False)
 
 
 def _train_epoch(learner: Learner, data, plan: Plan, epoch: int, seed: int) -> dict:

@@ -1,0 +1,176 @@
+"""What runs again after a change, and what does not: by dry runs on a finished run."""
+
+from contextlib import contextmanager
+
+import pytest
+import yaml
+from running import TINY, planned, run
+
+# the run itself, where this file is the first to ask for it
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+COMPARISON = {"Comparing", "Drawing the ROC curves of model_2"}
+CURVES = {
+    stage: f"Drawing the {stage} curves of model_2" for stage in ("pretraining", "finetuning")
+}
+
+
+def row(arm):
+    """Jobs of an arm from its fine-tuning on."""
+    return {
+        f"Learning the labels: {arm} on model_2, seed 1",
+        f"Evaluating {arm} on the test set of model_2",
+    }
+
+
+def pretraining(name):
+    return {f"Pretraining {name} on model_2, seed 1"}
+
+
+PROBES = {"Comparing the probes of the frozen encoders"}
+BYOL = (
+    pretraining("byol-dihedral")
+    | row("byol-dihedral")
+    | row("probe-byol-dihedral")
+    | COMPARISON
+    | set(CURVES.values())
+    | PROBES
+)
+
+
+@pytest.fixture
+def plan(finished, repository, tmp_path):
+    """The jobs that would run with a further configuration laid over the run's."""
+
+    def jobs(overlay=None):
+        own = tmp_path / "overlay.yaml"
+        own.write_text(yaml.safe_dump(overlay or {}))
+        found = planned(finished, configs=(TINY, own), repository=repository)
+        assert len(found) == len(set(found))
+        return set(found)
+
+    return jobs
+
+
+@contextmanager
+def edited(file, old, new):
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    try:
+        yield
+    finally:
+        file.write_text(text)
+
+
+def library(repository, module):
+    return repository / "workflow/scripts/sslens" / f"{module}.py"
+
+
+def test_a_second_run_has_nothing_to_do(finished, repository):
+    assert "Nothing to be done" in run(finished, "--dry-run", repository=repository)
+
+
+# --- the configuration ----------------------------------------------------------------------------
+
+
+def test_the_learning_rate_of_one_pretraining(plan):
+    overlay = {"pretrainings": {"byol-dihedral": {"optimizer": {"learning_rate": 1.0e-4}}}}
+    assert plan(overlay) == BYOL
+
+
+def test_fine_tuning_leaves_the_pretrainings_and_the_probe(plan):
+    jobs = plan({"finetuning": {"epochs": 3}})
+    rows = row("baseline") | row("contrastive-rotation") | row("byol-dihedral")
+    # the probes are told the AUCs of the same table
+    assert jobs == rows | COMPARISON | PROBES | {CURVES["finetuning"]}
+
+
+def test_an_arm_that_is_added(plan):
+    arms = ["baseline", "contrastive-rotation", "byol-dihedral", "probe-byol-dihedral"]
+    added = plan({"run": {"arms": [*arms, "probe-random"]}})
+    assert added == row("probe-random") | {"Comparing"} | PROBES
+
+
+def test_a_pretext_that_is_added(plan):
+    overlay = {
+        "pretexts": {"shifted": [{"shift": {"max_pixels": 3}}, {"dihedral": {}}]},
+        "pretrainings": {"byol-shifted": {"method": "byol", "pretext": "shifted"}},
+        "arms": {"byol-shifted": {"title": "BYOL, shifts", "pretraining": "byol-shifted"}},
+    }
+    assert plan(overlay) == set()  # it may be defined and not be run
+    arms = ["baseline", "contrastive-rotation", "byol-dihedral", "probe-byol-dihedral"]
+    jobs = plan(overlay | {"run": {"arms": [*arms, "byol-shifted"]}})
+    new = pretraining("byol-shifted") | row("byol-shifted")
+    assert jobs == new | COMPARISON | PROBES | set(CURVES.values())
+
+
+def test_a_method_that_is_added(plan, repository):
+    code, schema = (
+        repository / "workflow/scripts/sslens/methods" / f"mine{suffix}"
+        for suffix in (".py", ".schema.yaml")
+    )
+    code.write_text(library(repository, "methods/byol").read_text())
+    schema.write_text(library(repository, "methods/byol").with_suffix(".schema.yaml").read_text())
+    arms = ["baseline", "contrastive-rotation", "byol-dihedral", "probe-byol-dihedral"]
+    overlay = {
+        "pretrainings": {"mine-dihedral": {"method": "mine", "pretext": "dihedral"}},
+        "arms": {"mine": {"pretraining": "mine-dihedral"}},
+        "run": {"arms": [*arms, "mine"]},
+    }
+    try:
+        jobs = plan(overlay)
+    finally:
+        code.unlink()
+        schema.unlink()
+    new = pretraining("mine-dihedral") | row("mine")
+    assert jobs == new | COMPARISON | PROBES | set(CURVES.values())
+
+
+@pytest.mark.parametrize(("images", "shards"), [(48, ["00001"]), (60, ["00001", "00002"])])
+def test_a_larger_training_split_renders_what_is_new(plan, images, shards):
+    jobs = plan({"splits": {"train": {"images": images}}})
+    made = {job for job in jobs if "atalogue" in job or "shard" in job}
+    what = ("Drawing catalogue", "Rendering shard")
+    assert made == {f"{job} {shard} of model_2/train" for job in what for shard in shards}
+    assert pretraining("byol-dihedral") | row("baseline") <= jobs
+
+
+# --- the code -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [
+        ("training", "def fit(", "# a comment\n\n\ndef fit("),
+        ("training", '"""Train, or go on', '"""Go on'),
+        ("encoders", '"""Encoders: images', '"""Images'),
+    ],
+)
+def test_comments_and_docstrings_rerun_nothing(plan, repository, module, old, new):
+    with edited(library(repository, module), old, new):
+        assert plan() == set()
+
+
+def test_a_function_reruns_what_uses_it(plan, repository):
+    rotations = (
+        pretraining("contrastive-rotation")  # by its pretext
+        | row("baseline")  # the others by the augmentation of fine-tuning
+        | row("contrastive-rotation")
+        | row("byol-dihedral")
+        | COMPARISON
+        | PROBES
+        | set(CURVES.values())
+    )
+    with edited(library(repository, "augmentations"), "tf.cos(angle)", "tf.cos(-angle)"):
+        assert plan() == rotations
+    with edited(library(repository, "methods/byol"), "2 - 2 * tf", "3 - 2 * tf"):
+        assert plan() == BYOL
+    with edited(library(repository, "figures"), "dpi=150", "dpi=151"):
+        assert plan() == {"Drawing the ROC curves of model_2", *CURVES.values()}
+
+
+def test_a_new_function_reruns_nothing(plan, repository):
+    new = "def new():\n    pass\n\n\ndef blur"
+    with edited(library(repository, "augmentations"), "def blur", new):
+        assert plan() == set()
