@@ -1,0 +1,107 @@
+"""Write the tables in README.md, of every key of the configuration, from its schemas.
+
+    python config/reference.py
+
+The tests fail where README.md is not what this writes.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import yaml
+
+FOLDER = Path(__file__).parent
+LIBRARY = FOLDER.parent / "workflow" / "scripts" / "sslens"
+TABLES = re.compile(r"(?<=<!-- tables: begin -->\n).*(?=<!-- tables: end -->)", re.DOTALL)
+TYPES = {
+    "integer": "whole number",
+    "array": "list",
+    "object": "mapping",
+    "boolean": "true or false",
+}
+NONE = object()  # no default, which is not a default of null
+LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+
+
+def with_tables(readme: str) -> str:
+    """The text, its tables as the schemas and the defaults have them now."""
+    return TABLES.sub(lambda _: tables(), readme)
+
+
+def tables() -> str:
+    """A section for every key at the top, for the augmentations and for each method."""
+    schema = read(FOLDER.parent / "workflow" / "schemas" / "config.schema.yaml")
+    defaults = read(FOLDER / "config.yaml")
+    sections = [
+        section(f"`{key}`", node, describe(node, defaults[key], key, schema))
+        for key, node in schema["properties"].items()
+        if key != "datasets"  # recipes have a section of their own
+    ]
+    node = read(LIBRARY / "augmentations.schema.yaml")
+    sections.append(section("Augmentations", node, describe(node, {}, "", node)))
+    for path in sorted(LIBRARY.glob("methods/*.schema.yaml")):
+        node, name = read(path), path.name.removesuffix(".schema.yaml")
+        title = f"Options of the method `{name}`"
+        sections.append(section(title, node, describe(node, {}, "options", node)))
+    return "\n".join(sections)
+
+
+def section(title: str, node: Mapping, rows: Iterator[str]) -> str:
+    description = node["description"].rstrip(".")
+    head = [f"### {title}", "", f"{description[0].upper()}{description[1:]}.", ""]
+    return "\n".join([*head, "| key | default | meaning |", "|---|---|---|", *rows, ""])
+
+
+def describe(node: Mapping, default, path: str, schema: Mapping) -> Iterator[str]:
+    """The rows of a node of a schema: of each of its keys, or one of itself."""
+    shape = node
+    for part in [*node.get("allOf", []), node]:
+        if "$ref" in part:
+            shape = schema["$defs"][part["$ref"].rpartition("/")[2]] | node
+    for key, part in shape.get("properties", {}).items():
+        own = default.get(key, part.get("default", NONE)) if isinstance(default, Mapping) else NONE
+        here = f"{path}.{key}".lstrip(".")
+        section_of_its_own = part.get("$ref", "").rpartition("/")[2] in schema.get("properties", {})
+        if key == "for_dataset" or section_of_its_own:
+            yield row(here, NONE, part)
+        else:
+            yield from describe(part, own, here, schema)
+    if isinstance(entry := shape.get("additionalProperties"), Mapping):
+        if "properties" in entry:
+            yield from describe(entry, NONE, f"{path}.NAME", schema)
+        else:
+            yield row(f"{path}.NAME", NONE, {"description": "an entry of that name"})
+    elif not shape.get("properties"):
+        yield row(path, default, shape)
+
+
+def row(path: str, default, node: Mapping) -> str:
+    text = "" if default is NONE else f"`{flow(default)}`"
+    return f"| `{path}` | {text} | {node['description']}{allowed(node)} |"
+
+
+def flow(value) -> str:
+    """A value as YAML writes it on one line."""
+    return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("...\n").strip()
+
+
+def allowed(node: Mapping) -> str:
+    """The values that a key may have, in words."""
+    if "enum" in node:
+        return f" ({', '.join(f'`{value}`' for value in node['enum'])})"
+    kinds = node.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    limits = ", ".join(f"{sign} {node[key]}" for key, sign in LIMITS.items() if key in node)
+    first, *others = [TYPES.get(kind, kind) for kind in kinds] or [""]
+    told = " or ".join([f"{first} {limits}".strip(), *others])
+    return f" ({told})" if told else ""
+
+
+def read(path: Path) -> dict:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    target = FOLDER / "README.md"
+    target.write_text(with_tables(target.read_text(encoding="utf-8")), encoding="utf-8")
