@@ -1,10 +1,13 @@
 """The environments of conda users have the versions of the lock files."""
 
 import re
+import tomllib
 
 import pytest
 import yaml
 from paths import ROOT
+
+LOCKS = ["cpu", "gpu", "dev", "benchmark"]
 
 
 def locked(name: str) -> set[tuple[str, str]]:
@@ -23,7 +26,7 @@ def test_conda_environment_has_the_locked_versions(name):
         assert (package, version) in locked(name), requirement
 
 
-@pytest.mark.parametrize("name", ["cpu", "gpu", "dev"])
+@pytest.mark.parametrize("name", LOCKS)
 def test_lock_files_hold_hashes_and_no_address(name):
     text = (ROOT / "envs" / f"{name}.lock").read_text()
     assert "://" not in text
@@ -32,5 +35,19 @@ def test_lock_files_hold_hashes_and_no_address(name):
     assert all("--hash=sha256:" in requirement for requirement in requirements)
 
 
-def test_development_has_the_versions_of_a_run():
-    assert locked("cpu") <= locked("dev")
+@pytest.mark.parametrize("name", ["dev", "benchmark"])
+def test_development_and_benchmarks_have_the_versions_of_a_run(name):
+    assert locked("cpu") <= locked(name)
+
+
+def test_pytorch_is_in_the_benchmarks_alone():
+    with_torch = [name for name in LOCKS if "torch" in {package for package, _ in locked(name)}]
+    assert with_torch == ["benchmark"]
+
+
+def test_every_dependency_is_locked():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for name in LOCKS:
+        wanted = project["dependencies"] + project["optional-dependencies"][name]
+        packages = {re.match("[a-z0-9-]+", requirement)[0] for requirement in wanted}
+        assert packages <= {package for package, _ in locked(name)}, name

@@ -50,6 +50,8 @@ def test_messages_go_to_the_log_and_under_the_title_to_the_terminal(tmp_path):
     assert "UserWarning: careful" in logged
     assert "too much" not in logged
     assert "before" not in logged
+    assert "started as process" in logged.splitlines()[0]
+    assert logged.endswith("INFO finished\n")
 
 
 @pytest.mark.parametrize(
@@ -72,6 +74,7 @@ def test_an_uncaught_error_is_one_line_that_names_the_log(tmp_path, message):
     assert "Traceback (most recent call last)" in logged
     assert "in inner" in logged
     assert "FloatingPointError: " + message.strip() in logged
+    assert f"ERROR failed: FloatingPointError: {told}\nTraceback" in logged
 
 
 @pytest.mark.parametrize("given", ["1", "8"])

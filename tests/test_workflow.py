@@ -1,20 +1,26 @@
 """The workflow as its users run it: a small configuration from nothing to the table."""
 
+import io
 import os
 import re
+import shlex
 import signal
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.io import fits
 from paths import ROOT
 from running import command, run
 from sklearn.metrics import roc_auc_score
 
 from sslens.classes import CLASSES
 from sslens.files import read_json, sha256_of
+from sslens.records import read_split
 
 # the default limit is for tests that start one process, not twenty
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -33,6 +39,7 @@ def test_the_contracts_files_are_there(finished):
         "pretrain/model_2/byol-dihedral/seed-1/encoder.weights.h5",
         "pretrain/model_2/byol-dihedral/seed-1/history.csv",
         *(f"finetune/{CELL.format(arm)}/classifier.weights.h5" for arm in ARMS),
+        *(f"finetune/{CELL.format(arm)}/classifier.keras" for arm in ARMS),
         *(f"evaluate/{CELL.format(arm)}/predictions.parquet" for arm in ARMS),
         "comparison/auc_table.md",
         "comparison/auc_table.csv",
@@ -43,6 +50,30 @@ def test_the_contracts_files_are_there(finished):
     assert [name for name in expected if not (results / name).is_file()] == []
     assert not list(finished.rglob(".incomplete-*"))
     assert not list((finished / "checkpoints").rglob("*.npz")), "checkpoints go when outputs stand"
+
+
+def test_the_exported_classifier_predicts_the_same_from_raw_images(finished, tmp_path):
+    """By the example of the README, in a process that cannot see the library."""
+    split = read_split(finished / "results/data/model_2/manifest.json", "test")
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for image_id, image in zip(split.image_ids[:8], split.images, strict=False):
+        np.save(folder / f"{image_id}.npy", image[..., 0])
+    fits.writeto(folder / f"{split.image_ids[8]}.fits", split.images[8, ..., 0])
+    cell = CELL.format("baseline")
+    classifier = finished / "results/finetune" / cell / "classifier.keras"
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / "predict.py", classifier, folder],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = pd.read_csv(io.StringIO(done.stdout))
+    expected = pd.read_parquet(finished / "results/evaluate" / cell / "predictions.parquet")[:9]
+    assert [Path(name).stem for name in found["file"]] == list(expected["image_id"])
+    probabilities = expected[[f"p_{name}" for name in CLASSES]]
+    np.testing.assert_allclose(found[list(CLASSES)], probabilities, atol=2e-6)
 
 
 def test_the_table_is_recomputed_from_the_predictions(finished):
@@ -91,6 +122,21 @@ def test_the_default_run_plans_the_whole_table_in_a_folder_of_its_own(tmp_path):
     printed = run(tmp_path, "--dry-run", configs=())
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", printed, re.MULTILINE))
     assert (jobs["pretrain"], jobs["finetune"], jobs["evaluate"]) == ("9", "24", "24")
+
+
+@pytest.mark.parametrize("in_terminal", [False, True])
+def test_a_wrong_configuration_is_one_line_and_exit_1(tmp_path, in_terminal):
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("run: {datasets: [model_4]}\n")
+    words = command(tmp_path, configs=(wrong,))
+    if in_terminal:
+        words = ["script", "--quiet", "--return", "--command", shlex.join(words), "/dev/null"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 1
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if "profile" not in line]
+    guess = "did you mean 'model_3'? known are model_1, model_2, model_3"
+    assert lines == [f"configuration: run.datasets: unknown data set 'model_4'; {guess}"]
+    assert not (tmp_path / "results").exists()
 
 
 def test_an_interrupted_and_repeated_run_gives_the_same_table(finished, tmp_path):

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import yaml
-from snakemake.exceptions import WorkflowError
 
 # `current_basedir` is the folder of this file also where another workflow uses this one as a module
 ROOT = Path(str(workflow.current_basedir)).parent.parent
@@ -22,7 +21,7 @@ try:
     schema_file = ROOT / "workflow" / "schemas" / "config.schema.yaml"
     settings.check(config, yaml.safe_load(schema_file.read_text()))
 except settings.ConfigurationError as error:
-    raise WorkflowError(f"configuration: {error}")
+    sys.exit(f"configuration: {error}")
 
 
 def one_of(names):

@@ -8,6 +8,7 @@ import logging
 import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class Checkpoint:
 
     def save(self, arrays: list[np.ndarray], facts: dict) -> None:
         """Replace the checkpoint by these arrays and JSON-able facts."""
-        named = {f"array{index:05d}": array for index, array in enumerate(arrays)}
+        named: dict[str, Any] = {f"array{index:05d}": array for index, array in enumerate(arrays)}
         about = {"fingerprint": self._fingerprint, "arrays": list(named), "facts": facts}
         with atomic_path(self._path) as temporary:
             np.savez(temporary, about=np.array(json.dumps(about)), **named)

@@ -1,6 +1,7 @@
 """Learning the labels: fine-tuning of the whole network, or a linear probe on a frozen one."""
 
 import logging
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -25,10 +26,10 @@ log = logging.getLogger(__name__)
 
 
 def build_classifier(
-    encoder_settings: dict, input_shape: tuple[int, int, int], seed: int
+    encoder_settings: dict, input_shape: Sequence[int], seed: int
 ) -> tuple[keras.Model, keras.Model]:
     """Build an untrained classifier; return it and the encoder inside it."""
-    encoder = build_encoder(encoder_settings, tuple(input_shape), seed)
+    encoder = build_encoder(encoder_settings, input_shape, seed)
     return classifier_of(encoder, len(CLASSES), seed), encoder
 
 

@@ -163,7 +163,8 @@ class _Uses(ast.NodeVisitor):
         self._add(node.id, "")
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
-        chain, root = [], node
+        chain: list[str] = []
+        root: ast.expr = node
         while isinstance(root, ast.Attribute):
             chain.append(root.attr)
             root = root.value

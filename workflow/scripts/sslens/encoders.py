@@ -1,17 +1,20 @@
 """Encoders: images to embeddings. ResNet18 and ResNet50 of any width, with a choice of stem."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
 from sslens.convolution import convolve, faster_by_forward
 from sslens.seeds import derive_seed
 
-# blocks of each of the four stages (He et al. 2016, arXiv:1512.03385, table 1)
+# blocks of each of the four stages (He et al. 2016, arXiv:1512.03385, table 1); which blocks, at
+# the end
 DEPTHS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3)}
 STEMS = ("imagenet", "small")
 
 
-def build_encoder(settings: dict, input_shape: tuple[int, int, int], seed: int) -> keras.Model:
+def build_encoder(settings: dict, input_shape: Sequence[int], seed: int) -> keras.Model:
     """Build an untrained encoder with pooled output.
 
     The network is the ResNet of He et al. 2016 (arXiv:1512.03385) with the stride of a bottleneck
@@ -35,8 +38,8 @@ def build_encoder(settings: dict, input_shape: tuple[int, int, int], seed: int) 
     if settings["name"] not in DEPTHS:
         raise ValueError(f"unknown encoder {settings['name']!r}: known are {', '.join(DEPTHS)}")
     layers = _LayerFactory(settings["batch_norm_momentum"], seed)
-    block = _basic_block if settings["name"] == "resnet18" else _bottleneck_block
-    inputs = keras.Input(input_shape, name="image")
+    block = BLOCKS[settings["name"]]
+    inputs = keras.Input(tuple(input_shape), name="image")
     maps = _stem(inputs, settings, layers)
     for stage, depth in enumerate(DEPTHS[settings["name"]]):
         for index in range(depth):
@@ -171,3 +174,6 @@ def _bottleneck_block(maps, channels: int, stride: int, name: str, layers: _Laye
     maps = keras.layers.ReLU(name=f"{name}_relu2")(maps)
     maps = layers.convolution(maps, 4 * channels, 1, 1, f"{name}_conv3")
     return keras.layers.ReLU(name=f"{name}_relu")(keras.layers.Add(name=name)([shortcut, maps]))
+
+
+BLOCKS = {"resnet18": _basic_block, "resnet50": _bottleneck_block}

@@ -4,8 +4,8 @@ Nothing here needs TensorFlow. The predictions file is the only source of the me
 holds it can recompute them with pandas and scikit-learn alone.
 """
 
-import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -108,7 +108,7 @@ def score(predictions: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def metrics_of_file(path: str | os.PathLike, fields: Mapping[str, Any]) -> dict[str, Any]:
+def metrics_of_file(path: str | Path, fields: Mapping[str, Any]) -> dict[str, Any]:
     """The content of `metrics.json` for the predictions file at `path`.
 
     `fields` tells which cell of the comparison it is (arm, dataset, title, method, pretext,
@@ -128,7 +128,7 @@ def metrics_of_file(path: str | os.PathLike, fields: Mapping[str, Any]) -> dict[
 # --- files ---------------------------------------------------------------------------------------
 
 
-def write_predictions(predictions: pd.DataFrame, path: str | os.PathLike) -> None:
+def write_predictions(predictions: pd.DataFrame, path: str | Path) -> None:
     """Write predictions as Parquet, the columns in the order of `PREDICTION_COLUMNS`, atomically.
 
     Raises KeyError where a column is missing.

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle, islice
 from pathlib import Path
+from typing import TypeAlias
 
 import matplotlib
 import numpy as np
@@ -30,7 +31,7 @@ PALETTE = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E
 LINE_STYLES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)), (0, (9, 3)))
 CLASS_TITLES = {"axion": "axion", "cdm": "CDM", "no_sub": "no substructure"}
 
-Predictions = pd.DataFrame | Sequence[pd.DataFrame]
+Predictions: TypeAlias = pd.DataFrame | Sequence[pd.DataFrame]
 
 
 def line_looks(count: int) -> list[dict]:
@@ -116,7 +117,8 @@ def _style_corner(panel: Axes) -> None:
     """A logarithmic false-positive rate from 0.001 on, the true-positive rates from the lowest."""
     floor = 1e-3
     # A curve is a staircase: at `floor` it stands where its last step before that left it.
-    heights = [np.max(y[x <= floor]) for x, y in (line.get_data() for line in panel.lines)]
+    curves = [np.asarray(line.get_xydata()) for line in panel.lines]
+    heights = [np.max(y[x <= floor]) for x, y in (curve.T for curve in curves)]
     lowest = min(0.9, np.floor(10 * min(heights)) / 10)
     if lowest < 0.5:  # above that, only a meaningless sliver of the chance line would be seen
         chance = np.geomspace(floor, 1)
@@ -183,7 +185,8 @@ def history_figure(history: Mapping[str, pd.DataFrame], title: str) -> Figure:
         if from_zero:
             panel.update_datalim([(panel.dataLim.x0, 0)])
             panel.autoscale_view()
-    _legend_below(figure, *panels[0].get_legend_handles_labels(), columns=len(shown))
+    handles, labels = panels[0].get_legend_handles_labels()
+    _legend_below(figure, handles, labels, columns=len(shown))
     return figure
 
 

@@ -92,7 +92,8 @@ def read_split(manifest_path: str | Path, split: str) -> Split:
     shape = manifest["schema"]["image"]["shape"]
     facts = manifest["splits"][split]
     images = np.empty((facts["images"], *shape), np.float32)
-    image_ids, labels = [], []
+    image_ids: list[str] = []
+    labels: list[int] = []
     for shard in facts["shards"]:
         path = Path(manifest_path).parent / split / shard["file"]
         start = len(labels)
@@ -127,7 +128,8 @@ class _Shard(NamedTuple):
 
 
 def _describe_shard(path: Path) -> _Shard:
-    labels, shapes = [], set()
+    labels: list[int] = []
+    shapes: set[tuple[int, ...]] = set()
     for batch in _read_shard(path):
         labels.extend(batch["label"].numpy().tolist())
         shapes.update(map(tuple, batch["shape"].numpy().tolist()))

@@ -1,9 +1,10 @@
 """What every script does before its work: logging, threads, the GPU, readable errors."""
 
+import atexit
 import logging
 import os
+import socket
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +12,15 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 log = logging.getLogger("sslens")
+ONLY_LOG = {"only_log": True}  # of a message that the terminal need not show
 
 
 def start(log_path: str | Path, title: str, threads: int) -> None:
     """Prepare a script's process; to be called before anything imports TensorFlow.
 
     Messages go to the log file and, headed by the title, to the terminal. An uncaught error
-    becomes one line that names the log, where its traceback stands.
+    becomes one line that names the log, where its traceback stands. The log begins with the process
+    and ends with how it ended, for `progress` to read.
 
     Args:
         log_path: of the rule's log file.
@@ -29,6 +32,7 @@ def start(log_path: str | Path, title: str, threads: int) -> None:
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     to_terminal = logging.StreamHandler(sys.stderr)
     to_terminal.setFormatter(logging.Formatter(f"{title}: %(message)s"))
+    to_terminal.addFilter(lambda record: not hasattr(record, "only_log"))
     logging.basicConfig(level=logging.INFO, handlers=[to_file, to_terminal], force=True)
     logging.captureWarnings(True)
     for library in ("OMP", "OPENBLAS", "MKL"):  # of those that are loaded from now on
@@ -36,12 +40,17 @@ def start(log_path: str | Path, title: str, threads: int) -> None:
     threadpool_limits(threads)  # of those that are loaded already
 
     def report(kind, error, trace):
-        to_file.stream.write("".join(traceback.format_exception(kind, error, trace)))
-        to_file.flush()
+        atexit.unregister(finish)
         message = " ".join(f"{kind.__name__}: {error}".split())
+        log.error("failed: %s", message, exc_info=(kind, error, trace), extra=ONLY_LOG)
         print(f"{title}: {message} (log: {log_path})", file=sys.stderr)
 
+    def finish():
+        log.info("finished", extra=ONLY_LOG)
+
+    log.info("started as process %d on %s", os.getpid(), socket.gethostname(), extra=ONLY_LOG)
     sys.excepthook = report
+    atexit.register(finish)
 
 
 def start_tensorflow(threads: int, gpu: bool) -> None:

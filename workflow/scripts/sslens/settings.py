@@ -265,7 +265,7 @@ def arm_fields(config: Mapping, arm: str, dataset: str) -> dict:
     """What metrics.json tells of an arm."""
     entry = config["arms"][arm]
     pretraining = entry.get("pretraining")
-    source = pretrained_on(entry, dataset) if pretraining else None
+    source = pretrained_on(entry, dataset)
     chosen = _pretraining(config, pretraining, source) if pretraining else {}
     encoder = arm_encoder(config, arm, dataset)
     return {
@@ -274,7 +274,7 @@ def arm_fields(config: Mapping, arm: str, dataset: str) -> dict:
         "title": arm_title(config, arm),
         "protocol": arm_protocol(config, arm),
         "pretraining": pretraining,
-        "pretrained_on": source,
+        "pretrained_on": source if pretraining else None,
         "method": chosen.get("method"),
         "pretext": chosen.get("pretext"),
         "encoder": {key: encoder[key] for key in ("name", "width", "stem")},

@@ -46,8 +46,8 @@ class Method:
         Both views pass the network as one batch, so that batch normalisation treats them alike.
         """
         features = self._encoder(tf.concat([first, second], axis=0), training=True)
-        embeddings = tf.split(self._projector(features, training=True), 2)
-        return info_nce(*embeddings, self._temperature), embeddings[0]
+        one, other = tf.split(self._projector(features, training=True), 2)
+        return info_nce(one, other, self._temperature), one
 
     def after_step(self, progress: tf.Tensor) -> None:
         """Nothing to do."""

@@ -1,0 +1,86 @@
+"""An exported classifier predicts from raw images what the pipeline predicts, with Keras alone."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from paths import ROOT
+
+from sslens import settings
+from sslens.classification import build_classifier, predict
+from sslens.evaluation import softmax
+from sslens.export import exportable
+from sslens.preprocessing import SCALINGS, measure, preprocess
+
+ENCODER = settings.load(ROOT / "config", {})["encoder"] | {"width": 2}
+PREDICT = """
+import sys
+import keras, numpy as np
+model = keras.models.load_model(sys.argv[1])
+np.save(sys.argv[3], model.predict(np.load(sys.argv[2]), verbose=0))
+"""
+
+
+def recorded(size=5, pixels=37):
+    images = np.random.default_rng(0).gamma(0.3, 1.0, (size, pixels, pixels, 1))
+    images[0, :3] = -0.1  # as noise makes them
+    return images.astype(np.float32)
+
+
+def trained_classifier(encoder, input_shape):
+    """One whose batch statistics are not those of a fresh one."""
+    classifier, _ = build_classifier(encoder, input_shape, seed=1)
+    rng = np.random.default_rng(1)
+    classifier.set_weights(
+        [
+            w * rng.uniform(0.8, 1.2, w.shape) + rng.uniform(0, 0.02, w.shape)
+            for w in classifier.get_weights()
+        ]
+    )
+    return classifier
+
+
+@pytest.mark.parametrize(
+    ("own", "encoder"),
+    [
+        ({"crop": 32, "bin": 1, "stretch": "asinh", "scaling": "standardise"}, {}),
+        ({"crop": 35, "bin": 5, "stretch": "sqrt", "scaling": "standardise"}, {"stem": "small"}),
+        (
+            {"crop": None, "bin": 1, "stretch": "none", "scaling": "min_max"},
+            {"name": "resnet50", "neck": [8, 4], "neck_dropout": [0.5, 0.1]},
+        ),
+        ({"crop": 36, "bin": 2, "stretch": "none", "scaling": "none"}, {}),
+    ],
+)
+def test_raw_images_are_enough_and_keras_alone(own, encoder, tmp_path):
+    images = recorded()
+    facts = measure(images, {"softening": 0.1} | own)
+    classifier = trained_classifier(ENCODER | encoder, facts["input_shape"])
+    expected = softmax(predict(classifier, preprocess(images, facts)))
+    assert np.ptp(expected, axis=0).max() > 1e-3, "the images must differ"
+
+    exportable(classifier, facts, images.shape[1:]).save(tmp_path / "classifier.keras")
+    np.save(tmp_path / "images.npy", images)
+    # in a process that cannot see the library
+    subprocess.run(
+        [sys.executable, "-c", PREDICT, "classifier.keras", "images.npy", "found.npy"],
+        cwd=tmp_path,
+        check=True,
+    )
+    np.testing.assert_allclose(np.load(tmp_path / "found.npy"), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_every_scaling_is_tested():
+    assert set(SCALINGS) == {"standardise", "min_max", "none"}
+
+
+def test_the_classifier_is_left_as_it_was():
+    images = recorded()
+    facts = measure(
+        images, {"crop": 32, "bin": 1, "stretch": "none", "scaling": "none", "softening": 1.0}
+    )
+    classifier = trained_classifier(ENCODER, facts["input_shape"])
+    before = predict(classifier, preprocess(images, facts))
+    exportable(classifier, facts, images.shape[1:])
+    assert np.array_equal(predict(classifier, preprocess(images, facts)), before)

@@ -1,0 +1,72 @@
+"""Another workflow uses this one as a module, with a configuration of its own."""
+
+import subprocess
+import sys
+
+import pytest
+from paths import ROOT
+from running import TINY
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+CALLER = """
+import yaml
+
+with open({tiny!r}) as stream:
+    own = yaml.safe_load(stream)
+
+
+rule all:
+    default_target: True
+    input:
+        "copy.parquet",
+
+
+module sslens:
+    snakefile:
+        {snakefile!r}
+    config:
+        own
+
+
+use rule * from sslens exclude all as sslens_*
+
+
+rule copy:
+    input:
+        "results/data/model_2/test/00000.parquet",
+    output:
+        "copy.parquet",
+    shell:
+        "cp {{input}} {{output}}"
+"""
+
+
+def call(folder, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "1", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture
+def caller(tmp_path):
+    text = CALLER.format(tiny=str(TINY), snakefile=str(ROOT / "Snakefile"))
+    (tmp_path / "Snakefile").write_text(text)
+    return tmp_path
+
+
+def test_its_rules_run_in_the_callers_folder(caller):
+    done = call(caller)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (caller / "copy.parquet").stat().st_size > 0
+    assert (caller / "logs/catalogue/model_2/test/00000.log").is_file()
+
+
+def test_the_whole_comparison_can_be_asked_for(caller):
+    done = call(caller, "--dry-run", "results/comparison/auc_table.md")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Pretraining byol-dihedral on model_2, seed 1" in done.stdout + done.stderr
+    assert "model_1" not in done.stdout, "the caller's configuration, not the default"

@@ -1,0 +1,117 @@
+"""What a run is doing, read from the files it writes: its logs, and Snakemake's own.
+
+Works beside a run and after it, on any machine that sees its folder. A job's log begins with the
+process it ran in and ends with how it ended (see `runtime`).
+"""
+
+import os
+import re
+import socket
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+#: A log line of `runtime`: time, level, message.
+LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ ([A-Z]+) (.*)")
+STARTED = re.compile(r"started as process (\d+) on (\S+)")
+FINISHED = "finished"
+FAILED = "failed: "
+STEPS = re.compile(r"^(\d+ of \d+ steps \(\d+%\)) done$", re.MULTILINE)
+
+
+class Job(NamedTuple):
+    """A job as its log tells of it.
+
+    `state` is running, finished, failed or, where its process is gone without a word, stopped.
+    """
+
+    name: str
+    state: str
+    began: datetime
+    message: str
+    log: Path
+
+
+def read_jobs(folder: Path) -> list[Job]:
+    """The jobs whose logs lie under `folder`/logs, in the order they began."""
+    root = folder / "logs"
+    jobs = (_read_job(log, str(log.relative_to(root))) for log in root.rglob("*.log"))
+    return sorted(filter(None, jobs), key=lambda job: job.began)
+
+
+def report(folder: Path, tail: int = 12) -> str:
+    """Tell what runs, and what failed with the last `tail` lines of its log.
+
+    Raises:
+        FileNotFoundError: where no run has left a log.
+    """
+    if not (folder / "logs").is_dir():
+        raise FileNotFoundError(f"{folder}: no run here; there is no folder {folder / 'logs'}")
+    jobs = read_jobs(folder)
+    return "\n".join([*_summary(folder, jobs), *_running(jobs), *_broken(jobs, tail)])
+
+
+def _read_job(log: Path, name: str) -> Job | None:
+    """A job from its log; nothing where the job has not begun to write."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    entries = [match.groups() for match in map(LINE.fullmatch, lines) if match]
+    if not entries or not (started := STARTED.fullmatch(entries[0][2])):
+        return None
+    process, host = int(started[1]), started[2]
+    _, _, message = entries[-1]
+    return Job(
+        name=name.removesuffix(".log"),
+        state=_state(message, process, host),
+        began=datetime.fromisoformat(entries[0][0]),
+        message=message,
+        log=log,
+    )
+
+
+def _state(last: str, process: int, host: str) -> str:
+    if last == FINISHED:
+        return "finished"
+    if last.startswith(FAILED):
+        return "failed"
+    if host != socket.gethostname():  # another machine of a cluster: its processes are not seen
+        return "running"
+    try:
+        os.kill(process, 0)  # asks, and sends nothing
+    except ProcessLookupError:
+        return "stopped"
+    except PermissionError:  # somebody else's
+        pass
+    return "running"
+
+
+def _summary(folder: Path, jobs: list[Job]) -> Iterator[str]:
+    counts = {
+        state: sum(job.state == state for job in jobs)
+        for state in ("finished", "running", "failed", "stopped")
+    }
+    told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    steps = _steps(folder)
+    yield f"{folder.resolve()}: {told or 'nothing has begun'}" + (f"; {steps}" if steps else "")
+
+
+def _steps(folder: Path) -> str:
+    """Snakemake's own count, of the newest of its runs in this folder."""
+    logs = sorted((folder / ".snakemake" / "log").glob("*.snakemake.log"))
+    found = STEPS.findall(logs[-1].read_text(encoding="utf-8", errors="replace")) if logs else []
+    return found[-1] if found else ""
+
+
+def _running(jobs: list[Job]) -> Iterator[str]:
+    for job in jobs:
+        if job.state == "running":
+            yield f"running  {job.name} since {job.began:%H:%M:%S}: {job.message}"
+
+
+def _broken(jobs: list[Job], tail: int) -> Iterator[str]:
+    for job in jobs:
+        if job.state in ("failed", "stopped"):
+            yield f"{job.state:<8} {job.name}: {job.message}"
+            lines = job.log.read_text(encoding="utf-8", errors="replace").splitlines()
+            yield from (f"    {line}" for line in lines[-tail:])
+            yield f"    (whole log: {job.log})"

@@ -1,0 +1,30 @@
+"""What a run is doing: `python workflow/scripts/status.py [FOLDER] [--every SECONDS]`.
+
+No rule runs this; people do, beside a run or after it.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from sslens.progress import report
+
+parser = argparse.ArgumentParser(description="What a run is doing, and how it is getting on.")
+parser.add_argument(
+    "folder", nargs="?", default=".", type=Path, help="of the run; here if not given"
+)
+parser.add_argument("--every", type=float, metavar="SECONDS", help="show it again and again")
+options = parser.parse_args()
+try:
+    while True:
+        text = report(options.folder)
+        clear = "\033[2J\033[H" if options.every and sys.stdout.isatty() else ""
+        print(f"{clear}{text}", flush=True)
+        if not options.every:
+            break
+        time.sleep(options.every)
+except KeyboardInterrupt:
+    pass
+except FileNotFoundError as error:
+    sys.exit(str(error))
