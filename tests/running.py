@@ -16,7 +16,7 @@ def command(
     """Snakemake in a folder of its own, two trainings at a time."""
     start = [sys.executable, "-m", "snakemake", "--snakefile", str(repository / "Snakefile")]
     configfile = ["--configfile", *map(str, configs)] if configs else []
-    resources = ["--cores", "2", "--resources", "gpu=2"]
+    resources = ["--resources", "gpu=2", "--cores", "2"]
     return [*start, "--directory", str(directory), *configfile, *resources, *arguments]
 
 

@@ -1,0 +1,65 @@
+"""The README's examples work as written: what it says to add is added, and runs."""
+
+import re
+import shutil
+
+import pandas as pd
+import pytest
+from paths import ROOT
+from running import TINY, planned, run
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"<!-- (file|add to): (\S+) -->\n```\w+\n(.*?)```\n", re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def extended(repository, tmp_path_factory):
+    """A copy of the repository with the files of all examples."""
+    copy = tmp_path_factory.mktemp("extended") / "sslens"
+    shutil.copytree(repository, copy)
+    for kind, name, text in BLOCK.findall(README):
+        with open(copy / name, "w" if kind == "file" else "a", encoding="utf-8") as stream:
+            stream.write(text)
+    return copy
+
+
+def test_the_examples_are_found():
+    assert [name for _, name, _ in BLOCK.findall(README)] == [
+        "mine.yaml",
+        "workflow/scripts/sslens/methods/simsiam.py",
+        "workflow/scripts/sslens/methods/simsiam.schema.yaml",
+        "simsiam.yaml",
+        "config/datasets.yaml",
+    ]
+
+
+@pytest.mark.parametrize("overlay", ["mine.yaml", "simsiam.yaml"])
+def test_an_overlay_is_four_rows(extended, tmp_path, overlay):
+    jobs = planned(tmp_path, configs=(TINY, extended / overlay), repository=extended)
+    assert sum(job.startswith("Learning the labels") for job in jobs) == 4
+    assert "Comparing the probes of the frozen encoders" in jobs
+
+
+def test_the_pretext_the_method_and_the_data_set_run(extended, tmp_path):
+    """In one run, since most of its time is the start of its processes."""
+    overlays = (TINY, extended / "simsiam.yaml", extended / "mine.yaml")
+    histories = [
+        f"results/pretrain/model_2/{name}/seed-1/history.csv"
+        for name in ("byol-shifted", "simsiam-rotation")
+    ]
+    shard = "results/data/my_survey/test/00000.tfrecord"
+    run(tmp_path, *histories, shard, configs=overlays, repository=extended)
+    for history in histories:
+        loss = pd.read_csv(tmp_path / history)["loss"]
+        assert loss.iloc[-1] < loss.iloc[0]
+    assert (tmp_path / shard).stat().st_size > 15 * 4 * 48 * 48
+
+
+def test_every_file_it_names_is_there():
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    paths = re.findall(r"`((?:config|envs|workflow|examples|tests|docs)/[\w./-]+)`", README)
+    added = {name for _, name, _ in BLOCK.findall(README)}
+    missing = [p for p in {*links, *paths} - added if not (ROOT / p).exists()]
+    assert missing == []
