@@ -222,6 +222,25 @@ def test_a_scripts_digest_is_of_what_it_uses(package, module, old, new, changes)
     assert (of_script() != before) == changes
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "changes"),
+    [
+        ("x = number", "x = -number", True),
+        ("import parts", "import plain as parts", True),
+        ("x = number", "# a comment\nx  =  number", False),
+        ("\nfrom", '"""Doc."""\nfrom', False),
+    ],
+)
+def test_a_script_counts_itself_without_its_words(package, old, new, changes):
+    script = package.parent / "script.py"
+    (package / "plain.py").write_text("def second(x):\n    return x\n")
+    before = script_digest("script")
+    forget()
+    assert old in SCRIPT
+    script.write_text(SCRIPT.replace(old, new, 1))
+    assert (script_digest("script") != before) == changes
+
+
 def test_what_a_script_loads_by_name_counts(package):
     before = script_digest("script", "folder.member")
     assert before != script_digest("script")

@@ -9,6 +9,7 @@ import time
 
 import pytest
 from paths import ROOT
+from running import HEED_INTERRUPTS
 
 from sslens.progress import read_jobs, report
 
@@ -86,10 +87,14 @@ def test_the_report_shows_progress_and_the_end_of_a_failed_log(folder):
     assert lines[failed + 4] == f"    (whole log: {folder / 'logs/finetune/model_1/a.log'})"
 
 
-def status(*arguments, **options):
-    script = [sys.executable, str(SCRIPTS / "status.py")]
+def status(*arguments, cwd=None):
     return subprocess.Popen(
-        [*script, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+        [sys.executable, str(SCRIPTS / "status.py"), *arguments],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **HEED_INTERRUPTS,
     )
 
 

@@ -145,6 +145,7 @@ def test_a_larger_training_split_renders_what_is_new(plan, images, shards):
         ("training", "def fit(", "# a comment\n\n\ndef fit("),
         ("training", '"""Train, or go on', '"""Go on'),
         ("encoders", '"""Encoders: images', '"""Images'),
+        ("../pretrain", "inputs = [", "# a comment\ninputs = ["),
     ],
 )
 def test_comments_and_docstrings_rerun_nothing(plan, repository, module, old, new):
@@ -168,6 +169,11 @@ def test_a_function_reruns_what_uses_it(plan, repository):
         assert plan() == BYOL
     with edited(library(repository, "figures"), "dpi=150", "dpi=151"):
         assert plan() == {"Drawing the ROC curves of model_2", *CURVES.values()}
+
+
+def test_a_script_reruns_its_rule(plan, repository):
+    with edited(library(repository, "../roc"), "len(frames) //", "0 + len(frames) //"):
+        assert plan() == {"Drawing the ROC curves of model_2"}
 
 
 def test_a_new_function_reruns_nothing(plan, repository):

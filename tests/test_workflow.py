@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 from paths import ROOT
-from running import command, run
+from running import HEED_INTERRUPTS, command, run
 from sklearn.metrics import roc_auc_score
 
 from sslens.classes import CLASSES
@@ -44,7 +44,8 @@ def test_the_contracts_files_are_there(finished):
         "comparison/auc_table.md",
         "comparison/auc_table.csv",
         "comparison/probe_table.md",
-        *(f"comparison/{name}_model_2.{kind}" for name in ("roc", "pretraining", "finetuning")
+        *(f"comparison/{name}_model_2.{kind}"
+          for name in ("roc", "pretraining", "finetuning", "gallery", "parameters")
           for kind in ("png", "svg")),
     ]  # fmt: skip
     assert [name for name in expected if not (results / name).is_file()] == []
@@ -149,8 +150,7 @@ def test_an_interrupted_and_repeated_run_gives_the_same_table(finished, tmp_path
         stdout=quiet,
         stderr=quiet,
         start_new_session=True,
-        # a shell's background job, as a CI's may be, hands on an ignored SIGINT
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        **HEED_INTERRUPTS,
     )
     # a training is killed: Snakemake tries it again, and it goes on from its checkpoint
     wait_for(lambda: lock.with_name("checkpoint.npz").exists() and lock.read_text(), first)

@@ -47,12 +47,12 @@ FINETUNE = f"results/finetune/{CELL}"
 EVALUATE = f"results/evaluate/{CELL}"
 
 
-def shards_of(*splits):
-    """The shards of these splits of a data set; one function of the wildcards, for `input:`."""
+def shards_of(*splits, kind="tfrecord"):
+    """Records or catalogues (parquet) of these splits: a function of the wildcards, for `input:`."""
 
     def files(wildcards):
         return [
-            f"{DATA.format(dataset=wildcards.dataset)}/{split}/{shard:05d}.tfrecord"
+            f"{DATA.format(dataset=wildcards.dataset)}/{split}/{shard:05d}.{kind}"
             for split in splits
             for shard in range(len(settings.shards(config, split)))
         ]
@@ -148,6 +148,7 @@ def comparison_files():
     """The final files: tables, and figures of every data set."""
     probes = settings.arm_titles(config, LINEAR_PROBE)
     figures = [
+        "gallery",
         *(["roc", "finetuning"] if ROWS else []),
         *(["pretraining"] if PRETRAINED_ROWS else []),
     ]

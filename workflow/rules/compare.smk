@@ -103,3 +103,33 @@ rule training_curves:
         "Drawing the {wildcards.stage} curves of {wildcards.dataset}"
     script:
         "../scripts/training_curves.py"
+
+
+rule gallery:
+    input:
+        manifest=f"{DATA}/manifest.json",
+        catalogue=shards_of("validation", kind="parquet"),
+        shards=shards_of("validation"),
+    output:
+        gallery=report("results/comparison/gallery_{dataset}.png", category="Data"),
+        gallery_svg="results/comparison/gallery_{dataset}.svg",
+        parameters=report("results/comparison/parameters_{dataset}.png", category="Data"),
+        parameters_svg="results/comparison/parameters_{dataset}.svg",
+    log:
+        "logs/gallery/{dataset}.log",
+    benchmark:
+        "logs/benchmarks/gallery/{dataset}.tsv"
+    conda:
+        "../../envs/tensorflow-cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb("validation"),
+        runtime=10,
+    params:
+        recipe=recipe_of,
+        title=lambda w: settings.dataset_titles(config)[w.dataset],
+        code=script_digest("gallery"),
+    message:
+        "Drawing images and parameters of {wildcards.dataset}"
+    script:
+        "../scripts/gallery.py"

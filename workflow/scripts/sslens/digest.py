@@ -17,7 +17,10 @@ PACKAGE = Path(__file__).parent
 
 @cache
 def script_digest(script: str, *loaded: str) -> str:
-    """Digest of what a script uses of this package; the script itself is watched by Snakemake.
+    """Digest of a script and of all that it uses of this package.
+
+    Snakemake would watch the script itself, but by its time: a changed comment or a fresh checkout
+    would run everything again. So `profiles/default` leaves that to this digest.
 
     Args:
         script: name of a file beside this package, without its suffix.
@@ -25,8 +28,12 @@ def script_digest(script: str, *loaded: str) -> str:
             `code_digest` takes it.
     """
     tree = _parse(PACKAGE.parent / f"{script}.py")
-    used = {use for unit in _statements(tree, "", _imports(tree)) for use in unit.uses}
-    return code_digest(*sorted(used), *loaded)
+    imports = _imports(tree)
+    statements = _statements(tree, "", imports)
+    used = {use for unit in statements for use in unit.uses}
+    own = sorted(f"{name} = {target}" for name, target in imports.items())
+    own += [unit.code for unit in statements]
+    return _hash([*own, code_digest(*sorted(used), *loaded)])
 
 
 def code_digest(*names: str) -> str:
@@ -47,10 +54,11 @@ def code_digest(*names: str) -> str:
         new = set(_find(waiting.pop())) - seen
         seen |= new
         waiting.extend(use for unit in new for use in unit.uses)
-    digest = hashlib.sha256()
-    for unit in sorted(seen):
-        digest.update(f"{unit.module}\n{unit.code}\n".encode())
-    return digest.hexdigest()[:16]
+    return _hash([f"{unit.module}\n{unit.code}" for unit in sorted(seen)])
+
+
+def _hash(texts: list[str]) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 
 class _Unit(NamedTuple):

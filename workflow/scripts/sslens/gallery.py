@@ -1,0 +1,133 @@
+"""Figures of a data set: what its images look like, and what their parameters were drawn from."""
+
+import textwrap
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from sslens.classes import CLASSES
+from sslens.figures import CLASS_TITLES, line_looks
+
+COLUMNS = 6
+BINS = 12
+#: Catalogue column -> what an axis of it says. Lists of an image are drawn by their sums, below.
+AXES = {
+    "einstein_radius": "Einstein radius of the mass (arcsec)",
+    "lens_x": "lens x (arcsec)",
+    "lens_y": "lens y (arcsec)",
+    "lens_e1": "lens ellipticity e1",
+    "lens_e2": "lens ellipticity e2",
+    "gamma1": "shear γ1",
+    "gamma2": "shear γ2",
+    "source_x": "source x (arcsec)",
+    "source_y": "source y (arcsec)",
+    "source_R_sersic": "source half-light radius (arcsec)",
+    "source_n_sersic": "source Sérsic index",
+    "source_e1": "source ellipticity e1",
+    "source_e2": "source ellipticity e2",
+    "source_amplitude": "source amplitude",
+    "source_magnitude": "source magnitude",
+    "exposure_time": "exposure time (s)",
+    "log10_axion_mass": "log10 axion mass (eV)",
+}
+
+
+def gallery_figure(
+    images: np.ndarray, catalogue: pd.DataFrame, recipe: Mapping, title: str
+) -> Figure:
+    """Images of every class with their parameters, a row a class.
+
+    Args:
+        images: (n, pixels, pixels, 1), as recorded.
+        catalogue: of these images, row by row.
+        recipe: that they were drawn from, for the scale.
+        title: of the figure.
+
+    Returns:
+        A figure with the first images of every class; grey levels rise as asinh, from the darkest
+        to the brightest pixel of each image.
+    """
+    figure = Figure(figsize=(2.1 * COLUMNS, 2.75 * len(CLASSES)), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title)
+    half = recipe["instrument"]["pixels"] * recipe["instrument"]["pixel_scale"] / 2
+    panels = figure.subplots(len(CLASSES), COLUMNS, squeeze=False)
+    for name, row in zip(CLASSES, panels, strict=True):
+        chosen = np.flatnonzero(catalogue["label"] == name)[:COLUMNS]
+        row[0].set_ylabel(f"{CLASS_TITLES[name]}\narcsec")
+        for panel, index in zip(row, chosen, strict=False):
+            _show(panel, images[index, ..., 0], half)
+            panel.set_title(_caption(catalogue.iloc[index], recipe["deflection_scale"]), fontsize=7)
+        for panel in row[len(chosen) :]:
+            panel.set_axis_off()
+        for panel in row[1:]:
+            panel.set_yticklabels([])
+    return figure
+
+
+def _show(panel: Axes, image: np.ndarray, half: float) -> None:
+    soft = image.std() or 1.0  # where the grey levels turn from linear to logarithmic
+    panel.imshow(
+        np.arcsinh((image - image.min()) / soft),
+        cmap="magma",
+        origin="lower",
+        extent=(-half, half, -half, half),
+    )
+    panel.tick_params(labelsize=6)
+
+
+def _caption(row: pd.Series, deflection_scale: float) -> str:
+    lines = [
+        f"Einstein radius {deflection_scale * row['einstein_radius']:.3g}″",
+        f"source at {row['source_x']:+.2f}″, {row['source_y']:+.2f}″",
+    ]
+    if len(row["subhalo_mass"]):
+        axion, masses = row["log10_axion_mass"], row["subhalo_mass"]
+        what = f"{len(masses)} masses" if np.isnan(axion) else f"axion 10^{axion:.1f} eV"
+        lines.append(f"{what}, {masses.sum():.2g} suns")
+    return "\n".join(lines)
+
+
+def parameters_figure(catalogue: pd.DataFrame, title: str) -> Figure:
+    """The distribution of every parameter that varies, by class; what is constant, in words."""
+    drawn = _drawn(catalogue)
+    constant = {name: values for name, values in drawn.items() if values.nunique() <= 1}
+    varying = {name: values for name, values in drawn.items() if values.nunique() > 1}
+    rows = -(-len(varying) // 4) or 1
+    figure = Figure(figsize=(12, 2.6 * rows + 0.9), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title)
+    panels = figure.subplots(rows, 4, squeeze=False).ravel()
+    looks = dict(zip(CLASSES, line_looks(len(CLASSES)), strict=True))
+    for panel, (name, values) in zip(panels, varying.items(), strict=False):
+        edges = np.histogram_bin_edges(values.dropna(), bins=BINS)
+        for label in CLASSES:
+            of_class = values[catalogue["label"] == label].dropna()
+            panel.hist(of_class, edges, histtype="step", linewidth=1.4, **looks[label])
+            panel.plot([], [], label=CLASS_TITLES[label], **looks[label])
+        panel.set_xlabel(name, fontsize="small")
+        panel.tick_params(labelsize=7)
+        panel.set_ylabel("images", fontsize="small")
+    for panel in panels[len(varying) :]:
+        panel.set_axis_off()
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=3, frameon=False)
+    if constant:
+        told = (f"{name} {values.dropna().iloc[0]:.4g}" for name, values in constant.items())
+        words = f"The same in every image: {', '.join(told)}"
+        figure.supxlabel(textwrap.fill(words, 150), fontsize="small")
+    return figure
+
+
+def _drawn(catalogue: pd.DataFrame) -> dict[str, pd.Series]:
+    """Axis title -> values, an image each, of the parameters that have any."""
+    values = {title: catalogue[column] for column, title in AXES.items() if column in catalogue}
+    masses = catalogue["subhalo_mass"]
+    values["masses in an image"] = masses.map(len)
+    total = masses.map(np.sum).where(masses.map(len) > 0)
+    values["log10 total mass in clumps (suns)"] = np.log10(total)
+    return {title: series for title, series in values.items() if series.notna().any()}
