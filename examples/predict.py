@@ -26,9 +26,10 @@ def read_image(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
         image = fits.getdata(path)
     else:
         image = np.load(path, allow_pickle=False)
-    if np.size(image) != np.prod(shape):
-        sys.exit(f"{path}: an image of {np.shape(image)}, where the classifier takes {shape}")
-    return np.reshape(image, shape).astype(np.float32)
+    image = np.squeeze(image)
+    if image.shape != shape[:2]:
+        sys.exit(f"{path}: an image of {np.shape(image)}, where the classifier takes {shape[:2]}")
+    return image.astype(np.float32)[..., None]
 
 
 def main(model_path: str, folder: str) -> None:

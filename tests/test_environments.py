@@ -35,9 +35,10 @@ def test_lock_files_hold_hashes_and_no_address(name):
     assert all("--hash=sha256:" in requirement for requirement in requirements)
 
 
-@pytest.mark.parametrize("name", ["dev", "benchmark"])
-def test_development_and_benchmarks_have_the_versions_of_a_run(name):
-    assert locked("cpu") <= locked(name)
+@pytest.mark.parametrize("name", ["gpu", "dev", "benchmark"])
+def test_the_other_locks_have_the_versions_of_a_run(name):
+    own = {("tensorflow-cpu", version) for _, version in locked("cpu")} if name == "gpu" else set()
+    assert locked("cpu") - own <= locked(name)
 
 
 def test_pytorch_is_in_the_benchmarks_alone():

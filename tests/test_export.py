@@ -74,7 +74,8 @@ def test_raw_images_are_enough_and_keras_alone(folder, case):
 
 
 def test_every_scaling_is_tested():
-    assert set(SCALINGS) == {"standardise", "min_max", "none"}
+    assert {own["scaling"] for own, _ in CASES} == set(SCALINGS)
+    assert {own["stretch"] for own, _ in CASES} == {"asinh", "sqrt", "none"}
 
 
 def test_the_classifier_is_left_as_it_was():

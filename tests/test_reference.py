@@ -19,7 +19,9 @@ def load_reference():
 
 
 def test_the_tables_are_those_of_the_schemas_and_the_defaults():
-    assert load_reference().with_tables(README) == README, "run: python config/reference.py"
+    reference = load_reference()
+    assert reference.TABLES.search(README), "the markers of the tables"
+    assert reference.with_tables(README) == README, "run: python config/reference.py"
 
 
 @pytest.mark.parametrize(

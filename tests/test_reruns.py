@@ -168,7 +168,8 @@ def test_a_function_reruns_what_uses_it(plan, repository):
     with edited(library(repository, "methods/byol"), "2 - 2 * tf", "3 - 2 * tf"):
         assert plan() == BYOL
     with edited(library(repository, "figures"), "dpi=150", "dpi=151"):
-        assert plan() == {"Drawing the ROC curves of model_2", *CURVES.values()}
+        gallery = "Drawing images and parameters of model_2"
+        assert plan() == {"Drawing the ROC curves of model_2", gallery, *CURVES.values()}
 
 
 def test_a_script_reruns_its_rule(plan, repository):

@@ -39,7 +39,7 @@ def test_the_contracts_files_are_there(finished):
         "pretrain/model_2/byol-dihedral/seed-1/encoder.weights.h5",
         "pretrain/model_2/byol-dihedral/seed-1/history.csv",
         *(f"finetune/{CELL.format(arm)}/classifier.weights.h5" for arm in ARMS),
-        *(f"finetune/{CELL.format(arm)}/classifier.keras" for arm in ARMS),
+        *(f"evaluate/{CELL.format(arm)}/classifier.keras" for arm in ARMS),
         *(f"evaluate/{CELL.format(arm)}/predictions.parquet" for arm in ARMS),
         "comparison/auc_table.md",
         "comparison/auc_table.csv",
@@ -62,7 +62,7 @@ def test_the_exported_classifier_predicts_the_same_from_raw_images(finished, tmp
         np.save(folder / f"{image_id}.npy", image[..., 0])
     fits.writeto(folder / f"{split.image_ids[8]}.fits", split.images[8, ..., 0])
     cell = CELL.format("baseline")
-    classifier = finished / "results/finetune" / cell / "classifier.keras"
+    classifier = finished / "results/evaluate" / cell / "classifier.keras"
     done = subprocess.run(
         [sys.executable, ROOT / "examples" / "predict.py", classifier, folder],
         cwd=tmp_path,

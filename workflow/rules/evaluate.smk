@@ -1,4 +1,4 @@
-# The whole test set, each image once.
+# The whole test set, each image once; and the classifier as one file for others to use.
 
 
 rule evaluate:
@@ -10,6 +10,7 @@ rule evaluate:
     output:
         predictions=f"{EVALUATE}/predictions.parquet",
         metrics=f"{EVALUATE}/metrics.json",
+        model=f"{EVALUATE}/classifier.keras",
     log:
         f"logs/evaluate/{CELL}.log",
     benchmark:

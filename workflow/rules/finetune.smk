@@ -10,7 +10,6 @@ rule finetune:
     output:
         classifier=f"{FINETUNE}/classifier.weights.h5",
         history=f"{FINETUNE}/history.csv",
-        model=f"{FINETUNE}/classifier.keras",
     log:
         f"logs/finetune/{CELL}.log",
     benchmark:

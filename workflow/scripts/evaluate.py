@@ -1,4 +1,4 @@
-"""Rule evaluate: predict the whole test set, each image once, and score the predictions."""
+"""Rule evaluate: predict the whole test set, each image once, score it, export the classifier."""
 
 from sslens import runtime
 
@@ -10,10 +10,12 @@ runtime.start_tensorflow(params.cpu_threads, gpu=True)
 from sslens.classes import CLASSES
 from sslens.classification import build_classifier, predict
 from sslens.evaluation import metrics_of_file, predictions_frame, write_predictions
+from sslens.export import export
 from sslens.files import write_json
 from sslens.records import load_split
 
-test = load_split(snakemake.input.manifest, snakemake.input.preprocessing, "test")
+inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
+test = load_split(*inputs, "test")
 classifier, _ = build_classifier(params.encoder, test.images.shape[1:], seed=0)
 classifier.load_weights(snakemake.input.classifier)
 labels = [CLASSES[label] for label in test.labels]
@@ -23,3 +25,4 @@ cell = {"labels": float(wildcards.fraction), "seed": int(wildcards.seed)}
 metrics = metrics_of_file(snakemake.output.predictions, params.fields | cell)
 write_json(snakemake.output.metrics, metrics)
 runtime.log.info("macro AUC %.4f on %d images", metrics["auc"]["macro"], metrics["images"])
+export(classifier, *inputs, snakemake.output.model)

@@ -10,7 +10,6 @@ runtime.start_tensorflow(params.cpu_threads, gpu=True)
 
 from sslens.checkpoints import Checkpoint, fingerprint
 from sslens.classification import learn_labels
-from sslens.export import export
 from sslens.records import load_split
 from sslens.training import save_trained
 
@@ -25,5 +24,4 @@ classifier, history = learn_labels(
     train, validation, params.settings, pretrained, fraction, seed, checkpoint
 )
 save_trained(classifier, snakemake.output.classifier, history, snakemake.output.history)
-export(classifier, *inputs, snakemake.output.model)
 checkpoint.remove()

@@ -18,7 +18,12 @@ parser.add_argument("--every", type=float, metavar="SECONDS", help="show it agai
 options = parser.parse_args()
 try:
     while True:
-        text = report(options.folder)
+        try:
+            text = report(options.folder)
+        except FileNotFoundError as error:  # no run yet, or a log that its next attempt removed
+            if not options.every:
+                sys.exit(str(error))
+            text = str(error)
         clear = "\033[2J\033[H" if options.every and sys.stdout.isatty() else ""
         print(f"{clear}{text}", flush=True)
         if not options.every:
@@ -26,5 +31,3 @@ try:
         time.sleep(options.every)
 except KeyboardInterrupt:
     pass
-except FileNotFoundError as error:
-    sys.exit(str(error))

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from sslens.files import atomic_path, read_json
 from sslens.encoders import Convolution, FusedBatchNormalization
+from sslens.files import atomic_path, read_json
 
 #: What this library's layers are when they need not be fast: Keras's own, of the same numbers.
 PLAIN = {

@@ -17,7 +17,8 @@ LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ ([A-Z]+) (.*)")
 STARTED = re.compile(r"started as process (\d+) on (\S+)")
 FINISHED = "finished"
 FAILED = "failed: "
-STEPS = re.compile(r"^(\d+ of \d+ steps \(\d+%\)) done$", re.MULTILINE)
+INTERRUPTED = "KeyboardInterrupt"  # by Ctrl-C
+STEPS = re.compile(r"^(\d+ of \d+ steps \([\d.]+%\)) done$", re.MULTILINE)
 
 
 class Job(NamedTuple):
@@ -73,7 +74,7 @@ def _state(last: str, process: int, host: str) -> str:
     if last == FINISHED:
         return "finished"
     if last.startswith(FAILED):
-        return "failed"
+        return "stopped" if INTERRUPTED in last else "failed"
     if host != socket.gethostname():  # another machine of a cluster: its processes are not seen
         return "running"
     try:

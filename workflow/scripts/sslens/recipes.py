@@ -13,6 +13,7 @@ from sslens.priors import check_keys, check_prior, is_number, is_whole, quantile
 from sslens.substructure import KINDS
 
 DISTANCES = ("luminosity", "angular_diameter")
+NOISES = ("none", "published_double_poisson")  # functions of simulation.py
 
 # Catalogue column -> where the recipe keeps its prior. A row draws one uniform number for each in
 # this order, whether the prior is a constant or not, so that changing one prior leaves the draws
@@ -75,7 +76,16 @@ def check_recipe(dataset: str, recipe: Mapping) -> None:
             f"{dataset}: redshifts: the lens ({redshifts['lens']}) must be nearer than the source"
             f" ({redshifts['source']})"
         )
+    if recipe["noise"] not in NOISES:
+        raise ValueError(f"{dataset}: noise: {recipe['noise']!r} is not one of {', '.join(NOISES)}")
     _check_instrument(dataset, recipe)
+    background = recipe["instrument"]["background_rms"]
+    if recipe["noise"] != "none" and background is None:
+        raise ValueError(
+            f"{dataset}: instrument.background_rms: null, but noise {recipe['noise']} needs it"
+        )
+    if background is not None and background < 0:
+        raise ValueError(f"{dataset}: instrument.background_rms: {background!r} is less than 0")
     _check_scalars(dataset, recipe)
     _check_substructure(dataset, recipe["substructure"])
 

@@ -72,6 +72,10 @@ def _check_arm(config: Mapping, name: str) -> None:
     arm, where = config["arms"][name], f"arms.{name}"
     if arm.get("pretrained_on") is not None:
         _check_known(arm["pretrained_on"], config["datasets"], f"{where}.pretrained_on", "data set")
+        if arm.get("pretraining") is None:
+            raise ConfigurationError(
+                f"{where}.pretrained_on: the arm has no pretraining; give one, or leave this out"
+            )
     if arm.get("pretraining") is not None:
         known = config["pretrainings"]
         _check_known(arm["pretraining"], known, f"{where}.pretraining", "pretraining")
@@ -136,7 +140,7 @@ def _overrides(section: Any, where: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(section, Mapping):
         for key, value in section.items():
             path = f"{where}.{key}" if where else str(key)
-            if key == "for_dataset":
+            if key == "for_dataset" and isinstance(value, Mapping):
                 yield from ((path, dataset) for dataset in value)
             yield from _overrides(value, path)
 
@@ -162,8 +166,7 @@ def _check_titles(config: Mapping) -> None:
 
 
 def _check_schema(content: Any, schema: Mapping, where: str) -> None:
-    validator = jsonschema.Draft202012Validator(schema)
-    error = jsonschema.exceptions.best_match(validator.iter_errors(content))
+    error = jsonschema.exceptions.best_match(_Validator(schema).iter_errors(content))
     if error is None:
         return
     path = ".".join([*filter(None, [where]), *map(str, error.absolute_path)]) or "configuration"
@@ -173,6 +176,15 @@ def _check_schema(content: Any, schema: Mapping, where: str) -> None:
         _check_known(unknown, known, path, "key")
     hint = error.schema.get("description")
     raise ConfigurationError(f"{path}: {error.message}" + (f" ({hint})" if hint else ""))
+
+
+# JSON schema takes 1500.0 for an integer, and 1.0 for a seed; in a file name they are none
+_Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
 
 
 def _check_known(name: str, known: Iterable[str], where: str, kind: str) -> None:
@@ -271,13 +283,12 @@ def arm_fields(config: Mapping, arm: str, dataset: str) -> dict:
     return {
         "arm": arm,
         "dataset": dataset,
-        "title": arm_title(config, arm),
         "protocol": arm_protocol(config, arm),
         "pretraining": pretraining,
         "pretrained_on": source if pretraining else None,
         "method": chosen.get("method"),
         "pretext": chosen.get("pretext"),
-        "encoder": {key: encoder[key] for key in ("name", "width", "stem")},
+        "encoder": {key: encoder[key] for key in ("name", "width", "stem", "neck")},
     }
 
 
