@@ -44,8 +44,8 @@ def small():
             metrics("baseline", "model_2", (0.98, 0.92, 0.98)),
             metrics("baseline", "model_1", (0.97, 0.96, 1.0)),
         ],
-        list(ARMS),
-        list(DATASETS),
+        ARMS,
+        DATASETS,
     )
 
 
@@ -59,17 +59,18 @@ def test_collect_orders_rows_by_configuration_then_labels_and_seed():
     expected = [("b", "y", 1.0, 1), ("b", "x", 1.0, 0), ("a", "y", 1.0, 0), ("a", "x", 0.1, 2)]
     expected += [("a", "x", 1.0, 9), ("a", "x", 1.0, 10)]
     for order in (files, files[::-1]):
-        frame = collect(order, ["b", "a"], ["y", "x"])
+        frame = collect(order, {"b": "B", "a": "A"}, ["y", "x"])
         rows = frame[["arm", "dataset", "labels", "seed"]].itertuples(index=False, name=None)
         assert list(rows) == expected
+        assert list(frame["title"]) == ["B", "B", "A", "A", "A", "A"]
 
 
 def test_collect_flattens_fields_and_keeps_the_cell_first():
     one = metrics("byol", "model_1", (0.9, 0.8, 0.7), encoder={"name": "resnet18", "width": 16})
     one["crop"] = [64, 64]
-    frame = collect([one], ["byol"], ["model_1"])
+    frame = collect([one], ARMS, ["model_1"])
     assert list(frame.columns) == [
-        *("arm", "dataset", "labels", "seed", "protocol", "pretraining"),
+        *("arm", "dataset", "labels", "seed", "title", "protocol", "pretraining"),
         *("crop", "encoder_name", "encoder_width"),
         *("auc_axion", "auc_cdm", "auc_no_sub", "auc_macro"),
         *("accuracy", "images", "predictions_sha256"),
@@ -100,12 +101,12 @@ def test_collect_flattens_fields_and_keeps_the_cell_first():
 )
 def test_collect_refuses_what_cannot_be_compared(files, message):
     with pytest.raises(ValueError, match=message):
-        collect(files, list(ARMS), list(DATASETS))
+        collect(files, ARMS, DATASETS)
 
 
 def test_csv_reads_back_to_the_same_bits():
     awkward = (1 / 3, 0.1 + 0.2, 0.9971234567890123)
-    frame = collect([metrics("byol", "model_1", awkward)], ["byol"], ["model_1"])
+    frame = collect([metrics("byol", "model_1", awkward)], ARMS, ["model_1"])
     text = csv_text(frame)
     (back,) = csv.DictReader(io.StringIO(text))
     for column in ("auc_axion", "auc_cdm", "auc_no_sub", "auc_macro", "labels"):
@@ -113,9 +114,9 @@ def test_csv_reads_back_to_the_same_bits():
     assert text.splitlines()[1].startswith("byol,model_1,1.0,0,")
     assert "0.30000000000000004," in text
     assert csv_text(collect([metrics("baseline", "model_1", (1, 1, 1))], ARMS, DATASETS)) == (
-        "arm,dataset,labels,seed,protocol,pretraining,auc_axion,auc_cdm,auc_no_sub,auc_macro,"
+        "arm,dataset,labels,seed,title,protocol,pretraining,auc_axion,auc_cdm,auc_no_sub,auc_macro,"
         "accuracy,images,predictions_sha256\n"
-        f"baseline,model_1,1.0,0,finetune,,1,1,1,1.0,0.9,1500,{'0' * 64}\n"
+        f"baseline,model_1,1.0,0,Baseline,finetune,,1,1,1,1.0,0.9,1500,{'0' * 64}\n"
     )
 
 
@@ -167,7 +168,7 @@ def test_an_arm_outside_the_table_takes_no_bold():
         metrics("baseline", "model_1", (0.9, 0.9, 0.9)),
         metrics("probe", "model_1", (1.0, 1.0, 1.0)),
     ]
-    frame = collect(files, [*ARMS, "probe"], DATASETS)
+    frame = collect(files, ARMS | {"probe": "Probe"}, DATASETS)
     table = markdown_table(frame, ARMS, DATASETS)
     assert cells_of(table, "Baseline") == ["**0.90, 0.90, 0.90**", "—"]
     assert "1.00, 1.00" not in table
@@ -226,7 +227,8 @@ def probe_files():
 
 
 def probe_frame(files):
-    return collect(files, [*PROBES, "random_50", "baseline"], DATASETS)
+    others = {"random_50": "Another random encoder", "baseline": "Baseline"}
+    return collect(files, PROBES | others, DATASETS)
 
 
 def test_probe_table_sets_each_pretraining_beside_the_random_encoder():
@@ -282,7 +284,17 @@ def test_only_a_random_encoder_of_the_same_kind_is_a_control():
     table = probe_table(probe_frame(files), arms, DATASETS)
     assert table[["auc_macro_random", "difference", "beats_random"]].isna().all(axis=None)
     assert cells_of(probe_markdown(table, arms, DATASETS), "BYOL") == ["0.750 vs —", "—"]
-    files.append(probe("probe_random", "model_1", 0.5, None, encoder="resnet50"))
+    # nor is one with a neck a control for one without
+    necks = [{"name": "resnet18", "neck": neck} for neck in ([], [64])]
+    files = [
+        probe("probe_byol", "model_1", 0.75, "byol", encoder=necks[0]),
+        probe("random_50", "model_1", 0.5, None, encoder=necks[1]),
+    ]
+    assert probe_table(probe_frame(files), arms, DATASETS)["difference"].isna().all()
+    files = [
+        probe(arm, "model_1", 0.5, None, encoder="resnet50")
+        for arm in ("probe_random", "random_50")
+    ]
     with pytest.raises(ValueError, match="not probe_random, random_50$"):
         probe_table(probe_frame(files), arms | PROBES, DATASETS)
 

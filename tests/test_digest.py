@@ -196,6 +196,47 @@ def test_a_definition_concerns_those_who_reach_it(package, module, old, new, cha
     assert {name for name in definitions if after[name] != before[name]} == changed
 
 
+def test_names_that_change_places_count(package):
+    edit(
+        package, "parts", "from sslens import plain\n", "from sslens import plain as p, deep as d\n"
+    )
+    edit(package, "parts", "plain.f(x).real", "p.f(x) - d.g(x)")
+    (package / "plain.py").write_text("def f(x):\n    return x\n\ndef g(x):\n    return x\n")
+    (package / "deep.py").write_text("def f(x):\n    return x\n\ndef g(x):\n    return x\n")
+    edit(package, "parts", "p.f(x) - d.g(x)", "p.f(x) + p.g(x) + d.f(x) - d.g(x)")
+    before = digest_of("parts.first")
+    edit(package, "parts", "plain as p, deep as d", "plain as d, deep as p")
+    assert digest_of("parts.first") != before
+
+
+@pytest.mark.parametrize(
+    "branches",
+    [
+        "if 1:\n    def chosen(x):\n        return x\nelse:\n    chosen = None\n",
+        "try:\n    chosen = 1\nexcept ValueError:\n    chosen = 2\n",
+    ],
+)
+def test_a_definition_in_a_branch_counts(package, branches):
+    edit(package, "named", "number = 3", branches)
+    before = digest_of("named.chosen")
+    edit(package, "named", "chosen = ", "chosen = 10 + ")
+    assert digest_of("named.chosen") != before
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("from sslens.named import *", "import by the full name"),
+        ("from .named import number", "import by the full name"),
+        ("from sslens.named import number as plain", "plain is sslens.plain elsewhere"),
+    ],
+)
+def test_an_import_that_cannot_be_followed_is_refused(package, statement, message):
+    edit(package, "used", "return 1", f"{statement}\n        return 1")
+    with pytest.raises(ValueError, match=rf"used\.py:\d+: .*{message}"):
+        digest_of("used")
+
+
 def test_a_definition_is_found_where_it_was_imported_to(package):
     edit(package, "parts", "import math as m", "import math as m\nfrom sslens.named import number")
     before = digest_of("parts.number")

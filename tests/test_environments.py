@@ -20,7 +20,8 @@ def locked(name: str) -> set[tuple[str, str]]:
 def test_conda_environment_has_the_locked_versions(name):
     content = yaml.safe_load((ROOT / "envs" / f"tensorflow-{name}.yaml").read_text())
     pinned = content["dependencies"][-1]["pip"]
-    assert len(pinned) == 12
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert len(pinned) == len(project["dependencies"] + project["optional-dependencies"][name])
     for requirement in pinned:
         package, version = re.fullmatch(r"([a-z0-9._-]+)(?:\[.*\])?==(.+)", requirement).groups()
         assert (package, version) in locked(name), requirement

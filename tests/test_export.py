@@ -87,3 +87,23 @@ def test_the_classifier_is_left_as_it_was():
     before = predict(classifier, preprocess(images, facts))
     exportable(classifier, facts, images.shape[1:])
     assert np.array_equal(predict(classifier, preprocess(images, facts)), before)
+
+
+def example(folder):
+    return subprocess.run(
+        [sys.executable, ROOT / "examples/predict.py", folder / "0.keras", folder / "mine"],
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_example_tells_of_images_it_cannot_take(folder):
+    (folder / "mine").mkdir()
+    np.save(folder / "mine" / "a.npy", recorded(1))  # the axes of one image do not matter
+    done = example(folder)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 2
+    np.save(folder / "mine" / "b.npy", recorded(1, pixels=36))
+    done = example(folder)
+    assert done.returncode == 1
+    assert "b.npy: an image of (36, 36), where the classifier takes (37, 37)" in done.stderr

@@ -71,18 +71,33 @@ def test_a_process_of_another_machine_is_taken_to_run(folder):
     assert states["finetune/model_1/b"] == "running"
 
 
+def test_a_process_that_took_over_the_number_is_not_the_job(folder):
+    log = folder / "logs/pretrain/model_2/c.log"
+    log.write_text(re.sub(r"^\d{4}-", "2001-", log.read_text(), flags=re.MULTILINE))
+    states = {job.name: job.state for job in read_jobs(folder)}
+    assert states["pretrain/model_2/c"] == "stopped"
+
+
+def test_what_was_interrupted_was_stopped_and_did_not_fail(tmp_path):
+    job(tmp_path, "pretrain/a", "raise KeyboardInterrupt").wait()
+    assert [job.state for job in read_jobs(tmp_path)] == ["stopped"]
+
+
 def test_the_report_shows_progress_and_the_end_of_a_failed_log(folder):
     own = folder / ".snakemake" / "log"
     own.mkdir(parents=True)
     (own / "2026-01-01T1.snakemake.log").write_text("9 of 9 steps (100%) done\n")
     (own / "2026-01-02T1.snakemake.log").write_text(
-        "3 of 99 steps (3%) done\nfinished\n4 of 99 steps (4%) done\n"
+        "3 of 999 steps (0.3%) done\nfinished\n4 of 999 steps (0.4%) done\n"
     )
     lines = report(folder, tail=3).splitlines()
-    assert lines[0].endswith("1 finished, 1 running, 1 failed, 1 stopped; 4 of 99 steps (4%)")
+    assert lines[0].endswith("1 finished, 1 running, 1 failed, 1 stopped; 4 of 999 steps (0.4%)")
     assert lines[1].startswith("running  pretrain/model_2/c since ")
     assert lines[1].endswith("0:12 left")
-    failed = lines.index("failed   finetune/model_1/a: failed: ValueError: no images")
+    (failed,) = (
+        n for n, line in enumerate(lines) if line.startswith("failed   finetune/model_1/a")
+    )
+    assert lines[failed].endswith(": failed: ValueError: no images")
     assert lines[failed + 3] == "    ValueError: no images"
     assert lines[failed + 4] == f"    (whole log: {folder / 'logs/finetune/model_1/a.log'})"
 

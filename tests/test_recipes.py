@@ -64,6 +64,10 @@ def changed(recipe, path, value):
         ("substructure.no_sub.count", 3, "substructure.no_sub.count: unknown key"),
         ("instrument.pixels", 64.0, "instrument.pixels: 64.0"),
         ("instrument.psf_fwhm", ..., "instrument.psf_fwhm: missing"),
+        ("noise", "poisson", "noise: 'poisson' is not one of none, published_double_poisson"),
+        ("instrument.background_rms", None, "instrument.background_rms: null, but noise"),
+        ("instrument.background_rms", -0.1, "instrument.background_rms: -0.1 is less than 0"),
+        ("instrument.background_rms", "1", "instrument.background_rms: '1' is neither"),
         ("instrument.zero_point", "AB", "instrument.zero_point: 'AB'"),
     ],
 )

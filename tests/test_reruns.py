@@ -86,6 +86,11 @@ def test_fine_tuning_leaves_the_pretrainings_and_the_probe(plan):
     assert jobs == rows | COMPARISON | PROBES | {CURVES["finetuning"]}
 
 
+def test_a_row_of_another_name_trains_nothing(plan):
+    jobs = plan({"arms": {"byol-dihedral": {"title": "BYOL"}}})
+    assert jobs == COMPARISON | PROBES | set(CURVES.values())
+
+
 def test_an_arm_that_is_added(plan):
     arms = ["baseline", "contrastive-rotation", "byol-dihedral", "probe-byol-dihedral"]
     added = plan({"run": {"arms": [*arms, "probe-random"]}})

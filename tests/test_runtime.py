@@ -1,5 +1,6 @@
 """What a script's process is given: a log, one thread count, readable errors."""
 
+import signal
 import subprocess
 import sys
 import textwrap
@@ -138,3 +139,21 @@ def test_tensorflow_gets_its_threads_and_no_gpu(tmp_path):
         """,
     )
     assert done.stdout.split() == ["1", "1", "0", "1", "-1"], done.stderr
+
+
+def test_what_its_libraries_write_while_it_loads_is_in_the_log(tmp_path):
+    (tmp_path / "tensorflow.py").write_text(
+        "import os\nos.write(2, b'no AVX here\\n')\nos.abort()\n"
+    )
+    done = run(
+        tmp_path,
+        """
+        runtime.start("job.log", "job", 1)
+        runtime.start_tensorflow(1, gpu=False)
+        """,
+    )
+    assert done.returncode == -signal.SIGABRT
+    assert done.stderr == ""
+    first, *others = (tmp_path / "job.log").read_text().splitlines()
+    assert "started as process" in first
+    assert others[0] == "no AVX here"

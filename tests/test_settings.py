@@ -170,6 +170,8 @@ def test_the_schema_knows_every_key_that_ships():
         ("cpu_threads", 0, ["cpu_threads: 0 is less than the minimum of 1"]),
         ("run", None, ["run: None is not of type 'object'", "(what this run compares)"]),
         ("run.seeds", 1, ["run.seeds: 1 is not of type 'array'"]),
+        ("run.seeds", [1.0], ["run.seeds.0: 1.0 is not of type 'integer'"]),
+        ("splits.train.images", True, ["splits.train.images: True is not of type 'integer'"]),
         ("run.seeds", [1.5], ["run.seeds.0: 1.5 is not of type 'integer'"]),
         ("run.label_fractions", [0.1, 0], ["run.label_fractions.1: 0 is less than or equal to"]),
         ("run.label_fractions", [1.1], ["run.label_fractions.0: 1.1 is greater than"]),
@@ -257,7 +259,15 @@ def test_the_schema_knows_every_key_that_ships():
             {"model_3": {"augmentation": "flip"}},
             ["finetuning.augmentation: unknown pretext 'flip'"],
         ),
+        ("arms.a/b", {}, ["arms: 'a/b' does not match", "(letters, digits"]),
+        ("pretrainings.a b", {"method": "byol", "pretext": "dihedral"}, ["pretrainings: 'a b' "]),
+        ("datasets.a/b", {}, ["datasets: 'a/b' does not match"]),
         # what would be silently passed over
+        (
+            "arms.baseline.pretrained_on",
+            "model_1",
+            ["arms.baseline.pretrained_on: the arm has no pretraining"],
+        ),
         (
             "preprocessing.for_dataset",
             {"model1": {"bin": 2}},
@@ -280,6 +290,7 @@ def test_the_schema_knows_every_key_that_ships():
         ("encoder.neck_dropout", [0.5], ["encoder.neck_dropout: [0.5] for a neck of []"]),
         # recipes
         ("datasets.model_2.seed", -1, ["datasets.model_2: seed: -1 is not"]),
+        ("datasets.model_1.noise", "gauss", ["datasets.model_1: noise: 'gauss' is not one of"]),
         ("datasets.model_1.distances", "proper", ["datasets.model_1: distances: 'proper'"]),
     ],
 )
@@ -466,16 +477,14 @@ def test_the_fields_of_an_arm():
     assert settings.arm_fields(SHIPPED, "baseline", "model_1") == {
         "arm": "baseline",
         "dataset": "model_1",
-        "title": "Baseline",
         "protocol": "fine_tune",
         "pretraining": None,
         "pretrained_on": None,
         "method": None,
         "pretext": None,
-        "encoder": {key: SHIPPED["encoder"][key] for key in ("name", "width", "stem")},
+        "encoder": {key: SHIPPED["encoder"][key] for key in ("name", "width", "stem", "neck")},
     }
     fields = settings.arm_fields(SHIPPED, "probe-contrastive-rotation", "model_2")
-    assert fields["title"] == SHIPPED["arms"]["probe-contrastive-rotation"]["title"]
     assert fields["protocol"] == "linear_probe"
     assert fields["pretraining"] == "contrastive-rotation"
     assert fields["pretrained_on"] == "model_2"
@@ -487,7 +496,6 @@ def test_the_fields_of_a_transfer_tell_of_the_pretraining_as_it_was():
     config["arms"]["transfer"]["pretrained_on"] = "model_1"
     config["pretrainings"]["byol-dihedral"]["for_dataset"] = {"model_1": {"pretext": "rotation"}}
     fields = settings.arm_fields(config, "transfer", "model_2")
-    assert fields["title"] == "transfer"
     assert (fields["dataset"], fields["pretrained_on"]) == ("model_2", "model_1")
     assert fields["pretext"] == "rotation"
 

@@ -11,6 +11,7 @@ from sim_api import sim_api_image
 
 from sslens import simulation
 from sslens.catalogue import CLASSES, draw_catalogue, read_catalogue, write_catalogue
+from sslens.recipes import NOISES
 
 CONFIG = Path(__file__).parent.parent / "config" / "datasets.yaml"
 RECIPES = yaml.safe_load(CONFIG.read_text())["datasets"]
@@ -19,6 +20,10 @@ COSMOLOGY = FlatLambdaCDM(H0=70, Om0=0.3, Ob0=0.05)
 
 def noiseless(name):
     return RECIPES[name] | {"noise": "none"}
+
+
+def test_the_recipe_knows_every_noise():
+    assert set(simulation.NOISE) == set(NOISES)
 
 
 def rows(name, size=3):

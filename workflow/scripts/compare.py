@@ -9,7 +9,7 @@ from sslens.files import read_json, write_text
 
 params = snakemake.params
 metrics = [read_json(path) for path in snakemake.input.metrics]
-frame = collect(metrics, list(params.arms), list(params.datasets))
+frame = collect(metrics, params.arms, list(params.datasets))
 write_text(snakemake.output.csv, csv_text(frame))
 table = markdown_tables(frame, params.rows, params.datasets)
 write_text(snakemake.output.table, table)

@@ -27,12 +27,13 @@ SCORES = (*AUC_COLUMNS, "accuracy", "images", "predictions_sha256")
 
 
 def collect(
-    metrics: Iterable[Mapping[str, Any]], arms: Sequence[str], datasets: Sequence[str]
+    metrics: Iterable[Mapping[str, Any]], arms: Mapping[str, str], datasets: Sequence[str]
 ) -> pd.DataFrame:
-    """One row a metrics file, tidy: the cell, the fields of its arm, the scores.
+    """One row a metrics file, tidy: the cell, the title and the fields of its arm, the scores.
 
-    Nested fields become columns joined by an underscore (`auc.macro` is `auc_macro`). Rows are in
-    the order of `arms`, then `datasets`, then label fraction and seed, whatever order they came in.
+    Nested fields become columns joined by an underscore (`auc.macro` is `auc_macro`). `arms` maps
+    names to titles. Rows are in the order of `arms`, then `datasets`, then label fraction and seed,
+    whatever order they came in.
 
     Raises ValueError where there is nothing to compare, a file lacks a field of `CELL` or an AUC,
     an arm or data set is not among those given, two files are of one cell, or two arms were scored
@@ -44,6 +45,7 @@ def collect(
     for row in rows:
         _check_row(row, arms, datasets)
     frame = pd.DataFrame(rows)
+    frame["title"] = frame["arm"].map(arms)
     repeated = frame.duplicated(list(CELL))
     if repeated.any():
         raise ValueError(f"two metrics files of one cell: {_name(frame[repeated].iloc[0])}")
@@ -77,7 +79,7 @@ def _flatten(fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _check_row(row: Mapping[str, Any], arms: Sequence[str], datasets: Sequence[str]) -> None:
+def _check_row(row: Mapping[str, Any], arms: Iterable[str], datasets: Iterable[str]) -> None:
     missing = [field for field in (*CELL, *AUC_COLUMNS, "images") if field not in row]
     if missing:
         raise ValueError(f"metrics of {_name(row)} lack {', '.join(missing)}")

@@ -2,7 +2,9 @@
 
 The unit is a definition: a function, class or constant at the top of a module. It depends on the
 definitions whose names stand in it, of its own module and of others of this package, and so on.
-Comments, docstrings and layout don't count, nor does a definition that nothing reaches.
+Comments, docstrings and layout don't count, nor does a definition that nothing reaches. What no
+name tells of is not seen: a method reached through an object that was passed in, say, is seen where
+its class is named, and a module found by its file's name not at all (`loaded`, below).
 """
 
 import ast
@@ -27,13 +29,11 @@ def script_digest(script: str, *loaded: str) -> str:
         loaded: what is loaded by name when the script runs, so that no import tells of it; as
             `code_digest` takes it.
     """
-    tree = _parse(PACKAGE.parent / f"{script}.py")
-    imports = _imports(tree)
-    statements = _statements(tree, "", imports)
+    path = PACKAGE.parent / f"{script}.py"
+    tree = _parse(path)
+    statements = _statements(tree, "", _imports(tree, path))
     used = {use for unit in statements for use in unit.uses}
-    own = sorted(f"{name} = {target}" for name, target in imports.items())
-    own += [unit.code for unit in statements]
-    return _hash([*own, code_digest(*sorted(used), *loaded)])
+    return _hash([*(unit.code for unit in statements), code_digest(*sorted(used), *loaded)])
 
 
 def code_digest(*names: str) -> str:
@@ -64,7 +64,8 @@ def _hash(texts: list[str]) -> str:
 class _Unit(NamedTuple):
     """A statement at the top of a module, or a name that an import binds anywhere in it.
 
-    `names` are those it defines; a statement that defines none runs when its module is imported.
+    `code` holds what the imported names in it stand for too. `names` are those it defines; a
+    statement that defines none runs when its module is imported.
     `uses` are names of this package, without its own: "records", "records.load_split".
     """
 
@@ -97,7 +98,7 @@ def _path(parts: list[str]) -> Path | None:
 @cache
 def _units(path: Path, module: str) -> list[_Unit]:
     tree = _parse(path)
-    imports = _imports(tree)
+    imports = _imports(tree, path)
     bindings = [
         _Unit(module, f"{name} = {target}", (name,), _inside([target]))
         for name, target in imports.items()
@@ -114,12 +115,13 @@ def _statements(tree: ast.Module, module: str, imports: dict[str, str]) -> list[
     _drop_docstrings(tree)
     statements = [s for s in tree.body if not isinstance(s, ast.Import | ast.ImportFrom)]
     names = [tuple(_defined(statement)) for statement in statements]
-    known = {name for defined in names for name in defined} | set(imports)
+    known = {name for defined in names for name in defined}
     units = []
     for statement, defined in zip(statements, names, strict=True):
         uses = _Uses(module, imports, known)
         uses.visit(statement)
-        units.append(_Unit(module, ast.unparse(statement), defined, _inside(uses.found)))
+        code = "\n".join([ast.unparse(statement), *sorted(uses.bindings)])
+        units.append(_Unit(module, code, defined, _inside(uses.found)))
     return units
 
 
@@ -136,36 +138,64 @@ def _drop_docstrings(tree: ast.Module) -> None:
             node.body = node.body[1:] or [ast.Pass()]
 
 
-def _imports(tree: ast.Module) -> dict[str, str]:
-    """Name -> what it was imported from, at the top of a module or inside a function."""
-    found = {}
+def _imports(tree: ast.Module, path: Path) -> dict[str, str]:
+    """Name -> what it was imported from, at the top of a module or inside a function.
+
+    Raises:
+        ValueError: for an import that cannot be followed.
+    """
+    found: dict[str, str] = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                found[alias.asname or alias.name] = f"{node.module}.{alias.name}"
-        elif isinstance(node, ast.Import):
-            for alias in node.names:
-                top = alias.name.partition(".")[0]
-                found[alias.asname or top] = alias.name if alias.asname else top
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        if isinstance(node, ast.ImportFrom) and (node.level or node.names[0].name == "*"):
+            raise ValueError(
+                f"{path}:{node.lineno}: {ast.unparse(node)!r}: import by the full name, from "
+                f"{PACKAGE.name}, so that the digest of the code can follow"
+            )
+        for name, target in _bound(node):
+            if found.setdefault(name, target) != target:
+                raise ValueError(
+                    f"{path}:{node.lineno}: {name} is {found[name]} elsewhere in this file: give "
+                    "them different names, so that the digest of the code can tell them apart"
+                )
     return found
 
 
-def _defined(statement: ast.stmt) -> Iterator[str]:
-    """Names that a statement at the top of a module defines."""
+def _bound(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
+    """The names that an import binds, each with what it stands for."""
+    for alias in node.names:
+        if isinstance(node, ast.ImportFrom):
+            yield alias.asname or alias.name, f"{node.module}.{alias.name}"
+        else:
+            top = alias.name.partition(".")[0]
+            yield (alias.asname, alias.name) if alias.asname else (top, top)
+
+
+def _defined(statement: ast.stmt | ast.ExceptHandler) -> Iterator[str]:
+    """Names that a statement at the top of a module defines, itself or in its branches."""
     if isinstance(statement, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         yield statement.name
     elif isinstance(statement, ast.Assign | ast.AnnAssign):
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         nodes = (node for target in targets for node in ast.walk(target))
         yield from (n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+    else:
+        for child in ast.iter_child_nodes(statement):
+            if isinstance(child, ast.stmt | ast.ExceptHandler):
+                yield from _defined(child)
 
 
 class _Uses(ast.NodeVisitor):
-    """Collects the dotted names of what a statement uses of its module and of its imports."""
+    """Collects the dotted names of what a statement uses of its module and of its imports.
+
+    `bindings` are the imported names among them, each with what it stands for.
+    """
 
     def __init__(self, module: str, imports: dict[str, str], known: set[str]):
         self._module, self._imports, self._known = module, imports, known
         self.found: list[str] = []
+        self.bindings: set[str] = set()
 
     def visit_Name(self, node: ast.Name) -> None:
         self._add(node.id, "")
@@ -182,8 +212,8 @@ class _Uses(ast.NodeVisitor):
             self.visit(root)
 
     def _add(self, root: str, rest: str) -> None:
-        target = self._imports.get(root, "")
-        if target == PACKAGE.name or target.startswith(f"{PACKAGE.name}."):
+        if target := self._imports.get(root):
+            self.bindings.add(f"{root} = {target}")
             self.found.append(f"{target}.{rest}" if rest else target)
         elif self._module and root in self._known:
-            self.found.append(".".join(filter(None, [PACKAGE.name, self._module, root])))
+            self.found.append(".".join([PACKAGE.name, self._module, root]))

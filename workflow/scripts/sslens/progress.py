@@ -4,7 +4,6 @@ Works beside a run and after it, on any machine that sees its folder. A job's lo
 process it ran in and ends with how it ended (see `runtime`).
 """
 
-import os
 import re
 import socket
 from collections.abc import Iterator
@@ -12,12 +11,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
+
 #: A log line of `runtime`: time, level, message.
 LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ ([A-Z]+) (.*)")
 STARTED = re.compile(r"started as process (\d+) on (\S+)")
 FINISHED = "finished"
 FAILED = "failed: "
 INTERRUPTED = "KeyboardInterrupt"  # by Ctrl-C
+CLOCK = 10  # seconds that the log's clock and the system's start of a process may be apart
 STEPS = re.compile(r"^(\d+ of \d+ steps \([\d.]+%\)) done$", re.MULTILINE)
 
 
@@ -59,18 +61,18 @@ def _read_job(log: Path, name: str) -> Job | None:
     entries = [match.groups() for match in map(LINE.fullmatch, lines) if match]
     if not entries or not (started := STARTED.fullmatch(entries[0][2])):
         return None
-    process, host = int(started[1]), started[2]
+    process, host, began = int(started[1]), started[2], datetime.fromisoformat(entries[0][0])
     _, _, message = entries[-1]
     return Job(
         name=name.removesuffix(".log"),
-        state=_state(message, process, host),
-        began=datetime.fromisoformat(entries[0][0]),
+        state=_state(message, process, host, began),
+        began=began,
         message=message,
         log=log,
     )
 
 
-def _state(last: str, process: int, host: str) -> str:
+def _state(last: str, process: int, host: str, began: datetime) -> str:
     if last == FINISHED:
         return "finished"
     if last.startswith(FAILED):
@@ -78,12 +80,11 @@ def _state(last: str, process: int, host: str) -> str:
     if host != socket.gethostname():  # another machine of a cluster: its processes are not seen
         return "running"
     try:
-        os.kill(process, 0)  # asks, and sends nothing
-    except ProcessLookupError:
+        started = psutil.Process(process).create_time()
+    except psutil.NoSuchProcess:
         return "stopped"
-    except PermissionError:  # somebody else's
-        pass
-    return "running"
+    # numbers are used again: a process that is younger than the log is another one
+    return "running" if started < began.timestamp() + CLOCK else "stopped"
 
 
 def _summary(folder: Path, jobs: list[Job]) -> Iterator[str]:
@@ -112,7 +113,7 @@ def _running(jobs: list[Job]) -> Iterator[str]:
 def _broken(jobs: list[Job], tail: int) -> Iterator[str]:
     for job in jobs:
         if job.state in ("failed", "stopped"):
-            yield f"{job.state:<8} {job.name}: {job.message}"
+            yield f"{job.state:<8} {job.name} began {job.began}: {job.message}"
             lines = job.log.read_text(encoding="utf-8", errors="replace").splitlines()
             yield from (f"    {line}" for line in lines[-tail:])
             yield f"    (whole log: {job.log})"

@@ -54,7 +54,7 @@ def start(log_path: str | Path, title: str, threads: int) -> None:
 
 
 def start_tensorflow(threads: int, gpu: bool) -> None:
-    """Set TensorFlow up; to be called before anything else imports it.
+    """Set TensorFlow up; to be called after `start`, before anything else imports it.
 
     Args:
         threads: of an operation on the CPU. Their number changes the last bits of a sum, so it
@@ -67,7 +67,7 @@ def start_tensorflow(threads: int, gpu: bool) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if not gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    with _silent_stderr():
+    with _stderr_to_log():
         import tensorflow as tf
 
     tf.get_logger().setLevel(logging.ERROR)
@@ -81,11 +81,15 @@ def start_tensorflow(threads: int, gpu: bool) -> None:
 
 
 @contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Drop what C++ writes to the terminal: TensorFlow greets before its log level counts."""
+def _stderr_to_log() -> Iterator[None]:
+    """Keep from the terminal what C++ writes: TensorFlow greets before its log level counts."""
+    (file,) = (
+        handler.stream
+        for handler in logging.getLogger().handlers
+        if isinstance(handler, logging.FileHandler) and handler.stream
+    )
     terminal = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+    os.dup2(file.fileno(), 2)
     try:
         yield
     finally:
