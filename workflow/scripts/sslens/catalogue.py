@@ -30,9 +30,10 @@ SPLIT_KEYS = {"train": 0, "validation": 1, "test": 2}
 _LIST = pa.list_(pa.float64())
 COLUMNS = {
     "image_id": pa.string(),
+    "lens_id": pa.string(),
     "label": pa.string(),
-    "einstein_radius": pa.float64(),
-    **{name: pa.float64() for name in SCALARS if name != "lens_mass"},
+    **{name: pa.float64() for name in SCALARS},
+    "sie_einstein_radius": pa.float64(),
     "log10_axion_mass": pa.float64(),
     "subhalo_mass": _LIST,
     "subhalo_einstein_radius": _LIST,
@@ -104,8 +105,11 @@ def draw_catalogue(
         first: index of the first of them.
 
     Returns:
-        A table with a row an image and the columns of `COLUMNS`. Einstein radii follow from the
-        masses by the recipe's distances, before its deflection scale. The subhalo columns hold
+        A table with a row an image and the columns of `COLUMNS`. Images of one lens have its
+        `lens_id`, which is the id of the first of them. Einstein radii are before the recipe's
+        deflection scale; `sie_einstein_radius` is that of the smooth lens alone, which has less
+        than the `einstein_radius` of the whole if the recipe takes the substructure's mass from
+        the lens. The subhalo columns hold
         float64 arrays, empty without substructure; `log10_axion_mass` (eV) is NaN without an
         axion; of source_amplitude and source_magnitude, the one the recipe does not give is NaN.
 
@@ -124,7 +128,8 @@ def draw_catalogue(
     frame = pd.concat(
         [_draw_class(recipe, split, label, size, first) for label in CLASSES]
     ).sort_index()
-    frame.insert(0, "image_id", [f"{dataset}-{split}-{i:07d}" for i in frame.index])
+    frame["image_id"] = [f"{dataset}-{split}-{i:07d}" for i in frame.index]
+    frame["lens_id"] = [f"{dataset}-{split}-{i:07d}" for i in frame.pop("lens_row")]
     return frame.reset_index(drop=True)[list(COLUMNS)]
 
 
@@ -134,31 +139,78 @@ def _draw_class(recipe, split, label, size, first):
     rows = range(first + turn, first + size, len(CLASSES))
     settings = recipe["substructure"][label]
     kind = KINDS[settings["kind"]]
-    noise_seed, u = _row_draws(recipe["seed"], split, rows, len(SCALARS) + kind.draws(settings))
+    draws = len(SCALARS) + kind.draws(settings)
+    noise_seed, u = _row_draws(recipe["seed"], split, rows, draws)
+
+    # a class's images take turns with the others', and so do those of one lens
+    per_lens = len(CLASSES) * recipe["images_per_lens"]
+    lens_rows = [row - row % per_lens + row % len(CLASSES) for row in rows]
+    if recipe["images_per_lens"] > 1:
+        _, u_lens = _row_draws(recipe["seed"], split, lens_rows, draws)
+        of_lens = [section == "lens" for section, _ in SCALARS.values()]
+        of_lens += [True] * kind.draws(settings)
+        u = np.where(of_lens, u_lens, u)
 
     columns = {
         column: quantile(recipe[section][key], u[:, k]) if key in recipe[section] else np.nan
         for k, (column, (section, key)) in enumerate(SCALARS.items())
     }
+    if "mass" in recipe["lens"]:
+        masses = quantile(recipe["lens"]["mass"], u[:, list(SCALARS).index("einstein_radius")])
+        columns["einstein_radius"] = _radius(recipe, masses)
     substructure = kind.place(settings, u[:, len(SCALARS) :])
-    redshifts = recipe["redshifts"]
-
-    def radius(mass):
-        return einstein_radius(
-            mass, recipe["cosmology"], redshifts["lens"], redshifts["source"], recipe["distances"]
-        )
-
     columns |= {
         "label": [label] * len(rows),
-        "einstein_radius": radius(columns.pop("lens_mass")),
+        "lens_row": lens_rows,
         "log10_axion_mass": substructure.log10_axion_mass,
-        "subhalo_mass": list(substructure.mass),
-        "subhalo_einstein_radius": list(radius(substructure.mass)),
-        "subhalo_x": list(substructure.x),
-        "subhalo_y": list(substructure.y),
         "noise_seed": noise_seed,
     }
-    return pd.DataFrame(columns, index=rows)
+    subhaloes = _subhalo_columns(recipe, substructure)
+    frame = pd.DataFrame(columns | subhaloes, index=rows)
+    frame["sie_einstein_radius"] = frame["einstein_radius"]
+    if recipe["substructure_mass"] == "from_lens" and len(frame):
+        frame["sie_einstein_radius"] = frame.apply(_sie_einstein_radius, axis=1)
+    return frame
+
+
+def _radius(recipe, mass):
+    """Einstein radius of a mass by a recipe's distances."""
+    redshifts = recipe["redshifts"]
+    return einstein_radius(
+        mass, recipe["cosmology"], redshifts["lens"], redshifts["source"], recipe["distances"]
+    )
+
+
+def _subhalo_columns(recipe, substructure):
+    """Lists of the point masses of every image."""
+    there = substructure.mass > 0
+    columns = {
+        "subhalo_mass": substructure.mass,
+        "subhalo_einstein_radius": _radius(recipe, substructure.mass),
+        "subhalo_x": substructure.x,
+        "subhalo_y": substructure.y,
+    }
+    return {
+        name: [row[mask] for row, mask in zip(values, there, strict=True)]
+        for name, values in columns.items()
+    }
+
+
+def _sie_einstein_radius(row):
+    """Of the smooth lens, so that with the point masses inside the ring the ring is what it was.
+
+    The mass inside a radius goes as the Einstein radius squared, and what lies outside does not
+    count, as for any mass around the centre.
+    """
+    away = np.hypot(row["subhalo_x"] - row["lens_x"], row["subhalo_y"] - row["lens_y"])
+    inside = away < row["einstein_radius"]
+    squared = row["einstein_radius"] ** 2 - np.sum(row["subhalo_einstein_radius"][inside] ** 2)
+    if squared <= 0:
+        raise ValueError(
+            f"substructure_mass: from_lens, but an image of class {row['label']} has more mass in "
+            "its substructure than in its lens: lower the masses under substructure"
+        )
+    return np.sqrt(squared)
 
 
 def _row_draws(seed, split, rows, draws):

@@ -29,11 +29,23 @@ def _power_law_quantile(settings, u):
     return (low**exponent + (high**exponent - low**exponent) * u) ** (1 / exponent)
 
 
+def _truncated_normal_quantile(settings, u):
+    """Inverse of the cumulative distribution of a normal one, cut off below min and above max."""
+    from scipy.special import ndtr, ndtri  # slow to import, and the Snakefile only checks
+
+    low, high = ((settings[end] - settings["mean"]) / settings["sd"] for end in ("min", "max"))
+    values = settings["mean"] + settings["sd"] * ndtri(ndtr(low) + (ndtr(high) - ndtr(low)) * u)
+    return np.clip(values, settings["min"], settings["max"])  # far out in a tail, ndtr is 0 or 1
+
+
 _QUANTILES: dict[str, Callable] = {
     "uniform": _uniform_quantile,
     "log_uniform": _log_uniform_quantile,
+    "truncated_normal": _truncated_normal_quantile,
     "power_law": _power_law_quantile,
 }
+_SETTINGS = {"truncated_normal": ("min", "max", "mean", "sd"), "power_law": ("min", "max", "index")}
+_OF_ANY_SIGN = ("uniform", "truncated_normal")
 
 
 def quantile(prior, u):
@@ -53,6 +65,14 @@ def quantile(prior, u):
     return _QUANTILES[name](settings, np.asarray(u, dtype=np.float64))
 
 
+def support(prior) -> tuple[float, float]:
+    """The lowest and the highest value that a prior can take."""
+    if is_number(prior):
+        return prior, prior
+    ((_, settings),) = prior.items()
+    return (settings["min"], settings["max"]) if isinstance(settings, Mapping) else tuple(settings)
+
+
 def check_prior(dataset: str, where: str, prior, positive: bool) -> None:
     """Raise a ValueError that names data set and key, if a prior is none, or not positive."""
     if isinstance(prior, Mapping):
@@ -62,7 +82,7 @@ def check_prior(dataset: str, where: str, prior, positive: bool) -> None:
             f"{dataset}: {where}: {prior!r} is neither a number (write 1.0e+12, not 1e12) nor a"
             f" prior ({', '.join(_QUANTILES)})"
         )
-    if positive and quantile(prior, np.zeros(1))[0] <= 0:
+    if positive and support(prior)[0] <= 0:
         raise ValueError(f"{dataset}: {where}: {prior!r} must be greater than 0")
 
 
@@ -75,9 +95,9 @@ def _check_distribution(dataset, where, prior):
         )
     settings = prior[name]
     where = f"{where}.{name}"
-    if name == "power_law":
-        check_keys(dataset, settings, where, ["index", "min", "max"])
-        numbers = [settings["min"], settings["max"], settings["index"]]
+    if name in _SETTINGS:
+        check_keys(dataset, settings, where, _SETTINGS[name])
+        numbers = [settings[key] for key in _SETTINGS[name]]
     elif isinstance(settings, (list, tuple)) and len(settings) == 2:
         numbers = list(settings)
     else:
@@ -87,9 +107,11 @@ def _check_distribution(dataset, where, prior):
             f"{dataset}: {where}: {settings!r} holds what is no number (write 1.0e+6, not 1e6)"
         )
     low, high = numbers[:2]
-    if low > high or (name != "uniform" and low <= 0):
-        least = "" if name == "uniform" else "0 < "
+    if low > high or (name not in _OF_ANY_SIGN and low <= 0):
+        least = "" if name in _OF_ANY_SIGN else "0 < "
         raise ValueError(f"{dataset}: {where}: {settings!r}, need {least}lowest <= highest")
+    if name == "truncated_normal" and settings["sd"] <= 0:
+        raise ValueError(f"{dataset}: {where}.sd: {settings['sd']!r} must be greater than 0")
 
 
 def check_keys(dataset: str, settings, where: str, known, optional=()) -> None:

@@ -4,22 +4,28 @@ Recipes are explained in `config/datasets.yaml`. This module is read whenever th
 it stays free of what is slow to import.
 """
 
+import math
 from collections.abc import Mapping
 
-import numpy as np
-
 from sslens.classes import CLASSES
-from sslens.priors import check_keys, check_prior, is_number, is_whole, quantile
+from sslens.priors import check_keys, check_prior, is_number, is_whole, support
 from sslens.substructure import KINDS
 
 DISTANCES = ("luminosity", "angular_diameter")
-NOISES = ("none", "published_double_poisson")  # functions of simulation.py
+SUBSTRUCTURE_MASSES = ("added", "from_lens")
+MOST_SUBHALOES = 10_000  # of a mean: an image would take seconds
+# Functions of simulation.py -> what they need to know of the instrument.
+NOISES: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "published_double_poisson": ("background_rms",),
+    "instrument": ("zero_point", "sky_brightness", "read_noise", "exposures"),
+}
 
 # Catalogue column -> where the recipe keeps its prior. A row draws one uniform number for each in
 # this order, whether the prior is a constant or not, so that changing one prior leaves the draws
-# of the other parameters alone.
+# of the other parameters alone. The Einstein radius may be given by the mass.
 SCALARS = {
-    "lens_mass": ("lens", "mass"),
+    "einstein_radius": ("lens", "einstein_radius"),
     "lens_x": ("lens", "x"),
     "lens_y": ("lens", "y"),
     "lens_e1": ("lens", "e1"),
@@ -36,7 +42,13 @@ SCALARS = {
     "source_magnitude": ("source_light", "magnitude"),
     "exposure_time": ("instrument", "exposure_time"),
 }
-_POSITIVE = {"lens_mass", "source_R_sersic", "source_n_sersic", "source_amplitude", "exposure_time"}
+_POSITIVE = {
+    "einstein_radius",
+    "source_R_sersic",
+    "source_n_sersic",
+    "source_amplitude",
+    "exposure_time",
+}
 
 _RECIPE_KEYS = (
     "title",
@@ -49,6 +61,8 @@ _RECIPE_KEYS = (
     "lens",
     "source_light",
     "substructure",
+    "substructure_mass",
+    "images_per_lens",
     "instrument",
     "noise",
     "image_scale",
@@ -62,10 +76,10 @@ def check_recipe(dataset: str, recipe: Mapping) -> None:
         raise ValueError(f"{dataset}: source: {recipe['source']!r} is not 'simulation'")
     if not is_whole(recipe["seed"], least=0):
         raise ValueError(f"{dataset}: seed: {recipe['seed']!r} is not a whole number from 0")
-    if recipe["distances"] not in DISTANCES:
-        raise ValueError(
-            f"{dataset}: distances: {recipe['distances']!r} is not one of {', '.join(DISTANCES)}"
-        )
+    _check_one_of(dataset, recipe, "distances", DISTANCES)
+    _check_one_of(dataset, recipe, "substructure_mass", SUBSTRUCTURE_MASSES)
+    _check_one_of(dataset, recipe, "noise", NOISES)
+    _check_count(dataset, "images_per_lens", recipe["images_per_lens"])
     _check_positive(dataset, "deflection_scale", recipe["deflection_scale"])
     _check_positive(dataset, "image_scale", recipe["image_scale"])
     _check_positive_section(dataset, recipe, "cosmology", ["H0", "Om0", "Ob0"])
@@ -76,53 +90,50 @@ def check_recipe(dataset: str, recipe: Mapping) -> None:
             f"{dataset}: redshifts: the lens ({redshifts['lens']}) must be nearer than the source"
             f" ({redshifts['source']})"
         )
-    if recipe["noise"] not in NOISES:
-        raise ValueError(f"{dataset}: noise: {recipe['noise']!r} is not one of {', '.join(NOISES)}")
     _check_instrument(dataset, recipe)
-    background = recipe["instrument"]["background_rms"]
-    if recipe["noise"] != "none" and background is None:
-        raise ValueError(
-            f"{dataset}: instrument.background_rms: null, but noise {recipe['noise']} needs it"
-        )
-    if background is not None and background < 0:
-        raise ValueError(f"{dataset}: instrument.background_rms: {background!r} is less than 0")
     _check_scalars(dataset, recipe)
     _check_substructure(dataset, recipe["substructure"])
 
 
 def _check_instrument(dataset, recipe):
     positive = ["pixel_scale", "psf_fwhm", "psf_truncation"]
-    check_keys(
-        dataset,
-        recipe["instrument"],
-        "instrument",
-        ["pixels", *positive, "zero_point", "exposure_time", "background_rms"],
-    )
+    optional = ["background_rms", "sky_brightness", "read_noise", "exposures"]
+    known = ["pixels", *positive, "zero_point", "exposure_time", *optional]
     instrument = recipe["instrument"]
-    if not is_whole(instrument["pixels"], least=1):
-        raise ValueError(
-            f"{dataset}: instrument.pixels: {instrument['pixels']!r} is not a whole number from 1"
-        )
+    check_keys(dataset, instrument, "instrument", known, optional)
+    _check_count(dataset, "instrument.pixels", instrument["pixels"])
     for key in positive:
         _check_positive(dataset, f"instrument.{key}", instrument[key])
-    for key in ("zero_point", "background_rms"):
-        if instrument[key] is not None and not is_number(instrument[key]):
+    for key in ("zero_point", "background_rms", "sky_brightness", "read_noise"):
+        if instrument.get(key) is not None and not is_number(instrument[key]):
             raise ValueError(
                 f"{dataset}: instrument.{key}: {instrument[key]!r} is neither a number nor null"
+            )
+    for key in ("background_rms", "read_noise"):
+        if instrument.get(key) is not None and instrument[key] < 0:
+            raise ValueError(f"{dataset}: instrument.{key}: {instrument[key]!r} is less than 0")
+    if instrument.get("exposures") is not None:
+        _check_count(dataset, "instrument.exposures", instrument["exposures"])
+    for key in NOISES[recipe["noise"]]:
+        if instrument.get(key) is None:
+            raise ValueError(
+                f"{dataset}: instrument.{key}: missing or null, but noise {recipe['noise']} needs it"
             )
 
 
 def _check_scalars(dataset, recipe):
     """Check the priors of lens, source and exposure time."""
-    lens = [key for section, key in SCALARS.values() if section == "lens"]
+    lens = ["mass", *(key for section, key in SCALARS.values() if section == "lens")]
     source = [key for section, key in SCALARS.values() if section == "source_light"]
-    brightness = ["amplitude", "magnitude"]
-    check_keys(dataset, recipe["lens"], "lens", lens)
-    check_keys(dataset, recipe["source_light"], "source_light", source, optional=brightness)
-    given = [key for key in brightness if key in recipe["source_light"]]
-    if len(given) != 1:
-        raise ValueError(f"{dataset}: source_light: give one of amplitude and magnitude")
-    if given == ["magnitude"] and recipe["instrument"]["zero_point"] is None:
+    check_keys(dataset, recipe["lens"], "lens", lens, optional=["einstein_radius", "mass"])
+    check_keys(
+        dataset, recipe["source_light"], "source_light", source, optional=["amplitude", "magnitude"]
+    )
+    _check_one_given(dataset, recipe, "lens", ("einstein_radius", "mass"))
+    _check_one_given(dataset, recipe, "source_light", ("amplitude", "magnitude"))
+    if "mass" in recipe["lens"]:
+        check_prior(dataset, "lens.mass", recipe["lens"]["mass"], positive=True)
+    if "magnitude" in recipe["source_light"] and recipe["instrument"]["zero_point"] is None:
         raise ValueError(f"{dataset}: instrument.zero_point: null, but the source has a magnitude")
     for column, (section, key) in SCALARS.items():
         if key in recipe[section]:
@@ -130,8 +141,8 @@ def _check_scalars(dataset, recipe):
                 dataset, f"{section}.{key}", recipe[section][key], positive=column in _POSITIVE
             )
     for section in ("lens", "source_light"):
-        ends = [quantile(recipe[section][key], np.array([0, 1])) for key in ("e1", "e2")]
-        if np.hypot(*np.abs(ends).max(axis=1)) >= 1:
+        ends = [support(recipe[section][key]) for key in ("e1", "e2")]
+        if math.hypot(*(max(map(abs, end)) for end in ends)) >= 1:
             raise ValueError(f"{dataset}: {section}: ellipticity (e1, e2) must be less than 1")
 
 
@@ -153,10 +164,36 @@ def _check_substructure(dataset, substructure):
         for key in kind.constants:
             _check_positive(dataset, f"{where}.{key}", settings[key])
         for key in kind.counts:
-            if not is_whole(settings[key], least=1):
-                raise ValueError(
-                    f"{dataset}: {where}.{key}: {settings[key]!r} is not a whole number from 1"
-                )
+            if key in kind.poisson and isinstance(settings[key], Mapping):
+                _check_poisson(dataset, f"{where}.{key}", settings[key])
+            else:
+                _check_count(dataset, f"{where}.{key}", settings[key])
+
+
+def _check_poisson(dataset, where, count):
+    check_keys(dataset, count, where, ["poisson"])
+    mean = count["poisson"]
+    if not is_number(mean) or not 0 < mean <= MOST_SUBHALOES:
+        raise ValueError(
+            f"{dataset}: {where}.poisson: {mean!r} is not a number from 0 to {MOST_SUBHALOES}"
+        )
+
+
+def _check_count(dataset, where, value):
+    if not is_whole(value, least=1):
+        raise ValueError(f"{dataset}: {where}: {value!r} is not a whole number from 1")
+
+
+def _check_one_of(dataset, recipe, key, known):
+    # a list is no key of a mapping
+    if not isinstance(recipe[key], str) or recipe[key] not in known:
+        raise ValueError(f"{dataset}: {key}: {recipe[key]!r} is not one of {', '.join(known)}")
+
+
+def _check_one_given(dataset, recipe, section, keys):
+    """A section holds one of two keys that say the same thing."""
+    if sum(key in recipe[section] for key in keys) != 1:
+        raise ValueError(f"{dataset}: {section}: give one of {' and '.join(keys)}")
 
 
 def _check_positive_section(dataset, recipe, section, keys):

@@ -97,7 +97,7 @@ def deflection(x, y, row: Mapping):
     """
     smooth = [
         {
-            "theta_E": row["einstein_radius"],
+            "theta_E": row["sie_einstein_radius"],
             "e1": row["lens_e1"],
             "e2": row["lens_e2"],
             "center_x": row["lens_x"],
@@ -145,18 +145,30 @@ def _published_double_poisson(image, exposure_time, instrument, generator):
     Shot noise is put on twice: as a Gaussian of variance |I| / t beside the background, and again
     by drawing the counts.
     """
-    if instrument["background_rms"] is None:
-        raise ValueError("instrument.background_rms: null, but published_double_poisson needs it")
     shot = generator.normal(size=image.shape) * np.sqrt(np.abs(image) / exposure_time)
     background = generator.normal(scale=instrument["background_rms"], size=image.shape)
     expected = exposure_time * (image + shot + background)
     return generator.poisson(expected.clip(min=0))
 
 
+def _instrument_noise(image, exposure_time, instrument, generator):
+    """The noise of a camera that counts electrons, in electrons / s, its mean sky taken off.
+
+    Shot noise of source and sky, and the readings' (as lenstronomy's `bkg_noise`, where the
+    counts are Gaussian). The exposure time is that of all exposures together.
+    """
+    sky = 10 ** (0.4 * (instrument["zero_point"] - instrument["sky_brightness"]))  # per arcsec^2
+    sky *= exposure_time * instrument["pixel_scale"] ** 2
+    electrons = generator.poisson(exposure_time * image.clip(min=0) + sky)
+    readings = np.sqrt(instrument["exposures"]) * instrument["read_noise"]
+    return (electrons + generator.normal(scale=readings, size=image.shape) - sky) / exposure_time
+
+
 # Functions of (image in counts / s / pixel, exposure time in s, instrument, numpy Generator).
 NOISE: dict[str, Callable] = {
     "none": _no_noise,
     "published_double_poisson": _published_double_poisson,
+    "instrument": _instrument_noise,
 }
 
 

@@ -1,5 +1,6 @@
 """Kinds of dark-matter substructure: the point masses that an image's lens is made clumpy with."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -9,7 +10,10 @@ from sslens.priors import quantile
 
 
 class Substructure(NamedTuple):
-    """Point masses of some images: log10 axion mass (images,); the rest (images, masses)."""
+    """Point masses of some images: log10 axion mass (images,); the rest (images, masses).
+
+    A mass of zero is none: images need not have the same number.
+    """
 
     log10_axion_mass: np.ndarray
     mass: np.ndarray
@@ -24,15 +28,36 @@ def _no_substructure(settings, u):
 
 def _point_masses(settings, u):
     """Subhaloes at polar coordinates around the image centre, each drawn on its own."""
-    u = u.reshape(len(u), settings["count"], 3)
+    count = settings["count"]
+    if isinstance(count, Mapping):
+        cumulative = _poisson_cumulative(count["poisson"])
+        there = np.arange(len(cumulative)) < np.searchsorted(cumulative, u[:, -1:])
+        u = u[:, :-1]
+    else:
+        there = np.ones((len(u), count), bool)
+    u = u.reshape(*there.shape, 3)
     radius = quantile(settings["radius"], u[..., 1])
     angle = quantile(settings["angle"], u[..., 2])
     return Substructure(
         log10_axion_mass=np.full(len(u), np.nan),
-        mass=quantile(settings["mass"], u[..., 0]),
+        mass=np.where(there, quantile(settings["mass"], u[..., 0]), 0.0),
         x=radius * np.cos(angle),
         y=radius * np.sin(angle),
     )
+
+
+def _point_mass_draws(settings):
+    count = settings["count"]
+    if isinstance(count, Mapping):
+        return 3 * len(_poisson_cumulative(count["poisson"])) + 1  # and one for the count
+    return 3 * count
+
+
+def _poisson_cumulative(mean):
+    """Probability of at most k = 0, 1, ... of a Poisson count, as far as anybody may draw."""
+    k = np.arange(1, math.ceil(mean + 9 * math.sqrt(mean) + 20))
+    probability = np.exp(-mean + np.concatenate([[0.0], np.cumsum(np.log(mean / k))]))
+    return np.cumsum(probability)
 
 
 def _vortex(settings, u):
@@ -62,23 +87,26 @@ class Kind(NamedTuple):
 
     priors: tuple[str, ...]  # names of settings that are numbers or priors
     counts: tuple[str, ...]  # names of settings that are whole numbers from 1
+    poisson: tuple[str, ...]  # those of them that may be {poisson: mean} instead
     constants: tuple[str, ...]  # names of settings that are positive numbers
     draws: Callable[[Mapping], int]  # uniform numbers an image needs
     place: Callable[[Mapping, np.ndarray], Substructure]
 
 
 KINDS = {
-    "none": Kind((), (), (), lambda settings: 0, _no_substructure),
+    "none": Kind((), (), (), (), lambda settings: 0, _no_substructure),
     "point_masses": Kind(
         priors=("mass", "radius", "angle"),
         counts=("count",),
+        poisson=("count",),
         constants=(),
-        draws=lambda settings: 3 * settings["count"],
+        draws=_point_mass_draws,
         place=_point_masses,
     ),
     "vortex": Kind(
         priors=("mass", "log10_axion_mass", "angle"),
         counts=("points",),
+        poisson=(),
         constants=("half_length", "reference_axion_mass"),
         draws=lambda settings: 3,
         place=_vortex,
