@@ -14,7 +14,7 @@ def sim_api_image(row, instrument, scale=1.0, **planes):
     models = ["SIE", "SHEAR"] + ["POINT_MASS"] * masses
     lens = [
         {
-            "theta_E": scale * row["einstein_radius"],
+            "theta_E": scale * row["sie_einstein_radius"],
             "e1": row["lens_e1"],
             "e2": row["lens_e2"],
             "center_x": row["lens_x"],

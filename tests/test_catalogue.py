@@ -137,7 +137,8 @@ def test_another_prior_of_one_parameter_leaves_the_others(frame):
     own = {"mass": {"log_uniform": [5e11, 2e12]}, "e2": {"uniform": [-0.1, 0.1]}}
     recipe = RECIPES["model_1"] | {"lens": RECIPES["model_1"]["lens"] | own}
     other = draw_catalogue("model_1", recipe, "train", 30)
-    kept = [name for name in COLUMNS if name not in ("einstein_radius", "lens_e2")]
+    radii = ["einstein_radius", "sie_einstein_radius"]
+    kept = [name for name in COLUMNS if name not in (*radii, "lens_e2")]
     pd.testing.assert_frame_equal(other[kept], frame.head(30)[kept])
     assert follows(np.log(other["einstein_radius"] ** 2), stats.uniform(*log_span(recipe)).cdf)
     assert other["lens_e2"].nunique() == 30
@@ -256,6 +257,103 @@ def test_draws_of_an_image_are_independent(frame):
 def test_axion_masses(frame):
     log10_mass = frame.loc[frame["label"] == "axion", "log10_axion_mass"]
     assert follows(log10_mass, stats.uniform(-24, 2).cdf)
+
+
+# --- what the realistic recipes have besides ------------------------------------------------------
+
+REALISTIC = RECIPES["realistic_2"]
+
+
+@pytest.fixture(scope="module")
+def realistic():
+    return draw_catalogue("realistic_2", REALISTIC, "train", 1500)
+
+
+def of_class(frame, label):
+    return frame[frame["label"] == label]
+
+
+def test_the_einstein_radius_may_be_drawn_itself(realistic):
+    told = REALISTIC["lens"]["einstein_radius"]["truncated_normal"]
+    low, high = ((told[end] - told["mean"]) / told["sd"] for end in ("min", "max"))
+    expected = stats.truncnorm(low, high, told["mean"], told["sd"]).cdf
+    assert follows(realistic["einstein_radius"], expected)
+
+
+def test_the_number_of_subhaloes_is_poisson_and_their_mass_that_of_the_published(realistic):
+    masses = of_class(realistic, "cdm")["subhalo_mass"]
+    counts = masses.map(len)
+    assert counts.mean() == pytest.approx(71, abs=4 * np.sqrt(71 / 500))
+    assert counts.var() == pytest.approx(71, rel=0.25)
+    assert masses.map(np.sum).mean() == pytest.approx(3.8e10, rel=0.06)
+    for column in ("subhalo_x", "subhalo_y", "subhalo_einstein_radius"):
+        assert (of_class(realistic, "cdm")[column].map(len) == counts).all()
+    drawn = np.concatenate(list(masses))
+    assert follows(drawn, lambda m: (m**-0.9 - 1e8**-0.9) / (1e10**-0.9 - 1e8**-0.9))
+
+
+def test_the_mass_within_the_ring_is_that_of_a_lens_without_substructure(realistic):
+    for row in of_class(realistic, "no_sub").head(20).itertuples():
+        assert row.sie_einstein_radius == row.einstein_radius
+    for label in ("axion", "cdm"):
+        for row in of_class(realistic, label).head(50).itertuples():
+            inside = np.hypot(row.subhalo_x, row.subhalo_y) < row.einstein_radius
+            squared = row.sie_einstein_radius**2
+            for radius in row.subhalo_einstein_radius[inside]:
+                squared += radius**2
+            assert squared == pytest.approx(row.einstein_radius**2)
+            assert (row.sie_einstein_radius < row.einstein_radius) == inside.any()
+
+
+def test_substructure_that_outweighs_its_lens_is_told():
+    axion = REALISTIC["substructure"]["axion"] | {"mass": 5.0e13}
+    recipe = REALISTIC | {"substructure": REALISTIC["substructure"] | {"axion": axion}}
+    with pytest.raises(ValueError, match="from_lens, but an image of class axion has more mass"):
+        draw_catalogue("mine", recipe, "train", 30)
+
+
+def test_a_vortex_may_lie_off_the_centre(realistic):
+    middles = [row.mean() for row in of_class(realistic, "axion")["subhalo_x"]]
+    assert follows(middles, stats.uniform(-1, 2).cdf)
+
+
+# --- one lens, several sources --------------------------------------------------------------------
+
+SHARED = ["einstein_radius", "sie_einstein_radius", "lens_e1", "gamma2", "log10_axion_mass"]
+OWN = ["image_id", "source_x", "source_R_sersic", "source_magnitude", "noise_seed"]
+
+
+def grouped(images_per_lens, size, first=0):
+    recipe = REALISTIC | {"images_per_lens": images_per_lens}
+    return draw_catalogue("realistic_2", recipe, "train", size, first)
+
+
+def test_images_of_one_lens_have_its_parameters_and_sources_of_their_own():
+    frame = grouped(4, 48)
+    groups = frame.groupby("lens_id")
+    assert len(groups) == 12
+    assert (groups.size() == 4).all()
+    for lens_id, group in groups:
+        assert lens_id == group["image_id"].iloc[0]
+        assert group["label"].nunique() == 1
+        assert (group[SHARED].nunique(dropna=False) == 1).all()
+        assert (group[OWN].nunique() == 4).all()
+        for values in group["subhalo_x"]:
+            np.testing.assert_array_equal(values, group["subhalo_x"].iloc[0])
+    assert frame["einstein_radius"].nunique() == 12
+
+
+def test_a_lens_is_the_same_in_whatever_shard_its_images_are():
+    whole = grouped(4, 48)
+    part = grouped(4, 10, first=7)
+    pd.testing.assert_frame_equal(part, whole.iloc[7:17].reset_index(drop=True))
+
+
+def test_a_single_image_a_lens_is_its_own_group(realistic):
+    assert (realistic["lens_id"] == realistic["image_id"]).all()
+    first = grouped(4, 48).groupby("lens_id").first()
+    alone = realistic.set_index("image_id").loc[first.index]
+    np.testing.assert_array_equal(first["source_x"], alone["source_x"])
 
 
 # --- files ----------------------------------------------------------------------------------------

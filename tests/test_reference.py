@@ -41,7 +41,7 @@ def keys(section, path=""):
     for key, value in section.items():
         here = f"{path}.{key}".lstrip(".")
         if isinstance(value, dict) and path != "substructure" and not here.startswith("lens."):
-            if set(value) <= {"uniform", "log_uniform", "power_law"}:
+            if set(value) <= {"uniform", "log_uniform", "truncated_normal", "power_law"}:
                 yield here
             else:
                 yield from keys(value, here)

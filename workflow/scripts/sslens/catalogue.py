@@ -129,7 +129,7 @@ def draw_catalogue(
         [_draw_class(recipe, split, label, size, first) for label in CLASSES]
     ).sort_index()
     frame["image_id"] = [f"{dataset}-{split}-{i:07d}" for i in frame.index]
-    frame["lens_id"] = [f"{dataset}-{split}-{i:07d}" for i in frame.pop("lens_row")]
+    frame["lens_id"] = [f"{dataset}-{split}-{i:07d}" for i in frame.pop("lens_row").astype(int)]
     return frame.reset_index(drop=True)[list(COLUMNS)]
 
 

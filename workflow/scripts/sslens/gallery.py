@@ -16,7 +16,8 @@ COLUMNS = 6
 BINS = 12
 #: Catalogue column -> what an axis of it says. Lists of an image are drawn by their sums, below.
 AXES = {
-    "einstein_radius": "Einstein radius of the mass (arcsec)",
+    "einstein_radius": "Einstein radius (arcsec)",
+    "sie_einstein_radius": "Einstein radius of the smooth lens (arcsec)",
     "lens_x": "lens x (arcsec)",
     "lens_y": "lens y (arcsec)",
     "lens_e1": "lens ellipticity e1",

@@ -117,7 +117,7 @@ def _check_instrument(dataset, recipe):
     for key in NOISES[recipe["noise"]]:
         if instrument.get(key) is None:
             raise ValueError(
-                f"{dataset}: instrument.{key}: missing or null, but noise {recipe['noise']} needs it"
+                f"{dataset}: instrument.{key}: missing or null; noise {recipe['noise']} needs it"
             )
 
 

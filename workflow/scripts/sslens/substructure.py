@@ -61,7 +61,7 @@ def _poisson_cumulative(mean):
 
 
 def _vortex(settings, u):
-    """A vortex of an axion condensate: equal point masses, evenly on a line through the centre.
+    """A vortex of an axion condensate: equal point masses, evenly on a line around (x, y).
 
     The model is that of Alexander et al. 2020 (arXiv:1909.07346); the half-length, inverse to the
     axion's mass as a de Broglie wavelength is, that of DeepLenseSim.
@@ -77,8 +77,8 @@ def _vortex(settings, u):
     return Substructure(
         log10_axion_mass=log10_axion_mass,
         mass=np.repeat(each[:, None], points, axis=1),
-        x=along * np.cos(angle)[:, None],
-        y=along * np.sin(angle)[:, None],
+        x=quantile(settings["x"], u[:, 3])[:, None] + along * np.cos(angle)[:, None],
+        y=quantile(settings["y"], u[:, 4])[:, None] + along * np.sin(angle)[:, None],
     )
 
 
@@ -104,11 +104,11 @@ KINDS = {
         place=_point_masses,
     ),
     "vortex": Kind(
-        priors=("mass", "log10_axion_mass", "angle"),
+        priors=("mass", "log10_axion_mass", "angle", "x", "y"),
         counts=("points",),
         poisson=(),
         constants=("half_length", "reference_axion_mass"),
-        draws=lambda settings: 3,
+        draws=lambda settings: 5,
         place=_vortex,
     ),
 }
