@@ -53,7 +53,8 @@ def split_of(size, seed):
     labels = np.arange(size) % 3
     images = np.random.default_rng(seed).normal(size=(size, 16, 16, 1))
     images = (images * (1 + labels.reshape(-1, 1, 1, 1) / 4)).astype(np.float32)
-    return Split(np.array([f"{seed}-{k}" for k in range(size)]), images, labels)
+    ids = np.array([f"{seed}-{k}" for k in range(size)])
+    return Split(ids, images, labels, ids)
 
 
 TRAIN, VALIDATION = split_of(90, 0), split_of(45, 1)

@@ -23,6 +23,7 @@ OVERLAY = {
 }
 CONFIG = load(ROOT / "config", OVERLAY)
 IMAGES = np.random.default_rng(0).normal(size=(24, 16, 16, 1)).astype(np.float32)
+LENSES = np.array([f"lens {k % 2}-{k // 6}" for k in range(24)])  # three images each
 
 
 # --- collapse -------------------------------------------------------------------------------------
@@ -78,24 +79,50 @@ class Watcher:
         Watcher.progress.append(float(progress))
 
 
-@pytest.fixture
-def watched(tmp_path, monkeypatch):
+def watch(tmp_path, monkeypatch, **own):
     """A pretraining whose method is watched, step by step."""
     inputs = keras.Input((16, 16, 1))
     dense = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(inputs)))
     asked = []
     monkeypatch.setattr(pretraining, "build_encoder", lambda *given: asked.append(given) or dense)
     monkeypatch.setattr(pretraining, "load_method", {"byol": Watcher}.get)
-    told = pretraining_settings(CONFIG, "small-byol", "of this test")
+    told = pretraining_settings(CONFIG, "small-byol", "of this test") | own
     tf.config.run_functions_eagerly(True)
     try:
-        encoder, _ = pretrain(IMAGES, told, 5, Checkpoint(tmp_path, "x"))
+        encoder, _ = pretrain(IMAGES, LENSES, told, 5, Checkpoint(tmp_path, "x"))
     finally:
         tf.config.run_functions_eagerly(False)
     assert encoder is dense
     assert asked == [(told["encoder"], (16, 16, 1), 5)]
     assert Watcher.made_of == (dense, told["options"], 5)
     return Watcher.shown
+
+
+@pytest.fixture
+def watched(tmp_path, monkeypatch):
+    return watch(tmp_path, monkeypatch)
+
+
+def test_two_images_of_every_lens_and_a_lens_once_a_batch(tmp_path, monkeypatch):
+    shown = watch(tmp_path, monkeypatch, pairs="same_lens", views=[], steps=40)
+    assert len(shown) == 40
+    row_of = {image.tobytes(): row for row, image in enumerate(IMAGES)}
+    pairs = set()
+    for first, second in shown:
+        rows = [[row_of[image.tobytes()] for image in view] for view in (first, second)]
+        assert len(rows[0]) == 8  # all lenses there are
+        for one, other in zip(*rows, strict=True):
+            assert one != other
+            assert LENSES[one] == LENSES[other]
+            pairs.add((one, other))
+        assert len({LENSES[row] for row in rows[0]}) == 8
+    assert len(pairs) == 8 * 3 * 2, "every pair in either order"
+
+
+def test_lenses_with_fewer_images_are_left_out_and_single_images_refused():
+    assert pretraining.group_rows(np.array([*"ababcd"])).tolist() == [[0, 2], [1, 3]]
+    with pytest.raises(ValueError, match="every image is of a lens of its own"):
+        pretraining.group_rows(np.array([*"abc"]))
 
 
 def test_two_views_of_every_image_by_the_pretext(watched):
@@ -142,7 +169,7 @@ def run(tmp_path_factory):
             told = pretraining_settings(CONFIG, "small-contrastive", "of this test")
             fresh = build_encoder(told["encoder"], (16, 16, 1), seed)
             folder = tmp_path_factory.mktemp("pretraining")
-            encoder, history = pretrain(IMAGES, told, seed, Checkpoint(folder, "x"))
+            encoder, history = pretrain(IMAGES, LENSES, told, seed, Checkpoint(folder, "x"))
         return fresh, encoder, history
 
     return pretrain_small

@@ -30,7 +30,8 @@ def data() -> Split:
     recorded = np.stack(list(render_all(catalogue, recipe)))[..., None]
     facts = measure(recorded, settings.preprocessing_settings(CONFIG, "model_1"))
     labels = np.array([CLASSES.index(label) for label in catalogue["label"]])
-    return Split(catalogue["image_id"].to_numpy(), preprocess(recorded, facts), labels)
+    ids = catalogue["image_id"].to_numpy()
+    return Split(ids, preprocess(recorded, facts), labels, ids)
 
 
 def test_images_are_of_native_size_between_0_and_1(data):
@@ -47,7 +48,7 @@ def test_row_learns(arm, data, tmp_path):
     if (pretraining := CONFIG["arms"][arm].get("pretraining")) is not None:
         chosen = settings.pretraining_settings(CONFIG, pretraining, "model_1") | SHORT
         checkpoint = Checkpoint(tmp_path / "pretrain", "fingerprint")
-        encoder, history = pretrain(data.images, chosen, 1, checkpoint)
+        encoder, history = pretrain(data.images, data.lens_ids, chosen, 1, checkpoint)
         assert np.isfinite(history["loss"]).all() and (history["embedding_std"] > 0).all()
         weights = tmp_path / "encoder.weights.h5"
         encoder.save_weights(weights)

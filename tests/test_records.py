@@ -5,6 +5,7 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
@@ -29,12 +30,26 @@ def shard_name(shard):
     return f"{shard:05d}.tfrecord"
 
 
+def write(path, image_ids, labels, images):
+    """With a number an image besides, and two images a lens."""
+    rows = pd.DataFrame(
+        {
+            "image_id": image_ids,
+            "lens_id": [image_ids[k - k % 2] for k in range(len(image_ids))],
+            "label": labels,
+            "flux": [k / 3 if k else np.nan for k in range(len(image_ids))],
+            "masses": [np.ones(2) for _ in image_ids],  # no number: it stays in the catalogue
+        }
+    )
+    return write_shard(path, rows, images)
+
+
 def write_split(folder, split, sizes, content):
     paths = []
     for shard, size in enumerate(sizes):
         rows = slice(sum(sizes[:shard]), sum(sizes[: shard + 1]))
         path = folder / split / shard_name(shard)
-        assert write_shard(path, *(part[rows] for part in content)) == size
+        assert write(path, *(part[rows] for part in content)) == size
         paths.append(str(path))
     return paths
 
@@ -74,6 +89,7 @@ def test_round_trip_is_bit_for_bit_over_several_shards(data, content, small_batc
     image_ids, labels, images = content
     split = read_split(data / "manifest.json", "train")
     assert split.image_ids.tolist() == image_ids
+    assert split.lens_ids[7:11].tolist() == [image_ids[k] for k in (7, 7, 9, 9)]
     assert [CLASSES[label] for label in split.labels] == labels
     assert split.images.shape == (SIZE, SIDE, SIDE, 1)
     assert split.images.dtype == np.float32
@@ -90,7 +106,7 @@ def test_splits_do_not_mix(data):
 def test_other_dtypes_and_layouts_are_stored_as_float32(tmp_path):
     image = np.asfortranarray(np.arange(12, dtype=">f8").reshape(3, 4) / 7)
     path = tmp_path / "train" / shard_name(0)
-    write_shard(path, ["a", "b"], ["cdm", "axion"], iter([image, image[::-1]]))
+    write(path, ["a", "b"], ["cdm", "axion"], iter([image, image[::-1]]))
     write_json(tmp_path / "manifest.json", describe("x", [str(path)]))
     split = read_split(tmp_path / "manifest.json", "train")
     assert np.array_equal(split.images[0, ..., 0], image.astype(np.float32))
@@ -117,7 +133,7 @@ def test_the_manifest_is_enough_to_read_the_records_without_this_library(data, c
     """Only tf.data, and what the manifest's schema says."""
     manifest = json.loads((data / "manifest.json").read_text())
     schema = manifest["schema"]
-    types = {"bytes": tf.string, "int64": tf.int64}
+    types = {"bytes": tf.string, "int64": tf.int64, "float": tf.float32}
     features = {
         name: tf.io.FixedLenFeature(
             [part["length"]] if "length" in part else [], types[part["type"]]
@@ -135,12 +151,17 @@ def test_the_manifest_is_enough_to_read_the_records_without_this_library(data, c
     encoding = schema["image_id"]["encoding"]
     assert [row["image_id"].numpy().decode(encoding) for row in rows] == content[0]
     assert [names[int(row["label"])] for row in rows] == content[1]
+    lenses = [row["lens_id"].numpy().decode(schema["lens_id"]["encoding"]) for row in rows]
+    assert lenses[:4] == [content[0][k] for k in (0, 0, 2, 2)]
+    flux = [float(row["flux"]) for row in rows[:3]]
+    np.testing.assert_allclose(flux, [np.nan, 1 / 3, 2 / 3], rtol=1e-6)
+    assert "masses" not in schema
     assert all(row["shape"].numpy().tolist() == image["shape"] for row in rows)
 
 
 def test_the_same_images_make_the_same_file(tmp_path, content):
     for name in ("a", "b"):
-        write_shard(tmp_path / name, *content)
+        write(tmp_path / name, *content)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -163,6 +184,15 @@ def test_images_of_several_shapes_are_refused(tmp_path, content):
     paths += write_split(tmp_path, "test", [SIZE], draw(side=8))
     with pytest.raises(ValueError, match="model_9: images of several shapes"):
         describe("model_9", paths)
+
+
+def test_shards_with_other_numbers_are_refused(tmp_path, content):
+    paths = write_split(tmp_path, "train", [SIZE], content)
+    image_ids, labels, images = draw(size=4, split="test")
+    rows = pd.DataFrame({"image_id": image_ids, "lens_id": image_ids, "label": labels})
+    write_shard(tmp_path / "test" / shard_name(0), rows, images)
+    with pytest.raises(ValueError, match="model_9: records with other numbers"):
+        describe("model_9", [*paths, str(tmp_path / "test" / shard_name(0))])
 
 
 # --- half-way -------------------------------------------------------------------------------------
@@ -188,7 +218,7 @@ def test_a_failure_half_way_leaves_no_new_file(tmp_path, content, former):
     ]
     for parts, error in failures:
         with pytest.raises(error):
-            write_shard(path, *parts)
+            write(path, *parts)
         assert [p.read_bytes() for p in path.parent.iterdir()] == ([former] if former else [])
 
 
@@ -259,7 +289,7 @@ def test_a_flipped_bit_anywhere_is_told(data):
 def test_a_grown_shard_is_told(data, small_batches, shard, more):
     file = data / "train" / shard_name(shard)
     before = read_json(data / "manifest.json")["splits"]["train"]["shards"][shard]["images"]
-    write_shard(file, *draw(size=before + more, seed=2))
+    write(file, *draw(size=before + more, seed=2))
     message = assert_told(data, file)
     assert f"{before + more} images where the manifest says {before}" in message
 
@@ -269,7 +299,7 @@ def test_a_shard_of_another_shape_is_told(data, size, side):
     """Also where the number of pixels fits the manifest's shape."""
     file = data / "train" / shard_name(0)
     image_ids, labels, _ = draw(size=size)
-    write_shard(file, image_ids, labels, np.ones((size, side, side), np.float32))
+    write(file, image_ids, labels, np.ones((size, side, side), np.float32))
     assert "manifest" in assert_told(data, file)
 
 

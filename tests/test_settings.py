@@ -323,6 +323,15 @@ def test_what_the_run_does_not_use_need_not_be_a_recipe_that_works():
     check(config, SCHEMA)
 
 
+def test_pairs_of_one_lens_need_several_images_of_it():
+    config = config_with("pretrainings.byol-dihedral.pairs", "same_lens")
+    message = error_of(config)
+    assert message.startswith("pretrainings.byol-dihedral.pairs: same_lens, but model_1 has one")
+    for dataset in ("model_1", "model_2", "model_3"):
+        config["datasets"][dataset]["images_per_lens"] = 4
+    check(config, SCHEMA)
+
+
 def test_checking_changes_nothing():
     config = config_with()
     check(config, SCHEMA)

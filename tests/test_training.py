@@ -463,7 +463,8 @@ STEPS_PER_EPOCH = 3  # of 24 images in batches of 8
 def small_split(size, seed):
     rng = np.random.default_rng(seed)
     images = rng.normal(size=(size, 16, 16, 1)).astype(np.float32)
-    return Split(np.array([str(k) for k in range(size)]), images, np.arange(size) % 3)
+    ids = np.array([str(k) for k in range(size)])
+    return Split(ids, images, np.arange(size) % 3, ids)
 
 
 def train_small(what, checkpoint):
@@ -476,7 +477,7 @@ def train_small(what, checkpoint):
         history = fine_tune(model, train, validation, told["learning"], 24, 3, checkpoint)
     else:
         told = pretraining_settings(config, what, "of this test")
-        model, history = pretrain(train.images, told, 3, checkpoint)
+        model, history = pretrain(train.images, train.lens_ids, told, 3, checkpoint)
     return model.get_weights(), history
 
 

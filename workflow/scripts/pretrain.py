@@ -17,6 +17,6 @@ inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
 told = [params.settings, params.code, params.cpu_threads, seed]
 checkpoint = Checkpoint(params.checkpoint, fingerprint(told, inputs))
 train = load_split(*inputs, "train")
-encoder, history = pretrain(train.images, params.settings, seed, checkpoint)
+encoder, history = pretrain(train.images, train.lens_ids, params.settings, seed, checkpoint)
 save_trained(encoder, snakemake.output.encoder, history, snakemake.output.history)
 checkpoint.remove()

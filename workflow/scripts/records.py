@@ -13,5 +13,5 @@ from sslens.simulation import render_all
 
 rows = read_catalogue(snakemake.input.catalogue)
 images = render_all(rows, snakemake.params.recipe)
-count = write_shard(snakemake.output.shard, rows["image_id"], rows["label"], images)
+count = write_shard(snakemake.output.shard, rows, images)
 runtime.log.info("%d images", count)

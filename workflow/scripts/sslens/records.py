@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
 from sslens.classes import CLASSES
@@ -16,25 +17,21 @@ FRAME = 16  # bytes of a record's length and CRCs
 
 
 class Split(NamedTuple):
-    """A split of a data set in memory: ids (n,), images (n, height, width, 1), labels (n,)."""
+    """A split of a data set in memory, row by row: images are (n, height, width, 1)."""
 
     image_ids: np.ndarray
     images: np.ndarray
     labels: np.ndarray
+    lens_ids: np.ndarray  # images of one lens have the same
 
 
-def write_shard(
-    path: str | Path,
-    image_ids: Iterable[str],
-    labels: Iterable[str],
-    images: Iterable[np.ndarray],
-) -> int:
-    """Write a TFRecord of examples with `image_id`, `label` and `image`, atomically.
+def write_shard(path: str | Path, rows: pd.DataFrame, images: Iterable[np.ndarray]) -> int:
+    """Write a TFRecord of examples, atomically.
 
     Args:
         path: of the shard.
-        image_ids: one an image.
-        labels: class names; stored as their index in `CLASSES`.
+        rows: of a catalogue, one an image: `image_id`, `lens_id`, `label` (a class name; stored as
+            its index in `CLASSES`), and columns of floats, which are stored under their names.
         images: (height, width) each; stored as little-endian float32 bytes.
 
     Returns:
@@ -42,8 +39,9 @@ def write_shard(
     """
     count = 0
     with atomic_path(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
-        for image_id, label, image in zip(image_ids, labels, images, strict=True):
-            writer.write(_example(image_id, CLASSES.index(label), image).SerializeToString())
+        numbers = list(rows.select_dtypes("float"))
+        for row, image in zip(rows.to_dict("records"), images, strict=True):
+            writer.write(_example(row, numbers, image).SerializeToString())
             count += 1
     return count
 
@@ -60,7 +58,7 @@ def describe(dataset: str, paths: list[str]) -> dict:
         class, and the name, number of images and SHA-256 of every shard.
 
     Raises:
-        ValueError: if a shard is damaged, or images are not all of one shape.
+        ValueError: if a shard is damaged, or images or examples are not all of one shape.
     """
     splits: dict[str, list[Path]] = {}
     for path in map(Path, paths):
@@ -69,6 +67,9 @@ def describe(dataset: str, paths: list[str]) -> dict:
     shapes = {shape for shards in facts.values() for shard in shards for shape in shard.shapes}
     if len(shapes) != 1:
         raise ValueError(f"{dataset}: images of several shapes, {sorted(shapes)}")
+    numbers = {shard.numbers for shards in facts.values() for shard in shards if shard.labels}
+    if len(numbers) != 1:
+        raise ValueError(f"{dataset}: records with other numbers than others, {sorted(numbers)}")
     return {
         "dataset": dataset,
         "classes": {name: index for index, name in enumerate(CLASSES)},
@@ -76,7 +77,9 @@ def describe(dataset: str, paths: list[str]) -> dict:
             "image": {"type": "bytes", "dtype": "<f4", "shape": list(shapes.pop())},
             "image_id": {"type": "bytes", "encoding": "utf-8"},
             "label": {"type": "int64"},
+            "lens_id": {"type": "bytes", "encoding": "utf-8"},
             "shape": {"type": "int64", "length": 3},
+            **{name: {"type": "float"} for name in numbers.pop()},
         },
         "splits": {split: _describe_split(shards) for split, shards in facts.items()},
     }
@@ -93,6 +96,7 @@ def read_split(manifest_path: str | Path, split: str) -> Split:
     facts = manifest["splits"][split]
     images = np.empty((facts["images"], *shape), np.float32)
     image_ids: list[str] = []
+    lens_ids: list[str] = []
     labels: list[int] = []
     for shard in facts["shards"]:
         path = Path(manifest_path).parent / split / shard["file"]
@@ -102,14 +106,15 @@ def read_split(manifest_path: str | Path, split: str) -> Split:
             # a shard that grew since is told below, by its count
             room = images[len(labels) :][: len(pixels)]
             room[:] = pixels[: len(room)]
-            image_ids.extend(image_id.decode() for image_id in batch["image_id"].numpy())
+            image_ids.extend(name.decode() for name in batch["image_id"].numpy())
+            lens_ids.extend(name.decode() for name in batch["lens_id"].numpy())
             labels.extend(batch["label"].numpy().tolist())
         if len(labels) - start != shard["images"]:
             raise ValueError(
                 f"{path}: {len(labels) - start} images where the manifest says {shard['images']}; "
                 "delete the file and run again"
             )
-    return Split(np.array(image_ids), images, np.array(labels))
+    return Split(np.array(image_ids), images, np.array(labels), np.array(lens_ids))
 
 
 def load_split(manifest_path: str | Path, preprocessing_path: str | Path, split: str) -> Split:
@@ -125,6 +130,7 @@ class _Shard(NamedTuple):
     sha256: str
     labels: list[int]
     shapes: set[tuple[int, ...]]
+    numbers: tuple[str, ...]  # names of the floats beside the image
 
 
 def _describe_shard(path: Path) -> _Shard:
@@ -133,7 +139,15 @@ def _describe_shard(path: Path) -> _Shard:
     for batch in _read_shard(path):
         labels.extend(batch["label"].numpy().tolist())
         shapes.update(map(tuple, batch["shape"].numpy().tolist()))
-    return _Shard(path.name, sha256_of(path), labels, shapes)
+    return _Shard(path.name, sha256_of(path), labels, shapes, _numbers(path))
+
+
+def _numbers(path: Path) -> tuple[str, ...]:
+    """Names of the floats in a shard's first example."""
+    for serialized in tf.data.TFRecordDataset(str(path)).take(1):
+        features = tf.train.Example.FromString(serialized.numpy()).features.feature
+        return tuple(sorted(name for name in features if features[name].HasField("float_list")))
+    return ()
 
 
 def _describe_split(shards: list[_Shard]) -> dict:
@@ -149,14 +163,17 @@ def _describe_split(shards: list[_Shard]) -> dict:
     }
 
 
-def _example(image_id: str, label: int, image: np.ndarray) -> tf.train.Example:
+def _example(row: dict, numbers: list[str], image: np.ndarray) -> tf.train.Example:
     pixels = np.ascontiguousarray(image, dtype="<f4")
     shape = [*pixels.shape, 1]
     feature = {
         "image": _bytes_feature(pixels.tobytes()),
-        "image_id": _bytes_feature(image_id.encode()),
-        "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
-        "shape": tf.train.Feature(int64_list=tf.train.Int64List(value=shape)),
+        "image_id": _bytes_feature(row["image_id"].encode()),
+        "lens_id": _bytes_feature(row["lens_id"].encode()),
+        "label": _integers_feature([CLASSES.index(row["label"])]),
+        "shape": _integers_feature(shape),
+    } | {
+        name: tf.train.Feature(float_list=tf.train.FloatList(value=[row[name]])) for name in numbers
     }
     return tf.train.Example(features=tf.train.Features(feature=feature))
 
@@ -165,11 +182,16 @@ def _bytes_feature(value: bytes) -> tf.train.Feature:
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
 
 
+def _integers_feature(value: list[int]) -> tf.train.Feature:
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=value))
+
+
 def _read_shard(path: Path) -> Iterator[dict[str, tf.Tensor]]:
     """Yield batches of parsed examples; a damaged file is a ValueError."""
     features = {
         "image": tf.io.FixedLenFeature([], tf.string),
         "image_id": tf.io.FixedLenFeature([], tf.string),
+        "lens_id": tf.io.FixedLenFeature([], tf.string),
         "label": tf.io.FixedLenFeature([], tf.int64),
         "shape": tf.io.FixedLenFeature([3], tf.int64),
     }

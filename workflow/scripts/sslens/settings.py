@@ -63,6 +63,8 @@ def check(config: Mapping, schema: Mapping) -> None:
         _check_pretraining(config, name)
     for dataset in _datasets_used(config):
         _check_dataset(config, dataset)
+    for name in config["run"]["arms"]:
+        _check_pairs(config, config["arms"][name])
     _check_fractions(config)
     _check_titles(config)
 
@@ -98,6 +100,18 @@ def _check_pretraining(config: Mapping, name: str) -> None:
         _check_known(entry["method"], method_names(), f"{where}.method", "method")
         _check_known(entry["pretext"], config["pretexts"], f"{where}.pretext", "pretext")
         _check_schema(entry.get("options", {}), _method_schema(entry), f"{where}.options")
+
+
+def _check_pairs(config: Mapping, arm: Mapping) -> None:
+    """Pairs of one lens are taken from data sets that have several images of a lens."""
+    for dataset in config["run"]["datasets"] if arm.get("pretraining") else []:
+        source = pretrained_on(arm, dataset)
+        entry = _pretraining(config, arm["pretraining"], source)
+        if entry["pairs"] == "same_lens" and config["datasets"][source]["images_per_lens"] == 1:
+            raise ConfigurationError(
+                f"pretrainings.{arm['pretraining']}.pairs: same_lens, but {source} has one image a "
+                f"lens; set datasets.{source}.images_per_lens"
+            )
 
 
 def _check_dataset(config: Mapping, dataset: str) -> None:
