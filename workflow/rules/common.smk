@@ -3,6 +3,7 @@
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import yaml
 
@@ -81,6 +82,19 @@ def memory_mb(*splits):
     return estimate
 
 
+def records_of_run(*splits):
+    """Records of these splits of all data sets of the run."""
+    datasets = config["run"]["datasets"]
+    wildcards = [SimpleNamespace(dataset=dataset) for dataset in datasets]
+    return [file for each in wildcards for file in shards_of(*splits)(each)]
+
+
+def largest_memory_mb(*splits):
+    """Memory of a job that holds these splits of one data set of the run after the other."""
+    datasets = config["run"]["datasets"]
+    return max(memory_mb(*splits)(SimpleNamespace(dataset=dataset)) for dataset in datasets)
+
+
 def recipe_of(wildcards):
     """What a data set's images follow from; its title heads columns alone."""
     recipe = config["datasets"][wildcards.dataset]
@@ -155,6 +169,7 @@ def comparison_files():
     return [
         "results/comparison/auc_table.md",
         "results/comparison/auc_table.csv",
+        "results/comparison/shortcuts.md",
         *(["results/comparison/probe_table.md"] if probes else []),
         *expand(
             "results/comparison/{figure}_{dataset}.png",

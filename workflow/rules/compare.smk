@@ -105,6 +105,32 @@ rule training_curves:
         "../scripts/training_curves.py"
 
 
+rule shortcuts:
+    input:
+        manifests=expand(f"{DATA}/manifest.json", dataset=config["run"]["datasets"]),
+        shards=records_of_run("train", "test"),
+    output:
+        table=report("results/comparison/shortcuts.md", category="Data"),
+        csv="results/comparison/shortcuts.csv",
+    log:
+        "logs/shortcuts.log",
+    benchmark:
+        "logs/benchmarks/shortcuts.tsv"
+    conda:
+        "../../envs/tensorflow-cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=largest_memory_mb("train", "test"),
+        runtime=60,
+    params:
+        datasets=settings.dataset_titles(config),
+        code=script_digest("shortcuts"),
+    message:
+        "Looking for shortcuts in the data"
+    script:
+        "../scripts/shortcuts.py"
+
+
 rule gallery:
     input:
         manifest=f"{DATA}/manifest.json",

@@ -1,0 +1,23 @@
+"""Rule shortcuts: what the classes of every data set can be told by without learning."""
+
+from sslens import runtime
+
+runtime.start(snakemake.log[0], "shortcuts", 1)
+runtime.start_tensorflow(1, gpu=False)
+
+import pandas as pd
+
+from sslens.comparison import csv_text
+from sslens.files import write_text
+from sslens.records import read_split
+from sslens.shortcuts import audit, markdown
+
+audits = {}
+for name, manifest in zip(snakemake.params.datasets, snakemake.input.manifests, strict=True):
+    train, test = (read_split(manifest, split) for split in ("train", "test"))
+    audits[name] = audit(train.images, train.labels, test.images, test.labels)
+table = markdown({snakemake.params.datasets[name]: frame for name, frame in audits.items()})
+frame = pd.concat(audits, names=["dataset"]).reset_index("dataset")
+write_text(snakemake.output.csv, csv_text(frame))
+write_text(snakemake.output.table, table)
+runtime.log.info("\n%s", table)
