@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -50,6 +52,19 @@ def test_the_method_and_the_data_set_run(extended, tmp_path):
     loss = pd.read_csv(tmp_path / history)["loss"]
     assert loss.iloc[-1] < loss.iloc[0]
     assert (tmp_path / shard).stat().st_size > 15 * 4 * 48 * 48
+
+
+def test_the_records_are_read_as_it_says(finished):
+    (code,) = re.findall(r"<!-- run in a finished run: -->\n```python\n(.*?)```", README, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=finished, capture_output=True, text=True, check=True
+    )
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert len(lines) == 15
+    assert [int(label) for _, label, _, _ in lines[:3]] == [0, 1, 2]
+    axion, cdm = (float(line[3]) for line in lines[:2])
+    assert -24 <= axion <= -22
+    assert cdm != cdm, "an image without an axion has no axion mass"
 
 
 def test_every_file_it_names_is_there():

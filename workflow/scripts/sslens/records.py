@@ -1,5 +1,6 @@
 """TFRecords in and out, and the manifest that describes them."""
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -110,9 +111,8 @@ def read_split(manifest_path: str | Path, split: str) -> Split:
             lens_ids.extend(name.decode() for name in batch["lens_id"].numpy())
             labels.extend(batch["label"].numpy().tolist())
         if len(labels) - start != shard["images"]:
-            raise ValueError(
-                f"{path}: {len(labels) - start} images where the manifest says {shard['images']}; "
-                "delete the file and run again"
+            raise _damaged(
+                path, f"{len(labels) - start} images where the manifest says {shard['images']}"
             )
     return Split(np.array(image_ids), images, np.array(labels), np.array(lens_ids))
 
@@ -203,11 +203,9 @@ def _read_shard(path: Path) -> Iterator[dict[str, tf.Tensor]]:
             yield tf.io.parse_example(serialized, features)
     except tf.errors.OpError as error:
         message = " ".join(error.message.split())
-        raise ValueError(
-            f"{path}: missing or damaged record; delete the file and run again ({message})"
-        ) from None
+        raise _damaged(path, f"missing or damaged record ({message})") from None
     if size != path.stat().st_size:  # TensorFlow takes a frame cut short for the end of the file
-        raise ValueError(f"{path}: truncated record; delete the file and run again")
+        raise _damaged(path, "truncated record")
 
 
 def _decode(raw: tf.Tensor, shape: list[int], path: Path) -> np.ndarray:
@@ -215,6 +213,14 @@ def _decode(raw: tf.Tensor, shape: list[int], path: Path) -> np.ndarray:
         pixels = tf.io.decode_raw(raw, tf.float32, little_endian=True)
         return tf.reshape(pixels, [len(raw), *shape]).numpy()
     except tf.errors.InvalidArgumentError:
-        raise ValueError(
-            f"{path}: images are not of the manifest's shape {shape}; delete it and run again"
-        ) from None
+        raise _damaged(path, f"images are not of the manifest's shape {shape}") from None
+
+
+def _damaged(path: Path, what: str) -> ValueError:
+    """The error of a shard that cannot be used; it is set aside, so that the next run makes it."""
+    aside = path.with_name(f"{path.name}.damaged")
+    try:
+        os.replace(path, aside)
+    except OSError:  # it is not there, or this folder is not ours to change
+        return ValueError(f"{path}: {what}; delete the file, if it is there, and run again")
+    return ValueError(f"{path}: {what}; it is {aside.name} now, and the next run makes it anew")
