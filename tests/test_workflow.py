@@ -135,8 +135,9 @@ def test_a_wrong_configuration_is_one_line_and_exit_1(tmp_path, in_terminal):
     done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 1
     lines = [line for line in (done.stdout + done.stderr).splitlines() if "profile" not in line]
-    guess = "did you mean 'model_3'? known are model_1, model_2, model_3"
-    assert lines == [f"configuration: run.datasets: unknown data set 'model_4'; {guess}"]
+    assert len(lines) == 1
+    guess = "did you mean 'model_3'? known are model_1, model_2, model_3, realistic_1"
+    assert lines[0].startswith(f"configuration: run.datasets: unknown data set 'model_4'; {guess}")
     assert not (tmp_path / "results").exists()
 
 
