@@ -17,8 +17,10 @@ def test_the_measures_by_hand():
     np.testing.assert_allclose(found["central_flux"], np.array([4, 0, 1]) / within)
     np.testing.assert_allclose(found["total_flux"], [4, 4, -2])
     np.testing.assert_allclose(found["ring_radius"], np.array([0.5, 15.5, 0.5]) * 2**0.5, rtol=1e-6)
-    apart = np.sqrt(4 + 8)
-    np.testing.assert_allclose(found["nearest_no_sub"], [apart, apart, np.sqrt(3 + 9)], rtol=1e-6)
+    # over their light: four quarters, two halves, and 1 and -3
+    apart = np.sqrt(4 / 16 + 2 / 4)
+    third = np.sqrt((1 - 1 / 4) ** 2 + 3 / 16 + 9)
+    np.testing.assert_allclose(found["nearest_no_sub"], [apart, apart, third], rtol=1e-6)
     assert set(found) == set(MEASURES)
 
 

@@ -58,7 +58,8 @@ def measure(images: np.ndarray, no_sub: np.ndarray) -> dict[str, np.ndarray]:
     Returns:
         For every name of `MEASURES` an array (n,): mean flux within 1/16 of the side around the
         centre; sum of all pixels; mean distance from the centre, in pixels, weighted with the flux
-        above zero; Euclidean distance to the nearest other image of `no_sub`.
+        above zero; Euclidean distance to the nearest other image of `no_sub`, each over its total
+        flux, so that exposure times don't hide what the shapes tell.
     """
     side = images.shape[1]
     y, x = np.indices((side, side)) - (side - 1) / 2
@@ -66,8 +67,8 @@ def measure(images: np.ndarray, no_sub: np.ndarray) -> dict[str, np.ndarray]:
     pixels = images[..., 0]
     light = pixels.clip(min=0)
     total = light.sum(axis=(1, 2))
-    search = NearestNeighbors(n_neighbors=min(2, len(no_sub))).fit(no_sub.reshape(len(no_sub), -1))
-    nearest, _ = search.kneighbors(images.reshape(len(images), -1))
+    search = NearestNeighbors(n_neighbors=min(2, len(no_sub))).fit(_shapes(no_sub))
+    nearest, _ = search.kneighbors(_shapes(images))
     # an image that is among them is not its own neighbour
     nearest_other = np.where(nearest[:, 0] > 0, nearest[:, 0], nearest[:, -1])
     return {
@@ -76,6 +77,13 @@ def measure(images: np.ndarray, no_sub: np.ndarray) -> dict[str, np.ndarray]:
         "ring_radius": (light * distance).sum(axis=(1, 2)) / np.where(total > 0, total, 1),
         "nearest_no_sub": nearest_other,
     }
+
+
+def _shapes(images: np.ndarray) -> np.ndarray:
+    """Images (n, height, width, 1) over their light above zero, flat: (n, height * width)."""
+    flat = images.reshape(len(images), -1)
+    total = flat.clip(min=0).sum(axis=1, keepdims=True)
+    return flat / np.where(total > 0, total, 1)
 
 
 def markdown(audits: Mapping[str, pd.DataFrame]) -> str:
