@@ -183,6 +183,31 @@ def test_values_of_models_2_and_3(images, name, peak, least):
     assert least[0] < minima.min() < minima.max() < least[1]
 
 
+@pytest.mark.parametrize("label", CLASSES)
+@pytest.mark.parametrize(
+    ("name", "einstein_radius", "unlensed"),
+    [
+        ("model_1", 1.2815, None),
+        # 0.634 of the deflection: of a point mass that is this Einstein radius
+        ("model_2", 0.8125, 2 * 10 ** (0.4 * (24.0 - 20.0))),
+        ("model_3", 0.8125, 2 * 10 ** (0.4 * (25.96 - 20.0))),
+    ],
+)
+def test_rings_and_fluxes_of_every_class(images, name, label, einstein_radius, unlensed):
+    """The published sets by class: where the light is, how bright it is, and how dark the rest."""
+    chosen = images[name][CLASSES.index(label) :: len(CLASSES)]
+    scale = RECIPES[name]["instrument"]["pixel_scale"]
+    y, x = (np.indices(chosen.shape[1:]) - (chosen.shape[1] - 1) / 2) * scale
+    rings = np.arange(0.05, 2.5, 0.1)
+    profile = [chosen[:, np.abs(np.hypot(x, y) - ring) < 0.05].mean() for ring in rings]
+    assert rings[np.argmax(profile)] == pytest.approx(einstein_radius, abs=0.15)
+    # most of the field is dark
+    assert np.median(chosen) < 0.02 * np.median(chosen.max(axis=(1, 2)))
+    if unlensed is not None:
+        magnification = chosen.sum(axis=(1, 2)) / unlensed
+        assert 3 < magnification.min() < magnification.max() < 12
+
+
 @pytest.mark.parametrize("changed", [{"image_scale": 1.0}, {"deflection_scale": 1.0}])
 def test_doubling_and_deflection_scale_are_needed_for_the_published_values(changed):
     one = row("model_3", "no_sub")
