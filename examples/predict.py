@@ -29,6 +29,8 @@ def read_image(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
     image = np.squeeze(image)
     if image.shape != shape[:2]:
         sys.exit(f"{path}: an image of {np.shape(image)}, where the classifier takes {shape[:2]}")
+    if bad := np.count_nonzero(~np.isfinite(image)):
+        sys.exit(f"{path}: {bad} pixels are not finite")
     return image.astype(np.float32)[..., None]
 
 

@@ -103,6 +103,12 @@ def test_the_example_tells_of_images_it_cannot_take(folder):
     done = example(folder)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 2
+    holed = recorded(1)
+    holed[0, 3, 4] = np.nan
+    np.save(folder / "mine" / "b.npy", holed)
+    done = example(folder)
+    assert done.returncode == 1
+    assert "b.npy: 1 pixels are not finite" in done.stderr
     np.save(folder / "mine" / "b.npy", recorded(1, pixels=36))
     done = example(folder)
     assert done.returncode == 1

@@ -158,3 +158,13 @@ def test_an_unknown_format_writes_nothing(arms, tmp_path):
     with pytest.raises(ValueError, match="xyz"):
         save_figure(roc_figure(arms, ""), [tmp_path / "roc.xyz"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_row_looks_the_same_in_every_figure():
+    one = pd.DataFrame({"epoch": [1, 2], "loss": [2.0, 1.0]})
+    rows = ["Baseline", "Contrastive", "BYOL"]
+    all_rows = history_figure(dict.fromkeys(rows, one), "T", rows)
+    some = history_figure({"BYOL": one}, "T", rows)
+    colours = {line.get_label(): line.get_color() for line in all_rows.axes[0].lines}
+    (line,) = some.axes[0].lines
+    assert line.get_color() == colours["BYOL"] != colours["Baseline"]

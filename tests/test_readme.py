@@ -29,6 +29,7 @@ def extended(repository, tmp_path_factory):
 
 def test_the_examples_are_found():
     assert [name for _, name, _ in BLOCK.findall(README)] == [
+        "small.yaml",
         "mine.yaml",
         "workflow/scripts/sslens/methods/simsiam.py",
         "workflow/scripts/sslens/methods/simsiam.schema.yaml",

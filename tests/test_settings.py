@@ -137,7 +137,7 @@ def test_the_schema_knows_every_key_that_ships():
     ("path", "value", "expected"),
     [
         # unknown keys, with the nearest
-        ("finetunning", {}, ["configuration: unknown key 'finetunning'", "mean 'finetuning'?"]),
+        ("finetunning", {}, ["top level: unknown key 'finetunning'", "mean 'finetuning'?"]),
         ("run.seed", [1], ["run: unknown key 'seed'", "mean 'seeds'?", "label_fractions"]),
         ("splits.train.image", 3, ["splits.train: unknown key 'image'", "mean 'images'?"]),
         ("preprocessing.strech", "asinh", ["preprocessing: unknown key 'strech'", "'stretch'?"]),
@@ -177,7 +177,11 @@ def test_the_schema_knows_every_key_that_ships():
         ("run.label_fractions", [1.1], ["run.label_fractions.0: 1.1 is greater than"]),
         ("encoder.width", "16", ["encoder.width: '16' is not of type 'integer'"]),
         ("encoder.name", "resnet34", ["encoder.name: 'resnet34' is not one of", "'resnet18'"]),
-        ("finetuning.optimizer.learning_rate", "2e-3", ["finetuning.optimizer.learning_rate: "]),
+        (
+            "finetuning.optimizer.learning_rate",
+            "2e-3",
+            ["finetuning.optimizer.learning_rate: '2e-3'", "(write 1.0e-3: YAML takes"],
+        ),
         ("preprocessing.stretch", "log", ["preprocessing.stretch: 'log' is not one of"]),
         ("pretexts.rotation", {"rotation": {}}, ["pretexts.rotation: ", "not of type 'array'"]),
         ("pretexts.rotation", ["rotation"], ["pretexts.rotation.0: ", "not of type 'object'"]),
@@ -304,7 +308,7 @@ def test_an_error_is_one_line_that_names_the_key(path, value, expected):
 def test_a_missing_section_is_told():
     config = config_with()
     del config["splits"]
-    assert error_of(config).startswith("configuration: 'splits' is a required property")
+    assert error_of(config).startswith("top level: 'splits' is a required property")
 
 
 def test_a_name_that_is_no_file_name_is_refused():

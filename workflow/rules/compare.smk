@@ -97,6 +97,7 @@ rule training_curves:
         runtime=10,
     params:
         titles=lambda w: list((ROWS if w.stage == "finetuning" else PRETRAINED_ROWS).values()),
+        rows=list(ROWS.values()),
         title=lambda w: f"{settings.dataset_titles(config)[w.dataset]}: {w.stage}",
         code=script_digest("training_curves"),
     message:

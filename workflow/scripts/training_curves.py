@@ -10,4 +10,5 @@ from sslens.figures import history_figure, save_figure
 
 paths = zip(snakemake.params.titles, snakemake.input.histories, strict=True)
 histories = {title: pd.read_csv(path) for title, path in paths}
-save_figure(history_figure(histories, snakemake.params.title), snakemake.output)
+params = snakemake.params
+save_figure(history_figure(histories, params.title, params.rows), snakemake.output)

@@ -149,13 +149,16 @@ HISTORY_PANELS = (
 _HOLLOW = {"linewidth": 0.7, "marker": "o", "markersize": 4, "markerfacecolor": "white"}
 
 
-def history_figure(history: Mapping[str, pd.DataFrame], title: str) -> Figure:
+def history_figure(
+    history: Mapping[str, pd.DataFrame], title: str, rows: Sequence[str] = ()
+) -> Figure:
     """Training curves of one or more runs over epochs, a small panel a quantity.
 
     `history` maps a run's title to its history (columns `epoch`, `loss`, `learning_rate`, ...; see
     `HISTORY_PANELS`). A quantity that no run recorded gets no panel. An embedding whose standard
     deviation falls far below the hollow 1/sqrt(d), what d dimensions of vectors spread uniformly
-    over the unit sphere have (Chen & He 2021, SimSiam), has collapsed.
+    over the unit sphere have (Chen & He 2021, SimSiam), has collapsed. `rows` are the titles of all
+    rows of the table, so that a row looks the same in every figure.
 
     Raises ValueError where there is no history, or one lacks `epoch` or `loss`.
     """
@@ -171,8 +174,11 @@ def history_figure(history: Mapping[str, pd.DataFrame], title: str) -> Figure:
     FigureCanvasAgg(figure)
     figure.suptitle(title)
     panels = figure.subplots(1, len(shown), squeeze=False)[0]
+    names = list(rows or history)
+    looks = dict(zip(names, line_looks(len(names)), strict=True))
     for panel, (heading, column, partner, from_zero) in zip(panels, shown, strict=True):
-        for (name, frame), look in zip(history.items(), line_looks(len(history)), strict=True):
+        for name, frame in history.items():
+            look = looks[name]
             if partner and _recorded(frame, partner):
                 panel.plot(frame["epoch"], frame[partner], **look, **_HOLLOW)
             # Every run has its line in every panel, if an empty one: one legend serves them all.

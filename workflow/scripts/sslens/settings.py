@@ -1,6 +1,7 @@
 """The configuration: defaults, checks, and what a job is told of it. Free of TensorFlow."""
 
 import difflib
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from functools import cache
@@ -133,8 +134,9 @@ def _check_fits(config: Mapping, dataset: str) -> None:
     kept = told["crop"] or pixels
     if kept > pixels or kept % told["bin"]:
         raise ConfigurationError(
-            f"preprocessing: {dataset} has {pixels} x {pixels} pixels, which crop {told['crop']} "
-            f"and bin {told['bin']} do not fit: crop at most {pixels}, to a multiple of bin"
+            f"preprocessing: {dataset} has {pixels} x {pixels} pixels, which crop "
+            f"{told['crop'] or 'null'} and bin {told['bin']} do not fit: crop at most {pixels}, to "
+            "a multiple of bin"
         )
 
 
@@ -183,13 +185,22 @@ def _check_schema(content: Any, schema: Mapping, where: str) -> None:
     error = jsonschema.exceptions.best_match(_Validator(schema).iter_errors(content))
     if error is None:
         return
-    path = ".".join([*filter(None, [where]), *map(str, error.absolute_path)]) or "configuration"
+    path = ".".join([*filter(None, [where]), *map(str, error.absolute_path)]) or "top level"
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
         unknown = next(key for key in error.instance if key not in known)
         _check_known(unknown, known, path, "key")
     hint = error.schema.get("description")
+    if error.validator == "type" and _reads_as_number(error.instance):
+        hint = "write 1.0e-3: YAML takes 1e-3 for a text"
     raise ConfigurationError(f"{path}: {error.message}" + (f" ({hint})" if hint else ""))
+
+
+def _reads_as_number(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and math.isfinite(float(value))
+    except ValueError:
+        return False
 
 
 # JSON schema takes 1500.0 for an integer, and 1.0 for a seed; in a file name they are none
