@@ -81,6 +81,7 @@ def test_a_process_that_took_over_the_number_is_not_the_job(folder):
 def test_what_was_interrupted_was_stopped_and_did_not_fail(tmp_path):
     job(tmp_path, "pretrain/a", "raise KeyboardInterrupt").wait()
     assert [job.state for job in read_jobs(tmp_path)] == ["stopped"]
+    assert "Traceback" not in report(tmp_path)
 
 
 def test_the_report_shows_progress_and_the_end_of_a_failed_log(folder):
@@ -90,6 +91,7 @@ def test_the_report_shows_progress_and_the_end_of_a_failed_log(folder):
     (own / "2026-01-02T1.snakemake.log").write_text(
         "3 of 999 steps (0.3%) done\nfinished\n4 of 999 steps (0.4%) done\n"
     )
+    (own / "2026-01-03T1.snakemake.log").write_text("a dry run\n")
     lines = report(folder, tail=3).splitlines()
     assert lines[0].endswith("1 finished, 1 running, 1 failed, 1 stopped; 4 of 999 steps (0.4%)")
     assert lines[1].startswith("running  pretrain/model_2/c since ")

@@ -98,10 +98,12 @@ def _summary(folder: Path, jobs: list[Job]) -> Iterator[str]:
 
 
 def _steps(folder: Path) -> str:
-    """Snakemake's own count, of the newest of its runs in this folder."""
-    logs = sorted((folder / ".snakemake" / "log").glob("*.snakemake.log"))
-    found = STEPS.findall(logs[-1].read_text(encoding="utf-8", errors="replace")) if logs else []
-    return found[-1] if found else ""
+    """Snakemake's own count, of the newest of its runs in this folder that did something."""
+    logs = sorted((folder / ".snakemake" / "log").glob("*.snakemake.log"), reverse=True)
+    for log in logs:
+        if found := STEPS.findall(log.read_text(encoding="utf-8", errors="replace")):
+            return found[-1]
+    return ""
 
 
 def _running(jobs: list[Job]) -> Iterator[str]:
@@ -114,6 +116,8 @@ def _broken(jobs: list[Job], tail: int) -> Iterator[str]:
     for job in jobs:
         if job.state in ("failed", "stopped"):
             yield f"{job.state:<8} {job.name} began {job.began}: {job.message}"
+            if INTERRUPTED in job.message:  # somebody's wish: its traceback tells nothing
+                continue
             lines = job.log.read_text(encoding="utf-8", errors="replace").splitlines()
             yield from (f"    {line}" for line in lines[-tail:])
             yield f"    (whole log: {job.log})"
