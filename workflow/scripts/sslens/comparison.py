@@ -133,7 +133,7 @@ def markdown_table(
         "precision. Two decimals as published, so 0.997 prints 1.00: full precision is in "
         "auc_table.csv."
     )
-    return f"{_markdown(['Method', *datasets.values()], rows)}\n{caption}\n"
+    return f"{pipe_table(['Method', *datasets.values()], rows)}\n{caption}\n"
 
 
 def markdown_tables(
@@ -182,7 +182,7 @@ def _fraction(frame: pd.DataFrame) -> str:
     return f", {fractions[0]:.3g} of the labels" if len(fractions) and fractions[0] != 1 else ""
 
 
-def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A pipe table padded so that it also reads as plain text; the first column is the row's."""
     table = [[text.replace("|", r"\|") for text in row] for row in (header, *rows)]
     widths = [max(3, *(len(row[i]) for row in table)) for i in range(len(header))]
@@ -272,7 +272,7 @@ def probe_markdown(
         f'{_fraction(table)}. "no gain": the pretrained encoder does not beat the random one. '
         "Without an interval, so a small difference may be chance."
     )
-    return f"{_markdown(['Linear probe', *datasets.values()], rows)}\n{caption}\n"
+    return f"{pipe_table(['Linear probe', *datasets.values()], rows)}\n{caption}\n"
 
 
 def probe_markdowns(

@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from sslens.classes import CLASSES
+from sslens.comparison import pipe_table
 
 #: Measure -> what the table calls it.
 MEASURES = {
@@ -88,16 +89,14 @@ def _shapes(images: np.ndarray) -> np.ndarray:
 
 def markdown(audits: Mapping[str, pd.DataFrame]) -> str:
     """The audits of several data sets, by their titles, as one markdown table."""
-    lines = [f"| Without learning | {' | '.join(audits)} |", "|---" * (len(audits) + 1) + "|"]
+    rows = []
     for name, title in MEASURES.items():
-        cells = []
-        for frame in audits.values():
-            row = frame.set_index("measure").loc[name]
-            cells.append(", ".join(f"{row[f'auc_{label}']:.2f}" for label in CLASSES))
-        lines.append(f"| {title} | {' | '.join(cells)} |")
+        aucs = [frame.set_index("measure").loc[name] for frame in audits.values()]
+        cells = [", ".join(f"{auc[f'auc_{label}']:.2f}" for label in CLASSES) for auc in aucs]
+        rows.append([title, *cells])
     caption = (
         f"A cell is the one-vs-rest AUC of {', '.join(CLASSES)} on the test images by one number "
         "of an image alone; 0.5 is chance. What is far above it is a shortcut that a network may "
         "take."
     )
-    return "\n".join(lines) + f"\n\n{caption}\n"
+    return f"{pipe_table(['Without learning', *audits], rows)}\n{caption}\n"
