@@ -1,4 +1,4 @@
-"""Encoders: images to embeddings. ResNet18 and ResNet50 of any width, with a choice of stem."""
+"""Encoders: images to embeddings. Residual networks of any width, with a choice of stem."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,8 @@ import tensorflow as tf
 from sslens.convolution import convolve, faster_by_forward
 from sslens.seeds import derive_seed
 
-# blocks of each of the four stages (He et al. 2016, arXiv:1512.03385, table 1); which blocks, at
-# the end
+# Encoder -> blocks of each of its four stages (He et al. 2016, arXiv:1512.03385, table 1). What its
+# blocks are stands in BLOCKS, at the end.
 DEPTHS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3)}
 STEMS = ("imagenet", "small")
 
