@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from sslens.names import unknown
+
 
 def _uniform_quantile(bounds, u):
     low, high = bounds
@@ -116,15 +118,17 @@ def _check_distribution(dataset, where, prior):
 
 def check_keys(dataset: str, settings, where: str, known, optional=()) -> None:
     """Raise a ValueError unless `settings` holds the keys of `known`, all but `optional` ones."""
-    prefix = f"{where}." if where else ""
     if not isinstance(settings, Mapping):
         raise ValueError(f"{dataset}: {where or 'recipe'}: {settings!r} is not a mapping")
-    for key in known:
-        if key not in settings and key not in optional:
-            raise ValueError(f"{dataset}: {prefix}{key}: missing")
+    # before what is missing, since a key that is misspelt is both
     for key in settings:
         if key not in known:
-            raise ValueError(f"{dataset}: {prefix}{key}: unknown key")
+            section = f"{where}: " if where else ""
+            raise ValueError(f"{dataset}: {section}{unknown('key', key, known)}")
+    for key in known:
+        if key not in settings and key not in optional:
+            prefix = f"{where}." if where else ""
+            raise ValueError(f"{dataset}: {prefix}{key}: missing")
 
 
 def is_number(value) -> bool:

@@ -1,6 +1,5 @@
 """The configuration: defaults, checks, and what a job is told of it. Free of TensorFlow."""
 
-import difflib
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
@@ -13,6 +12,7 @@ import yaml
 
 from sslens.classes import CLASSES
 from sslens.methods import method_names, schema_path
+from sslens.names import unknown
 from sslens.protocols import FINE_TUNE, LINEAR_PROBE
 from sslens.recipes import check_recipe
 
@@ -188,8 +188,8 @@ def _check_schema(content: Any, schema: Mapping, where: str) -> None:
     path = ".".join([*filter(None, [where]), *map(str, error.absolute_path)]) or "top level"
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
-        unknown = next(key for key in error.instance if key not in known)
-        _check_known(unknown, known, path, "key")
+        new = next(key for key in error.instance if key not in known)
+        _check_known(new, known, path, "key")
     hint = error.schema.get("description")
     if error.validator == "type" and _reads_as_number(error.instance):
         hint = "write 1.0e-3: YAML takes 1e-3 for a text"
@@ -215,11 +215,7 @@ _Validator = jsonschema.validators.extend(
 def _check_known(name: str, known: Iterable[str], where: str, kind: str) -> None:
     known = list(known)
     if name not in known:
-        near = difflib.get_close_matches(str(name), known, n=1)
-        guess = f"did you mean {near[0]!r}? " if near else ""
-        raise ConfigurationError(
-            f"{where}: unknown {kind} {name!r}; {guess}known are {', '.join(known)}"
-        )
+        raise ConfigurationError(f"{where}: {unknown(kind, name, known)}")
 
 
 def _datasets_used(config: Mapping) -> list[str]:
