@@ -336,6 +336,46 @@ def test_pairs_of_one_lens_need_several_images_of_it():
     check(config, SCHEMA)
 
 
+PROBES = ["probe-random", "probe-byol-dihedral"]
+
+
+def test_a_probe_needs_that_of_a_random_encoder():
+    message = error_of(config_with("run.arms", ["baseline", "probe-byol-dihedral"]))
+    assert message.startswith(
+        "run.arms: probe-byol-dihedral has no probe of a random encoder to be"
+    )
+    assert message.endswith("on model_1; add probe-random")
+    for arms in (PROBES, ["probe-random"]):
+        check(config_with("run.arms", arms), SCHEMA)
+
+
+def test_the_control_of_a_probe_has_its_encoder_on_every_data_set():
+    config = config_with("run.arms", PROBES)
+    own = {"for_dataset": {"model_2": {"width": 8}}}
+    config["pretrainings"]["byol-dihedral"]["encoder"] = own
+    message = error_of(config)
+    assert (
+        "probe-byol-dihedral has no probe of a random encoder to be compared with on model_2; "
+        in message
+    )
+    given = message.partition("and encoder: ")[2]
+    assert given == "{name: resnet18, width: 8, stem: imagenet, neck: []}"
+    # as it says
+    control = {"protocol": "linear_probe", "encoder": yaml.safe_load(given)}
+    config["arms"]["probe-random-8"] = {"title": "Random encoder of width 8"} | control
+    assert error_of(config).endswith("on model_2; add probe-random-8")
+    config["run"]["arms"] = [*PROBES, "probe-random-8"]
+    check(config, SCHEMA)
+
+
+def test_an_encoder_has_one_control():
+    config = config_with("run.arms", [*PROBES, "again"])
+    config["arms"]["again"] = {"title": "Again", "protocol": "linear_probe"}
+    assert error_of(config).startswith(
+        "run.arms: probe-random and again probe the same random encoder on model_1; leave all but"
+    )
+
+
 def test_checking_changes_nothing():
     config = config_with()
     check(config, SCHEMA)

@@ -25,7 +25,7 @@ from sslens.records import read_split
 # the default limit is for tests that start one process, not twenty
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 ROWS = ["baseline", "contrastive-rotation", "byol-dihedral"]
-ARMS = [*ROWS, "probe-byol-dihedral"]
+ARMS = [*ROWS, "probe-random", "probe-byol-dihedral"]
 CELL = "model_2/{}/labels-1.0/seed-1"
 
 
@@ -101,6 +101,7 @@ def test_the_tables_hold_the_rows_of_the_run(finished):
     assert [line.split("|")[1].strip() for line in table.splitlines()[2:5]] == titles
     probes = (finished / "results/comparison/probe_table.md").read_text()
     assert "Bootstrap Your Own Latent" in probes and "Baseline" not in probes
+    assert " vs —" not in probes
 
 
 def test_histories_tell_what_was_learned(finished):

@@ -1,9 +1,11 @@
 """The configuration: defaults, checks, and what a job is told of it. Free of TensorFlow."""
 
+import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,7 @@ def check(config: Mapping, schema: Mapping) -> None:
         _check_dataset(config, dataset)
     for name in config["run"]["arms"]:
         _check_pairs(config, config["arms"][name])
+    _check_controls(config)
     _check_fractions(config)
     _check_titles(config)
 
@@ -159,6 +162,38 @@ def _overrides(section: Any, where: str = "") -> Iterator[tuple[str, str]]:
             if key == "for_dataset" and isinstance(value, Mapping):
                 yield from ((path, dataset) for dataset in value)
             yield from _overrides(value, path)
+
+
+def _check_controls(config: Mapping) -> None:
+    """Every probe has one of a random encoder of its settings beside it, and no more than one."""
+    run = config["run"]
+    for dataset, arm in product(run["datasets"], arm_titles(config, LINEAR_PROBE)):
+        defined = _controls(config, arm, dataset)
+        chosen = [name for name in defined if name in run["arms"]]
+        if len(chosen) > 1:
+            raise ConfigurationError(
+                f"run.arms: {' and '.join(chosen)} probe the same random encoder on {dataset}; "
+                "leave all but one out"
+            )
+        if not chosen:
+            encoder = json.dumps(_told_of_encoder(config, arm, dataset)).replace('"', "")
+            new = f"an arm with protocol: linear_probe, no pretraining and encoder: {encoder}"
+            raise ConfigurationError(
+                f"run.arms: {arm} has no probe of a random encoder to be compared with on "
+                f"{dataset}; add {defined[0] if defined else new}"
+            )
+
+
+def _controls(config: Mapping, arm: str, dataset: str) -> list[str]:
+    """Arms, of the run or not, that probe a random encoder with the settings of an arm's."""
+    encoder = _told_of_encoder(config, arm, dataset)
+    return [
+        name
+        for name, entry in config["arms"].items()
+        if arm_protocol(config, name) == LINEAR_PROBE
+        and entry.get("pretraining") is None
+        and _told_of_encoder(config, name, dataset) == encoder
+    ]
 
 
 def _check_fractions(config: Mapping) -> None:
@@ -300,7 +335,6 @@ def arm_fields(config: Mapping, arm: str, dataset: str) -> dict:
     pretraining = entry.get("pretraining")
     source = pretrained_on(entry, dataset)
     chosen = _pretraining(config, pretraining, source) if pretraining else {}
-    encoder = arm_encoder(config, arm, dataset)
     return {
         "arm": arm,
         "dataset": dataset,
@@ -309,8 +343,14 @@ def arm_fields(config: Mapping, arm: str, dataset: str) -> dict:
         "pretrained_on": source if pretraining else None,
         "method": chosen.get("method"),
         "pretext": chosen.get("pretext"),
-        "encoder": {key: encoder[key] for key in ("name", "width", "stem", "neck")},
+        "encoder": _told_of_encoder(config, arm, dataset),
     }
+
+
+def _told_of_encoder(config: Mapping, arm: str, dataset: str) -> dict:
+    """What metrics.json tells of an arm's encoder, and the probe table finds its control by."""
+    encoder = arm_encoder(config, arm, dataset)
+    return {key: encoder[key] for key in ("name", "width", "stem", "neck")}
 
 
 def arm_protocol(config: Mapping, arm: str) -> str:
