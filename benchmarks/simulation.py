@@ -19,11 +19,11 @@ for library in ("OMP", "OPENBLAS", "MKL"):  # one core: before NumPy is imported
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")]
 
-import yaml
 from sim_api import sim_api_image
 
 from sslens.catalogue import draw_catalogue
 from sslens.classes import CLASSES
+from sslens.settings import load
 from sslens.simulation import render_all
 
 IMAGES, ROUNDS = 20, 5
@@ -31,7 +31,7 @@ IMAGES, ROUNDS = 20, 5
 
 def main() -> None:
     """Measure every data set and class."""
-    recipes = yaml.safe_load((ROOT / "config" / "datasets.yaml").read_text())["datasets"]
+    recipes = load(ROOT / "config", {})["datasets"]
     results = {}
     for name, recipe in recipes.items():
         noiseless = recipe | {"noise": "none"}

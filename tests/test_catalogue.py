@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-import yaml
+from paths import ROOT
 from scipy import stats
 
 from sslens.catalogue import (
@@ -17,9 +17,9 @@ from sslens.catalogue import (
     read_catalogue,
     write_catalogue,
 )
+from sslens.settings import load
 
-CONFIG = Path(__file__).parent.parent / "config" / "datasets.yaml"
-RECIPES = yaml.safe_load(CONFIG.read_text())["datasets"]
+RECIPES = load(ROOT / "config", {})["datasets"]
 COSMOLOGY = {"H0": 70.0, "Om0": 0.3, "Ob0": 0.05}
 
 

@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
-import yaml
 from paths import ROOT
 
 from sslens.catalogue import COLUMNS, draw_catalogue
 from sslens.classes import CLASSES
 from sslens.figures import CLASS_TITLES
 from sslens.gallery import AXES, gallery_figure, parameters_figure
+from sslens.settings import load
 
-RECIPES = yaml.safe_load((ROOT / "config/datasets.yaml").read_text())["datasets"]
+RECIPES = load(ROOT / "config", {})["datasets"]
 
 
 def catalogue(name="model_1", size=30):

@@ -1,4 +1,4 @@
-"""The README's examples work as written: what it says to add is added, and runs."""
+"""The README's examples work as written: the files that it shows are added, and run."""
 
 import re
 import shutil
@@ -13,7 +13,7 @@ from running import TINY, planned, run
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"<!-- (file|add to): (\S+) -->\n```\w+\n(.*?)```\n", re.DOTALL)
+BLOCK = re.compile(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```\n", re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -21,20 +21,19 @@ def extended(repository, tmp_path_factory):
     """A copy of the repository with the files of all examples."""
     copy = tmp_path_factory.mktemp("extended") / "sslens"
     shutil.copytree(repository, copy)
-    for kind, name, text in BLOCK.findall(README):
-        with open(copy / name, "w" if kind == "file" else "a", encoding="utf-8") as stream:
-            stream.write(text)
+    for name, text in BLOCK.findall(README):
+        (copy / name).write_text(text, encoding="utf-8")
     return copy
 
 
 def test_the_examples_are_found():
-    assert [name for _, name, _ in BLOCK.findall(README)] == [
+    assert [name for name, _ in BLOCK.findall(README)] == [
         "small.yaml",
         "mine.yaml",
         "workflow/scripts/sslens/methods/simsiam.py",
         "workflow/scripts/sslens/methods/simsiam.schema.yaml",
         "simsiam.yaml",
-        "config/datasets.yaml",
+        "survey.yaml",
     ]
 
 
@@ -49,7 +48,8 @@ def test_the_method_and_the_data_set_run(extended, tmp_path):
     """In one run, since most of its time is the start of its processes."""
     history = "results/pretrain/model_2/simsiam-rotation/seed-1/history.csv"
     shard = "results/data/my_survey/test/00000.tfrecord"
-    run(tmp_path, history, shard, configs=(TINY, extended / "simsiam.yaml"), repository=extended)
+    configs = (TINY, extended / "survey.yaml", extended / "simsiam.yaml")
+    run(tmp_path, history, shard, configs=configs, repository=extended)
     loss = pd.read_csv(tmp_path / history)["loss"]
     assert loss.iloc[-1] < loss.iloc[0]
     assert (tmp_path / shard).stat().st_size > 15 * 4 * 48 * 48
@@ -71,6 +71,6 @@ def test_the_records_are_read_as_it_says(finished):
 def test_every_file_it_names_is_there():
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
     paths = re.findall(r"`((?:config|envs|workflow|examples|tests|docs)/[\w./-]+)`", README)
-    added = {name for _, name, _ in BLOCK.findall(README)}
+    added = {name for name, _ in BLOCK.findall(README)}
     missing = [p for p in {*links, *paths} - added if not (ROOT / p).exists()]
     assert missing == []

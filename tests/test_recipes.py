@@ -3,12 +3,12 @@
 import copy
 
 import pytest
-import yaml
 from paths import ROOT
 
 from sslens.recipes import check_recipe
+from sslens.settings import load
 
-RECIPES = yaml.safe_load((ROOT / "config/datasets.yaml").read_text())["datasets"]
+RECIPES = load(ROOT / "config", {})["datasets"]
 
 
 def changed(recipe, path, value):

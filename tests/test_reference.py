@@ -4,11 +4,12 @@ import importlib.util
 import re
 
 import pytest
-import yaml
 from paths import ROOT
 
+from sslens.settings import load
+
 README = (ROOT / "config/README.md").read_text(encoding="utf-8")
-RECIPES = yaml.safe_load((ROOT / "config/datasets.yaml").read_text())["datasets"]
+RECIPES = load(ROOT / "config", {})["datasets"]
 
 
 def load_reference():

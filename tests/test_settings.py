@@ -75,6 +75,72 @@ def test_load_lays_what_is_given_over_both_files(tmp_path):
     }
 
 
+ALIKE = """
+datasets:
+  a: {title: A, seed: 1, light: {x: 1, amplitude: 20}, camera: {pixels: 64}}
+  b: {like: a, title: B, light: {x: 2, magnitude: 20}}
+"""
+
+
+@pytest.fixture
+def alike(tmp_path):
+    """Loads what is laid over two data sets, of which b is like a."""
+    (tmp_path / "datasets.yaml").write_text(ALIKE)
+    (tmp_path / "config.yaml").write_text("{}")
+    return lambda own: load(tmp_path, {"datasets": own})["datasets"]
+
+
+def test_a_data_set_is_like_another_but_for_its_title_and_the_sections_it_has(alike):
+    made = alike({"d": {"like": "c", "camera": {"pixels": 8}}, "c": {"like": "b", "seed": 3}})
+    assert made["b"] == {
+        "title": "B",
+        "seed": 1,
+        "light": {"x": 2, "magnitude": 20},
+        "camera": {"pixels": 64},
+    }
+    assert made["c"] == made["b"] | {"title": "c", "seed": 3}
+    assert made["d"] == made["c"] | {"title": "d", "camera": {"pixels": 8}}
+    made["d"]["light"]["x"] = 5
+    assert made["b"]["light"]["x"] == made["c"]["light"]["x"] == 2, "copies share nothing"
+
+
+def test_what_is_laid_over_a_data_set_is_merged_and_leaves_those_that_are_like_it(alike):
+    made = alike({"a": {"camera": {"psf": 1}}, "b": {"light": {"y": 3}}, "new": {"like": "a"}})
+    assert made["a"]["camera"] == {"pixels": 64, "psf": 1}
+    assert made["b"]["camera"] == {"pixels": 64}
+    assert made["b"]["light"] == {"x": 2, "y": 3, "magnitude": 20}
+    assert made["new"] == made["a"] | {"title": "new"}, "of the file that names it, the last word"
+
+
+def test_a_data_set_may_become_like_another(alike):
+    made = alike({"b": {"like": "a"}})
+    assert made["b"] == made["a"] | {"title": "b"}
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        (
+            {"mine": {"like": "model_4"}},
+            ["datasets.mine.like: unknown data set 'model_4'; did you mean 'model_3'?"],
+        ),
+        ({"mine": {"like": ["model_1"]}}, ["datasets.mine.like: unknown data set ['model_1']"]),
+        ({"mine": {"like": "mine"}}, ["datasets.mine.like: goes round in a circle (mine); write"]),
+        (
+            {"x": {"like": "y"}, "y": {"like": "z"}, "z": {"like": "x"}},
+            ["datasets.x.like: goes round in a circle (x, y, z); write"],
+        ),
+        ({"x": {"like": "y"}, "y": None}, ["datasets.y: None is not of type 'object'"]),
+        ({"x": 3}, ["datasets.x: 3 is not of type 'object'"]),
+        (["x"], ["datasets: ['x'] is not of type 'object'"]),
+    ],
+)
+def test_what_a_data_set_cannot_be_like(own, expected):
+    message = error_of(load(ROOT / "config", {"datasets": own}))
+    for part in expected:
+        assert part in message
+
+
 def test_load_reads_utf8_whatever_the_locale(tmp_path):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"

@@ -1,21 +1,19 @@
 """Images agree with lenstronomy's own simulation API and with the published samples."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-import yaml
 from astropy.cosmology import FlatLambdaCDM
 from lenstronomy.LensModel.lens_model import LensModel
 from lenstronomy.Util import data_util
+from paths import ROOT
 from sim_api import sim_api_image
 
 from sslens import simulation
 from sslens.catalogue import CLASSES, draw_catalogue, read_catalogue, write_catalogue
 from sslens.recipes import NOISES
+from sslens.settings import load
 
-CONFIG = Path(__file__).parent.parent / "config" / "datasets.yaml"
-RECIPES = yaml.safe_load(CONFIG.read_text())["datasets"]
+RECIPES = load(ROOT / "config", {})["datasets"]
 COSMOLOGY = FlatLambdaCDM(H0=70, Om0=0.3, Ob0=0.05)
 
 

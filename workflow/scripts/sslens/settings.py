@@ -33,8 +33,42 @@ def load(folder: Path, given: Mapping) -> dict:
     config: dict = {}
     for name in ("datasets.yaml", "config.yaml"):
         content = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
-        config = merge(config, content)
-    return merge(config, given)
+        config = _lay_over(config, content)
+    return _lay_over(config, given)
+
+
+def _lay_over(config: Mapping, layer: Mapping) -> dict:
+    """Merge a layer over the configuration, and make its data sets that are `like` another.
+
+    Layer by layer, so that what is laid over a data set later leaves alone those that are like it.
+    """
+    merged = merge(config, layer)
+    if isinstance(layer.get("datasets"), Mapping):
+        merged["datasets"] = _make_alike(merged["datasets"], layer["datasets"])
+    return merged
+
+
+def _make_alike(datasets: Mapping, own: Mapping) -> dict:
+    """Lay every entry of `own` that is `like` a data set over a copy of that one but for its title.
+
+    A section of the entry replaces the whole section: of amplitude and magnitude, say, one has to
+    go. An entry that is like none that is there, or in the end like itself, is left for `check`.
+    """
+    made = dict(datasets)
+    waiting = {
+        name: str(entry["like"])
+        for name, entry in own.items()
+        if isinstance(entry, Mapping) and "like" in entry
+    }
+
+    def is_ready(other: str) -> bool:
+        return other not in waiting and isinstance(made.get(other), Mapping)
+
+    while ready := [name for name, other in waiting.items() if is_ready(other)]:
+        for name in ready:
+            entry = {**made[waiting.pop(name)], "title": name, **own[name]}
+            made[name] = {key: deepcopy(value) for key, value in entry.items() if key != "like"}
+    return made
 
 
 def merge(base: Mapping, overlay: Mapping) -> dict:
@@ -53,6 +87,7 @@ def check(config: Mapping, schema: Mapping) -> None:
         ConfigurationError: with one line for the first thing that is wrong.
     """
     _check_schema(config, schema, "")
+    _check_likes(config["datasets"])
     for key, kind in (("datasets", "data set"), ("arms", "arm")):
         for name in config["run"][key]:
             _check_known(name, config[key], f"run.{key}", kind)
@@ -71,6 +106,18 @@ def check(config: Mapping, schema: Mapping) -> None:
     _check_controls(config)
     _check_fractions(config)
     _check_titles(config)
+
+
+def _check_likes(datasets: Mapping) -> None:
+    """No data set is left `like` another: `load` could have made it of one that is there."""
+    left = {name: entry["like"] for name, entry in datasets.items() if "like" in entry}
+    for name, other in left.items():
+        _check_known(other, datasets, f"datasets.{name}.like", "data set")
+    if left:
+        raise ConfigurationError(
+            f"datasets.{next(iter(left))}.like: goes round in a circle ({', '.join(left)}); write "
+            "one of them out"
+        )
 
 
 def _check_arm(config: Mapping, name: str) -> None:
