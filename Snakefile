@@ -18,3 +18,16 @@ rule all:
     default_target: True
     input:
         comparison_files(),
+
+
+# What an earlier configuration left there would be taken for this one's; Snakemake leaves it alone.
+onsuccess:
+    folder = "results/comparison"
+    parameters = expand(f"{folder}/parameters_{{d}}.png", d=config["run"]["datasets"])
+    current = {Path(file).stem for file in [*comparison_files(), *parameters]}
+    if old := sorted(f.name for f in Path(folder).glob("*") if f.stem not in current):
+        print(
+            f"{folder} also holds what is not of this configuration; delete it, or it misleads: "
+            + ", ".join(old),
+            file=sys.stderr,
+        )

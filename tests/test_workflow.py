@@ -4,6 +4,7 @@ import io
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,6 +103,26 @@ def test_the_tables_hold_the_rows_of_the_run(finished):
     probes = (finished / "results/comparison/probe_table.md").read_text()
     assert "Bootstrap Your Own Latent" in probes and "Baseline" not in probes
     assert " vs —" not in probes
+
+
+def test_what_an_earlier_configuration_left_is_named(finished, repository, tmp_path):
+    directory = tmp_path / "run"
+    shutil.copytree(finished, directory)
+    comparison = directory / "results/comparison"
+    (comparison / "roc_model_1.svg").write_text("of a data set that is no longer run")
+    (comparison / "probe_table.md").unlink()
+    (line,) = re.findall(
+        r"not of this configuration.*: (.*)", run(directory, repository=repository)
+    )
+    assert line == "roc_model_1.svg"
+
+
+def test_a_report_holds_tables_and_figures(finished, repository, tmp_path):
+    page = tmp_path / "report.html"
+    run(finished, "--report", str(page), repository=repository)
+    text = page.read_text(encoding="utf-8")
+    for name in ("auc_table.md", "probe_table.md", "roc_model_2.png", "gallery_model_2.png"):
+        assert f"results/comparison/{name}" in text
 
 
 def test_histories_tell_what_was_learned(finished):
