@@ -11,39 +11,63 @@ import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-import keras
 import numpy as np
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# TensorFlow's libraries greet while they load, before that level counts
+terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+os.dup2(nowhere, 2)
+try:
+    import keras
+finally:
+    os.dup2(terminal, 2)
+
 CLASSES = ("axion", "cdm", "no_sub")
+SUFFIXES = (".npy", ".fits")
 
 
-def read_image(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
-    """An image of a file in the shape that the classifier takes."""
+def read_pixels(path: Path) -> np.ndarray:
+    """The pixels of a file, without axes of length one."""
     if path.suffix == ".fits":
         from astropy.io import fits
 
-        image = fits.getdata(path)
+        pixels = fits.getdata(path)
     else:
-        image = np.load(path, allow_pickle=False)
-    image = np.squeeze(image)
-    if image.shape != shape[:2]:
-        sys.exit(f"{path}: an image of {np.shape(image)}, where the classifier takes {shape[:2]}")
+        pixels = np.load(path, allow_pickle=False)
+    return np.squeeze(np.asarray(pixels, dtype=np.float32))
+
+
+def read_image(path: Path, shape: tuple[int, int]) -> np.ndarray:
+    """An image as the classifier takes it; the end, in one line, where the file holds none."""
+    try:
+        image = read_pixels(path)
+    except Exception as error:  # whatever a file may have wrong
+        reason = " ".join(str(error).split())
+        sys.exit(f"{path}: no image can be read ({reason}); write it anew, or take it away")
+    if image.shape != shape:
+        sys.exit(
+            f"{path}: an image of {image.shape}, where the classifier takes {shape}; cut it to that"
+            " size, or take a classifier of images of its size"
+        )
     if bad := np.count_nonzero(~np.isfinite(image)):
-        sys.exit(f"{path}: {bad} pixels are not finite")
-    return image.astype(np.float32)[..., None]
+        sys.exit(f"{path}: {bad} pixels are not finite; fill them, with the background, say")
+    return image[..., None]
 
 
 def main(model_path: str, folder: str) -> None:
-    model = keras.models.load_model(model_path)
-    paths = sorted(p for p in Path(folder).iterdir() if p.suffix in (".npy", ".fits"))
+    paths = sorted(path for path in Path(folder).glob("*") if path.suffix in SUFFIXES)
     if not paths:
-        sys.exit(f"{folder}: no .npy or .fits file")
+        sys.exit(f"{folder}: no .npy or .fits file; give the folder that holds the images")
+    if not Path(model_path).is_file():
+        sys.exit(f"{model_path}: no such file; a run writes results/evaluate/…/classifier.keras")
+    model = keras.models.load_model(model_path)
+    # all of them before the first line, so that there is a whole answer or none
+    images = np.stack([read_image(path, model.input_shape[1:3]) for path in paths])
     print("file", *CLASSES, sep=",")
     for start in range(0, len(paths), 64):
-        batch = paths[start : start + 64]
-        images = np.stack([read_image(path, model.input_shape[1:]) for path in batch])
-        for path, probabilities in zip(batch, model.predict_on_batch(images), strict=True):
+        batch = slice(start, start + 64)
+        rows = zip(paths[batch], model.predict_on_batch(images[batch]), strict=True)
+        for path, probabilities in rows:
             print(path.name, *(f"{p:.6f}" for p in probabilities), sep=",")
 
 

@@ -1,5 +1,6 @@
 """An exported classifier predicts from raw images what the pipeline predicts, with Keras alone."""
 
+import os
 import subprocess
 import sys
 
@@ -89,27 +90,63 @@ def test_the_classifier_is_left_as_it_was():
     assert np.array_equal(predict(classifier, preprocess(images, facts)), before)
 
 
-def example(folder):
-    return subprocess.run(
-        [sys.executable, ROOT / "examples/predict.py", folder / "0.keras", folder / "mine"],
+def example(folder, images, classifier="0.keras"):
+    """What the example prints of a folder of images, and what it says to the terminal."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples/predict.py", folder / classifier, images],
         capture_output=True,
         text=True,
+        # as a user has it, not as these tests do
+        env={k: v for k, v in os.environ.items() if not k.startswith("TF_")},
     )
+    assert done.returncode == (1 if done.stderr else 0), done.stderr
+    return done.stdout, done.stderr
 
 
-def test_the_example_tells_of_images_it_cannot_take(folder):
-    (folder / "mine").mkdir()
-    np.save(folder / "mine" / "a.npy", recorded(1))  # the axes of one image do not matter
-    done = example(folder)
-    assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 2
+def test_the_example_prints_a_line_an_image_and_nothing_else(folder, tmp_path):
+    np.save(tmp_path / "a.npy", recorded(1))  # the axes of one image do not matter
+    np.save(tmp_path / "b.npy", recorded(1)[0, ..., 0].astype(">f8"))
+    printed, said = example(folder, tmp_path)
+    assert said == ""
+    head, first, second = printed.splitlines()
+    assert head == "file,axion,cdm,no_sub"
+    assert first.removeprefix("a.npy,") == second.removeprefix("b.npy,")
+
+
+def save_holed(path):
     holed = recorded(1)
     holed[0, 3, 4] = np.nan
-    np.save(folder / "mine" / "b.npy", holed)
-    done = example(folder)
-    assert done.returncode == 1
-    assert "b.npy: 1 pixels are not finite" in done.stderr
-    np.save(folder / "mine" / "b.npy", recorded(1, pixels=36))
-    done = example(folder)
-    assert done.returncode == 1
-    assert "b.npy: an image of (36, 36), where the classifier takes (37, 37)" in done.stderr
+    np.save(path, holed)
+
+
+@pytest.mark.parametrize(
+    ("save", "expected"),
+    [
+        (save_holed, "b.npy: 1 pixels are not finite; fill them"),
+        (
+            lambda path: np.save(path, recorded(1, pixels=36)),
+            "b.npy: an image of (36, 36), where the classifier takes (37, 37); cut it",
+        ),
+        (lambda path: path.write_bytes(b""), "b.npy: no image can be read (No data left in file)"),
+        (lambda path: np.save(path, np.array(["x"])), "b.npy: no image can be read (could not con"),
+    ],
+)
+def test_the_example_tells_of_an_image_that_it_cannot_take_before_it_prints(
+    folder, tmp_path, save, expected
+):
+    np.save(tmp_path / "a.npy", recorded(1))
+    save(tmp_path / "b.npy")
+    printed, said = example(folder, tmp_path)
+    assert printed == ""
+    assert expected in said
+    assert said.count("\n") == 1
+
+
+def test_the_example_tells_of_what_is_not_there(folder, tmp_path):
+    printed, said = example(folder, tmp_path / "images")
+    assert (printed, said.count("\n")) == ("", 1)
+    assert "images: no .npy or .fits file; give" in said
+    np.save(tmp_path / "a.npy", recorded(1))
+    printed, said = example(folder, tmp_path, "none.keras")
+    assert (printed, said.count("\n")) == ("", 1)
+    assert "none.keras: no such file; a run" in said
