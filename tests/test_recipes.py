@@ -29,6 +29,7 @@ def changed(recipe, path, value):
     ("path", "value", "message"),
     [
         ("source", "folder", "source: 'folder'"),
+        ("title", 3, "title: 3 is not a text; quote it"),
         ("seed", -1, "seed: -1"),
         ("seed", ..., "seed: missing"),
         ("distances", "comoving", "distances: 'comoving'"),

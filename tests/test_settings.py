@@ -353,6 +353,11 @@ def test_the_schema_knows_every_key_that_ships():
             {"for_dataset": {"model1": {"width": 8}}},
             ["pretrainings.byol-dihedral.encoder.for_dataset: unknown data set 'model1'"],
         ),
+        (
+            "datasets.model_2.title",
+            "Model I",
+            ["datasets: two data sets", "title 'Model I'; change"],
+        ),
         ("arms.baseline.title", "Bootstrap Your Own Latent", ["arms: two arms", "Bootstrap"]),
         # what does not fit
         ("preprocessing.crop", 65, ["preprocessing: model_2 has 64 x 64 pixels", "crop 65"]),

@@ -72,6 +72,8 @@ _RECIPE_KEYS = (
 def check_recipe(dataset: str, recipe: Mapping) -> None:
     """Raise a ValueError of one line that names data set and key, if a recipe cannot be drawn."""
     check_keys(dataset, recipe, "", _RECIPE_KEYS, optional=["title"])
+    if not isinstance(recipe.get("title", dataset), str):
+        raise ValueError(f"{dataset}: title: {recipe['title']!r} is not a text; quote it")
     if recipe["source"] != "simulation":
         raise ValueError(f"{dataset}: source: {recipe['source']!r} is not 'simulation'")
     if not is_whole(recipe["seed"], least=0):

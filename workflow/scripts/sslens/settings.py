@@ -255,12 +255,17 @@ def _check_fractions(config: Mapping) -> None:
 
 
 def _check_titles(config: Mapping) -> None:
-    """Rows of a table have titles of their own."""
-    for protocol in (FINE_TUNE, LINEAR_PROBE):
-        titles = list(arm_titles(config, protocol).values())
-        for title in titles:
-            if titles.count(title) > 1:
-                raise ConfigurationError(f"arms: two arms of this run have the title {title!r}")
+    """Rows and columns of a table have titles of their own."""
+    headings = [
+        ("datasets", "data sets", dataset_titles(config)),
+        *(("arms", "arms", arm_titles(config, part)) for part in (FINE_TUNE, LINEAR_PROBE)),
+    ]
+    for where, kind, titles in headings:
+        for title in titles.values():
+            if list(titles.values()).count(title) > 1:
+                raise ConfigurationError(
+                    f"{where}: two {kind} of this run have the title {title!r}; change one"
+                )
 
 
 def _check_schema(content: Any, schema: Mapping, where: str) -> None:
