@@ -1,6 +1,7 @@
 """The environments of conda users have the versions of the lock files."""
 
 import re
+import sys
 import tomllib
 
 import pytest
@@ -45,6 +46,20 @@ def test_the_other_locks_have_the_versions_of_a_run(name):
 def test_pytorch_is_in_the_benchmarks_alone():
     with_torch = [name for name in LOCKS if "torch" in {package for package, _ in locked(name)}]
     assert with_torch == ["benchmark"]
+
+
+def test_what_the_workflow_imports_is_a_dependency():
+    """A package that only another one brings may go when that one no longer needs it."""
+    named = {"sklearn": "scikit-learn", "yaml": "pyyaml", "tensorflow": "tensorflow-cpu"}
+    code = "".join(path.read_text() for path in (ROOT / "workflow").rglob("*.py"))
+    statement = r"^ *(?:import|from) ([a-z]+)[\w.]*(?: as \w+| import .+)?$"
+    imported = set(re.findall(statement, code, re.MULTILINE))
+    assert {"scipy", "keras", "yaml"} <= imported
+    others = imported - sys.stdlib_module_names - {"sslens"}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["cpu"]
+    declared = {re.match("[a-z0-9-]+", requirement)[0] for requirement in wanted}
+    assert {named.get(name, name) for name in others} <= declared
 
 
 def test_every_dependency_is_locked():
