@@ -1,9 +1,12 @@
 """Images agree with lenstronomy's own simulation API and with the published samples."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from astropy.cosmology import FlatLambdaCDM
-from lenstronomy.LensModel.lens_model import LensModel
 from lenstronomy.Util import data_util
 from paths import ROOT
 from sim_api import sim_api_image
@@ -89,21 +92,46 @@ def test_deflection_scale_is_that_of_a_source_convention(name, label):
         assert difference(other, published) > rounded
 
 
-def test_point_masses_deflect_as_in_lenstronomy():
-    generator = np.random.default_rng(1)
-    x, y = np.linspace(-2, 2, 21), np.linspace(-1, 1, 11)
-    theta, centres_x, centres_y = generator.uniform(-1, 1, (3, 6))
-    theta = np.abs(theta)
-    centres_x[0], centres_y[0] = x[3], y[7]  # right on a pixel
-    centres_x[1] = x[5]
-    masses = [
-        {"theta_E": t, "center_x": cx, "center_y": cy}
-        for t, cx, cy in zip(theta, centres_x, centres_y, strict=True)
-    ]
-    expected = LensModel(["POINT_MASS"] * 6).alpha(*map(np.ravel, np.meshgrid(x, y)), masses)
-    alpha = simulation.point_mass_deflection(x, y, theta, centres_x, centres_y)
-    for ours, theirs in zip(alpha, expected, strict=True):
-        np.testing.assert_allclose(ours.ravel(), theirs, rtol=1e-10, atol=1e-14)
+def test_a_row_is_the_same_image_wherever_it_is_rendered():
+    """To the last bit: alone, after others, and beside another data set."""
+    recipe, frame = RECIPES["realistic_2"] | {"noise": "none"}, rows("realistic_2", 12)
+    images = list(simulation.render_all(frame, recipe))
+    backwards = list(simulation.render_all(frame[::-1], recipe))[::-1]
+    others = simulation.render_all(rows("model_1", 12), RECIPES["model_1"])
+    beside = [image for image, _ in zip(simulation.render_all(frame, recipe), others, strict=True)]
+    alone = [simulation.render(frame.iloc[index], recipe) for index in range(12)]
+    for same in (backwards, beside, alone):
+        np.testing.assert_array_equal(images, same)
+
+
+def test_images_do_not_depend_on_the_number_of_threads():
+    digests = {_digest_of_images(threads) for threads in (1, 2, 5)}
+    assert len(digests) == 1
+
+
+def _digest_of_images(threads):
+    """Of one image a class of a data set, from a process of its own."""
+    libraries = ("OMP", "OPENBLAS", "MKL", "NUMBA")
+    environment = os.environ | {f"{library}_NUM_THREADS": str(threads) for library in libraries}
+    return subprocess.run(
+        [sys.executable, "-c", PRINT_DIGEST, ROOT / "config"],
+        env=environment | {"PYTHONPATH": str(ROOT / "workflow" / "scripts")},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+PRINT_DIGEST = """
+import hashlib, pathlib, sys
+from sslens.catalogue import draw_catalogue
+from sslens.settings import load
+from sslens.simulation import render_all
+
+recipe = load(pathlib.Path(sys.argv[1]), {})["datasets"]["realistic_1"]
+images = render_all(draw_catalogue("realistic_1", recipe, "test", 3), recipe)
+print(hashlib.sha256(b"".join(image.tobytes() for image in images)).hexdigest())
+"""
 
 
 # --- physics by hand ------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
-"""Images of strong lenses: a catalogue's row becomes an image, rendered with lenstronomy.
+"""Images of strong lenses: a catalogue's row becomes an image.
 
 The lens is a singular isothermal ellipsoid with external shear and point masses in one plane, the
-source an elliptical Sersic profile. Every pixel is one ray through its centre (as in DeepLenseSim:
-no supersampling), and the image is convolved with a Gaussian PSF. Nothing is random but the noise,
-and that follows from the row's `noise_seed`. Recipes are explained in `config/datasets.yaml`.
+source an elliptical Sersic profile (`sslens.optics`). Every pixel is one ray through its centre (as
+in DeepLenseSim: no supersampling), and the image is convolved with a Gaussian PSF. Nothing is
+random but the noise, and that follows from the row's `noise_seed`. An image depends on its row and
+recipe alone, to the last bit: not on the rows before it, nor on the number of threads. Recipes are
+explained in `config/datasets.yaml`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -11,125 +13,97 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from lenstronomy.Data.pixel_grid import PixelGrid
-from lenstronomy.Data.psf import PSF
-from lenstronomy.ImSim.Numerics.numerics import Numerics
-from lenstronomy.LensModel.lens_model import LensModel
-from lenstronomy.LightModel.light_model import LightModel
-from lenstronomy.Util import data_util, util
 
-SMOOTH_LENS = LensModel(["SIE", "SHEAR"])
-SOURCE = LightModel(["SERSIC_ELLIPSE"])
-
-# lenstronomy's PointMass holds the distance from a point mass at or above this (arcsec).
-_POINT_MASS_MINIMUM_RADIUS = 1e-25
+from sslens.optics import (
+    add_point_mass_deflection,
+    blur,
+    gaussian_taps,
+    sersic_brightness,
+    sersic_flux,
+    sie_deflection,
+)
 
 
 class Camera(NamedTuple):
-    """What is the same in all images of a recipe: pixels and PSF.
+    """What is the same in all images of a recipe: pixels and PSF, and the memory to work in.
 
     x, y: positions of the columns and rows of pixels, arcsec, (pixels,) each.
+    pixel_area: arcsec^2.
+    psf_taps: weights of the PSF along an axis (`sslens.optics.gaussian_taps`).
+    fields: (4, pixels, pixels), written over by every image.
+    wide_fields: (3, ...), also written over, with room for the PSF around the image.
     """
 
-    numerics: Numerics
     x: np.ndarray
     y: np.ndarray
+    pixel_area: float
+    psf_taps: np.ndarray
+    fields: np.ndarray
+    wide_fields: np.ndarray
 
 
 def camera(instrument: Mapping) -> Camera:
     """Build pixel grid, centred on the lens plane's origin, and PSF of an instrument."""
     pixels, scale = instrument["pixels"], instrument["pixel_scale"]
-    _, _, ra_corner, dec_corner, _, _, to_angle, _ = util.make_grid_with_coordtransform(
-        num_pix=pixels, delta_pix=scale, inverse=False
-    )
-    grid = PixelGrid(pixels, pixels, to_angle, ra_corner, dec_corner)
-    psf = PSF(
-        "GAUSSIAN",
-        fwhm=instrument["psf_fwhm"],
-        truncation=instrument["psf_truncation"],
-        pixel_size=scale,
-    )
-    numerics = Numerics(pixel_grid=grid, psf=psf, supersampling_factor=1)
-    x, y = (position.reshape(pixels, pixels) for position in numerics.coordinates_evaluate)
-    return Camera(numerics, x[0], y[:, 0])
+    axis = (np.arange(pixels) - (pixels - 1) / 2) * scale
+    taps = gaussian_taps(instrument["psf_fwhm"] / scale, instrument["psf_truncation"])
+    wide = pixels + 2 * (len(taps) - 1)
+    fields, wide_fields = np.empty((4, pixels, pixels)), np.empty((3, wide, wide))
+    return Camera(axis, axis, scale**2, taps, fields, wide_fields)
 
 
-# --- physics --------------------------------------------------------------------------------------
+# --- what a row says ------------------------------------------------------------------------------
 
 
-def point_mass_deflection(x, y, einstein_radii, centres_x, centres_y):
-    """Deflection by point masses: sum_i theta_E,i^2 (theta - theta_i) / |theta - theta_i|^2.
+def source_positions(x, y, row: Mapping, scale: float, work):
+    """Where the rays of a regular grid come from, beta = theta - scale alpha(theta).
 
-    The same as lenstronomy's POINT_MASS for one after the other, in a fraction of the time: on the
-    axes of a grid most of the work is done a row and a column instead of a pixel.
-
-    Args:
-        x, y: the axes of a regular grid, arcsec, (columns,) and (rows,).
-        einstein_radii, centres_x, centres_y: of the point masses, arcsec, (masses,).
-
-    Returns:
-        alpha_x, alpha_y: arcsec, (rows, columns).
-    """
-    shape = len(y), len(x)
-    alpha_x, alpha_y = np.zeros(shape), np.zeros(shape)
-    weight, step = np.empty(shape), np.empty(shape)
-    for theta_e, centre_x, centre_y in zip(einstein_radii, centres_x, centres_y, strict=True):
-        dx = x - centre_x
-        dy = (y - centre_y)[:, None]
-        # No pixel is at distance zero, so one right on a point mass is not deflected.
-        dx_squared = np.maximum(dx**2, _POINT_MASS_MINIMUM_RADIUS**2)
-        np.add(dx_squared, dy**2, out=weight)
-        np.divide(theta_e**2, weight, out=weight)
-        alpha_x += np.multiply(weight, dx, out=step)
-        alpha_y += np.multiply(weight, dy, out=step)
-    return alpha_x, alpha_y
-
-
-def deflection(x, y, row: Mapping):
-    """Deflection angle by the lens of a catalogue row, on a regular grid.
+    alpha is the deflection by the SIE, the shear and the point masses of a catalogue's row.
 
     Args:
         x, y: the axes of the grid, arcsec, (columns,) and (rows,).
         row: a row of a catalogue.
+        scale: factor on every deflection.
+        work: (4, rows, columns).
 
     Returns:
-        alpha_x, alpha_y: arcsec, (rows, columns).
+        beta_x, beta_y: arcsec, (rows, columns), the first two of `work`.
     """
-    smooth = [
-        {
-            "theta_E": row["sie_einstein_radius"],
-            "e1": row["lens_e1"],
-            "e2": row["lens_e2"],
-            "center_x": row["lens_x"],
-            "center_y": row["lens_y"],
-        },
-        {"gamma1": row["gamma1"], "gamma2": row["gamma2"]},
-    ]
-    smooth_x, smooth_y = SMOOTH_LENS.alpha(*np.meshgrid(x, y), smooth)
-    clumps_x, clumps_y = point_mass_deflection(
-        x, y, row["subhalo_einstein_radius"], row["subhalo_x"], row["subhalo_y"]
+    # every deflection is linear in what is scaled here: it costs nothing a pixel
+    alpha_x, alpha_y = sie_deflection(
+        x,
+        y,
+        scale * row["sie_einstein_radius"],
+        row["lens_e1"],
+        row["lens_e2"],
+        row["lens_x"],
+        row["lens_y"],
+        work,
     )
-    return smooth_x + clumps_x, smooth_y + clumps_y
+    if len(row["subhalo_x"]):
+        radii = np.sqrt(scale) * np.asarray(row["subhalo_einstein_radius"])
+        add_point_mass_deflection(alpha_x, alpha_y, x, y, radii, row["subhalo_x"], row["subhalo_y"])
+    gamma1, gamma2 = scale * row["gamma1"], scale * row["gamma2"]
+    beta_x = np.subtract((1 - gamma1) * x, alpha_x, out=alpha_x)
+    beta_x -= gamma2 * y[:, None]
+    beta_y = np.subtract((1 + gamma1) * y[:, None], alpha_y, out=alpha_y)
+    beta_y -= gamma2 * x
+    return beta_x, beta_y
 
 
-def source_profile(row: Mapping, zero_point: float | None) -> dict:
-    """lenstronomy's parameters of a row's source; a magnitude needs the zero point (mag)."""
-    profile = {
-        "R_sersic": row["source_R_sersic"],
-        "n_sersic": row["source_n_sersic"],
-        "e1": row["source_e1"],
-        "e2": row["source_e2"],
-        "center_x": row["source_x"],
-        "center_y": row["source_y"],
-    }
+def source_amplitude(row: Mapping, zero_point: float | None) -> float:
+    """Surface brightness of a row's source at its half-light radius, counts / s / arcsec^2.
+
+    A magnitude needs the zero point (mag).
+    """
     if not np.isnan(row["source_amplitude"]):
-        return profile | {"amp": row["source_amplitude"]}
+        return row["source_amplitude"]
     if np.isnan(row["source_magnitude"]) or zero_point is None:
         raise ValueError(
             f"{row['image_id']}: needs a source_amplitude, or a source_magnitude and a zero point"
         )
-    with_magnitude = [profile | {"magnitude": row["source_magnitude"]}]
-    return data_util.magnitude2amplitude(SOURCE, with_magnitude, zero_point)[0]
+    flux = 10 ** (0.4 * (zero_point - row["source_magnitude"]))
+    return flux / sersic_flux(1.0, row["source_R_sersic"], row["source_n_sersic"])
 
 
 # --- noise ----------------------------------------------------------------------------------------
@@ -196,8 +170,11 @@ def render_all(frame: pd.DataFrame, recipe: Mapping) -> Iterator[np.ndarray]:
             not finite.
     """
     view = camera(recipe["instrument"])
-    for row in frame.to_dict("records"):
-        yield _render(row, recipe, view)
+    # as frame.to_dict("records"), without its search for columns that need a conversion
+    names = list(frame)
+    columns = [frame[name].tolist() for name in names]
+    for values in zip(*columns, strict=True):
+        yield _render(dict(zip(names, values, strict=True)), recipe, view)
 
 
 def _render(row, recipe, view: Camera) -> np.ndarray:
@@ -206,16 +183,21 @@ def _render(row, recipe, view: Camera) -> np.ndarray:
         raise ValueError(
             f"{row['image_id']}: noise: {recipe['noise']!r} is not one of {', '.join(NOISE)}"
         )
-    alpha_x, alpha_y = deflection(view.x, view.y, row)
-    scale = recipe["deflection_scale"]
-    light = SOURCE.surface_brightness(
-        (view.x - scale * alpha_x).ravel(),
-        (view.y[:, None] - scale * alpha_y).ravel(),
-        [source_profile(row, instrument["zero_point"])],
+    x, y = source_positions(view.x, view.y, row, recipe["deflection_scale"], view.fields)
+    light = sersic_brightness(
+        x,
+        y,
+        source_amplitude(row, instrument["zero_point"]) * view.pixel_area * recipe["image_scale"],
+        row["source_R_sersic"],
+        row["source_n_sersic"],
+        row["source_e1"],
+        row["source_e2"],
+        row["source_x"],
+        row["source_y"],
+        view.fields[2],
     )
-    image = recipe["image_scale"] * view.numerics.re_size_convolve(light)
-    # lenstronomy's Sersic profile turns NaN into darkness.
-    if not np.isfinite(image).all() or image.max() <= 0:
+    image = blur(light, view.psf_taps, view.wide_fields)
+    if not 0 < image.max() < np.inf:  # nor NaN, which is the greatest of any numbers
         raise ValueError(
             f"{row['image_id']}: the image is dark or not finite; is every parameter a number?"
         )
