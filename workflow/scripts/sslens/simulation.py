@@ -109,28 +109,30 @@ def source_amplitude(row: Mapping, zero_point: float | None) -> float:
 # --- noise ----------------------------------------------------------------------------------------
 
 
-def _no_noise(image, exposure_time, instrument, generator):
+def _no_noise(image, exposure_time, instrument, seed):
     return image
 
 
-def _published_double_poisson(image, exposure_time, instrument, generator):
+def _published_double_poisson(image, exposure_time, instrument, seed):
     """Integer counts with the noise of the published Model I images.
 
     Shot noise is put on twice: as a Gaussian of variance |I| / t beside the background, and again
     by drawing the counts.
     """
+    generator = np.random.default_rng(seed)
     shot = generator.normal(size=image.shape) * np.sqrt(np.abs(image) / exposure_time)
     background = generator.normal(scale=instrument["background_rms"], size=image.shape)
     expected = exposure_time * (image + shot + background)
     return generator.poisson(expected.clip(min=0))
 
 
-def _instrument_noise(image, exposure_time, instrument, generator):
+def _instrument_noise(image, exposure_time, instrument, seed):
     """The noise of a camera that counts electrons, in electrons / s, its mean sky taken off.
 
     Shot noise of source and sky, and the readings' (as lenstronomy's `bkg_noise`, where the
     counts are Gaussian). The exposure time is that of all exposures together.
     """
+    generator = np.random.default_rng(seed)
     sky = 10 ** (0.4 * (instrument["zero_point"] - instrument["sky_brightness"]))  # per arcsec^2
     sky *= exposure_time * instrument["pixel_scale"] ** 2
     electrons = generator.poisson(exposure_time * image.clip(min=0) + sky)
@@ -138,7 +140,7 @@ def _instrument_noise(image, exposure_time, instrument, generator):
     return (electrons + generator.normal(scale=readings, size=image.shape) - sky) / exposure_time
 
 
-# Functions of (image in counts / s / pixel, exposure time in s, instrument, numpy Generator).
+# Functions of (image in counts / s / pixel, exposure time in s, instrument, seed or Generator).
 NOISE: dict[str, Callable] = {
     "none": _no_noise,
     "published_double_poisson": _published_double_poisson,
@@ -201,6 +203,5 @@ def _render(row, recipe, view: Camera) -> np.ndarray:
         raise ValueError(
             f"{row['image_id']}: the image is dark or not finite; is every parameter a number?"
         )
-    generator = np.random.default_rng(row["noise_seed"])
-    noisy = NOISE[recipe["noise"]](image, row["exposure_time"], instrument, generator)
+    noisy = NOISE[recipe["noise"]](image, row["exposure_time"], instrument, row["noise_seed"])
     return noisy.astype(np.float32)
