@@ -29,8 +29,8 @@ _SERSIC_SMOOTHING = 1e-4
 def sie_deflection(x, y, einstein_radius, e1, e2, centre_x, centre_y, work):
     """Deflection by a singular isothermal ellipsoid.
 
-    Kormann, Schneider & Bartelmann 1994 (A&A 284, 285), eq. 27a; here with the core s of Keeton &
-    Kochanek 1998 (astro-ph/9705194), after eq. 8. In coordinates along major and minor axis, with
+    Kormann, Schneider & Bartelmann 1994 (A&A 284, 285), in the form of Keeton & Kochanek 1998
+    (astro-ph/9705194), after eq. 8, with a core s. In coordinates along major and minor axis, with
     f^2 = 1 - q^2 and psi^2 = q^2 (s^2 + x^2) + y^2,
 
         alpha = b / f (arctan(f x / (psi + s)), artanh(f y / (psi + q^2 s))), b = theta_E sqrt(q):
@@ -123,7 +123,7 @@ def _sersic_b(n):
 def sersic_flux(amplitude, radius, n):
     """Flux of a Sersic profile out to infinity.
 
-    Graham & Driver 2005 (astro-ph/0503176), eq. 2.
+    Graham & Driver 2005 (astro-ph/0503176), eq. 2 with R to infinity.
 
     Args:
         amplitude: surface brightness at the half-light radius, flux / arcsec^2.
