@@ -96,6 +96,12 @@ def test_round_trip_is_bit_for_bit_over_several_shards(data, content, small_batc
     assert split.images[..., 0].tobytes() == images.tobytes()
 
 
+def test_the_bytes_of_a_record_are_those_of_its_content(data):
+    for raw in tf.data.TFRecordDataset(str(data / "train" / shard_name(1))):
+        example = tf.train.Example.FromString(raw.numpy())
+        assert example.SerializeToString(deterministic=True) == raw.numpy()
+
+
 def test_splits_do_not_mix(data):
     split = read_split(data / "manifest.json", "test")
     image_ids, _, images = draw(size=4, seed=1, split="test")

@@ -42,7 +42,9 @@ def write_shard(path: str | Path, rows: pd.DataFrame, images: Iterable[np.ndarra
     with atomic_path(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
         numbers = list(rows.select_dtypes("float"))
         for row, image in zip(rows.to_dict("records"), images, strict=True):
-            writer.write(_example(row, numbers, image).SerializeToString())
+            example = _example(row, numbers, image)
+            # the features' order is another one in every process otherwise
+            writer.write(example.SerializeToString(deterministic=True))
             count += 1
     return count
 
