@@ -38,6 +38,8 @@ def tables() -> str:
         for key, node in schema["properties"].items()
         if key != "datasets"  # recipes have a section of their own
     ]
+    node = read(LIBRARY / "archive.schema.yaml")
+    sections.append(section("Archives", node, describe(node, {}, "datasets.NAME", node)))
     node = read(LIBRARY / "augmentations.schema.yaml")
     sections.append(section("Augmentations", node, describe(node, {}, "", node)))
     for path in sorted(LIBRARY.glob("methods/*.schema.yaml")):
@@ -71,7 +73,8 @@ def describe(node: Mapping, default, path: str, schema: Mapping) -> Iterator[str
         if "properties" in entry:
             yield from describe(entry, NONE, f"{path}.NAME", schema)
         else:
-            yield row(f"{path}.NAME", NONE, {"description": "an entry of that name"})
+            told = entry if "description" in entry else {"description": "an entry of that name"}
+            yield row(f"{path}.NAME", NONE, told)
     elif not shape.get("properties"):
         yield row(path, default, shape)
 

@@ -36,7 +36,7 @@ def run(directory: Path, *arguments: str, **where) -> str:
     return done.stdout + done.stderr
 
 
-def planned(directory: Path, **where) -> list[str]:
+def planned(directory: Path, *arguments: str, **where) -> list[str]:
     """The messages of the jobs that would run, sorted; the target itself has none."""
-    printed = run(directory, "--dry-run", **where)
+    printed = run(directory, *arguments, "--dry-run", **where)
     return sorted(re.findall(r"^Job \d+: (.+)$", printed, re.MULTILINE))

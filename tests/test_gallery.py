@@ -96,3 +96,22 @@ def test_a_histogram_counts_every_image_of_its_class():
     panel = next(p for p in figure.axes if p.get_xlabel() == "log10 axion mass (eV)")
     counts = [np.sum(patch.get_xy()[:, 1]) / 2 for patch in panel.patches]  # both sides of a step
     assert sorted(counts) == [0, 0, 100]
+
+
+def test_images_of_an_archive_are_told_by_their_files():
+    table = catalogue()[["label", "log10_axion_mass"]]
+    table["file"] = [
+        f"{label}/{'long ' * (k % 2)}name {k}.npy" for k, label in enumerate(table["label"])
+    ]
+    dataset = {"instrument": {"pixels": 12, "pixel_scale": None}}
+    figure = gallery_figure(images(), table, dataset, "T")
+    assert figure.axes[0].get_title().startswith("name 0.npy\naxion 10^-2")
+    assert figure.axes[6].get_title() == "long name 1.npy"
+    assert figure.axes[0].get_ylabel().endswith("pixels")
+    assert figure.axes[0].images[0].get_extent() == [-6, 6, -6, 6]
+    drawn = parameters_figure(table, "T")
+    assert [panel.get_xlabel() for panel in drawn.axes if panel.has_data()] == [
+        "log10 axion mass (eV)"
+    ]
+    nothing = parameters_figure(table.assign(log10_axion_mass=np.nan), "T")
+    assert "No parameter" in nothing.texts[-1].get_text()

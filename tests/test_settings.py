@@ -447,6 +447,68 @@ def test_an_encoder_has_one_control():
     )
 
 
+@pytest.fixture
+def with_archive(tmp_path):
+    """A configuration whose run is one archive, and the entry of that."""
+    for split in ("train", "Test"):
+        (tmp_path / split).mkdir()
+    config = config_with("run.datasets", ["mine"])
+    paths = {"train": str(tmp_path / "train"), "test": str(tmp_path / "Test")}
+    entry = {"source": "archive", "paths": paths, "instrument": {"pixels": 64}}
+    config["datasets"]["mine"] = entry
+    return config, entry
+
+
+def test_an_archive_is_a_data_set(with_archive):
+    config, entry = with_archive
+    check(config, SCHEMA)
+    told = settings.dataset_settings(config, "mine")
+    assert told["keys"] == {"images": "images", "labels": "labels", "masses": "axion_mass"}
+    assert told["instrument"] == {"pixels": 64, "pixel_scale": None}
+    assert told["max_rejected"] == 0.01
+    assert "title" not in settings.dataset_settings(config, "model_1")
+    assert settings.shard_count(config, "mine", "test") == 8
+    entry["shards"] = 3
+    assert settings.shard_count(config, "mine", "test") == 3
+    assert settings.names_from(config, "archive") == ["mine"]
+    assert settings.names_from(config, "simulation", ["mine", "model_2"]) == ["model_2"]
+
+
+def test_errors_of_an_archive_name_the_key(with_archive, monkeypatch):
+    config, entry = with_archive
+    folder = entry["paths"]["test"]
+    wrong = {
+        "source": ("archiv", "datasets.mine.source: unknown source 'archiv'; did you mean"),
+        "pths": ({}, "datasets.mine: unknown key 'pths'; did you mean 'paths'?"),
+        "instrument": ({}, "datasets.mine.instrument: 'pixels' is a required property"),
+        "paths": ({"train": folder}, "datasets.mine.paths: 'test' is a required property"),
+        "classes": ({"wdm": "warm"}, "datasets.mine.classes.wdm: 'warm' is not one of"),
+        "shards": (0, "datasets.mine.shards: 0 is less than the minimum"),
+        "seed": (1.5, "datasets.mine.seed: 1.5 is not of type 'integer'"),
+    }
+    for key, (value, message) in wrong.items():
+        config["datasets"]["mine"] = entry | {key: value}
+        assert error_of(config).startswith(message)
+    for path, message in {
+        "data/test": "datasets.mine: paths.test: 'data/test' is relative: write the whole path",
+        folder.lower(): f"datasets.mine: paths.test: there is no {folder.lower()}; did you mean "
+        f"{folder}?",
+        "/nowhere/at/all": "datasets.mine: paths.test: there is no /nowhere/at/all, nor a folder",
+    }.items():
+        config["datasets"]["mine"] = entry | {"paths": entry["paths"] | {"test": path}}
+        assert error_of(config).startswith(message)
+    monkeypatch.setenv("HERE", folder)
+    entry["paths"]["test"] = "$HERE"
+    config["datasets"]["mine"] = entry
+    check(config, SCHEMA)
+
+
+def test_pairs_of_one_lens_are_not_in_an_archive(with_archive):
+    config, _ = with_archive
+    config["pretrainings"]["byol-dihedral"]["pairs"] = "same_lens"
+    assert error_of(config).startswith("pretrainings.byol-dihedral.pairs: same_lens, but mine has")
+
+
 def test_checking_changes_nothing():
     config = config_with()
     check(config, SCHEMA)
@@ -467,9 +529,9 @@ def test_checking_changes_nothing():
 )
 def test_shards_hold_every_row_once_and_a_larger_split_keeps_the_full_ones(images, size, expected):
     config = config_with("splits.train", {"images": images, "shard_size": size})
-    assert settings.shards(config, "train") == expected
+    assert settings.drawn_shards(config, "train") == expected
     config["splits"]["train"]["images"] = images + size
-    assert settings.shards(config, "train")[: images // size] == expected[: images // size]
+    assert settings.drawn_shards(config, "train")[: images // size] == expected[: images // size]
 
 
 def test_preprocessing_of_a_data_set():

@@ -12,6 +12,7 @@ ROOT = Path(str(workflow.current_basedir)).parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from sslens import settings
+from sslens.archive_paths import watched
 from sslens.digest import script_digest
 from sslens.protocols import FINE_TUNE, LINEAR_PROBE
 
@@ -26,8 +27,8 @@ except settings.ConfigurationError as error:
 
 
 def one_of(names):
-    """A regular expression that matches these names and nothing else."""
-    return "|".join(map(re.escape, names))
+    """A regular expression that matches these names and nothing else, and none if there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 wildcard_constraints:
@@ -55,7 +56,7 @@ def shards_of(*splits, kind="tfrecord"):
         return [
             f"{DATA.format(dataset=wildcards.dataset)}/{split}/{shard:05d}.{kind}"
             for split in splits
-            for shard in range(len(settings.shards(config, split)))
+            for shard in range(settings.shard_count(config, wildcards.dataset, split))
         ]
 
     return files
@@ -74,7 +75,9 @@ def cells(pattern, arms, **wildcards):
 def memory_mb(*splits):
     """Memory of a job that holds these splits: what TensorFlow takes, and the images twice."""
 
-    def estimate(wildcards):
+    def estimate(wildcards, input):
+        if wildcards.dataset in settings.names_from(config, settings.IMPORT):
+            return 3000 + round(2.2 * input.size_mb)  # how many images there are, the files tell
         pixels = config["datasets"][wildcards.dataset]["instrument"]["pixels"]
         images = sum(config["splits"][split]["images"] for split in splits)
         return 3000 + round(2.2 * 4 * pixels**2 * images / 1e6)
@@ -91,14 +94,17 @@ def records_of_run(*splits):
 
 def largest_memory_mb(*splits):
     """Memory of a job that holds these splits of one data set of the run after the other."""
-    datasets = config["run"]["datasets"]
-    return max(memory_mb(*splits)(SimpleNamespace(dataset=dataset)) for dataset in datasets)
+
+    def estimate(wildcards, input):
+        each = (SimpleNamespace(dataset=dataset) for dataset in config["run"]["datasets"])
+        return max(memory_mb(*splits)(dataset, input) for dataset in each)
+
+    return estimate
 
 
-def recipe_of(wildcards):
-    """What a data set's images follow from; its title heads columns alone."""
-    recipe = config["datasets"][wildcards.dataset]
-    return {key: value for key, value in recipe.items() if key != "title"}
+def settings_of_dataset(wildcards):
+    """What a data set's images follow from."""
+    return settings.dataset_settings(config, wildcards.dataset)
 
 
 def augmentations(pretext):

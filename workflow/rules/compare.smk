@@ -153,7 +153,7 @@ rule gallery:
         mem_mb=memory_mb("validation"),
         runtime=10,
     params:
-        recipe=recipe_of,
+        dataset=settings_of_dataset,
         title=lambda w: settings.dataset_titles(config)[w.dataset],
         code=script_digest("gallery"),
     message:

@@ -1,4 +1,5 @@
-# From the recipe of a data set to catalogues and records, shard by shard, and what the preprocessing measured on them.
+# From the recipe of a simulated data set to catalogues and records, shard by shard; and of every data set, what
+# its records hold and the preprocessing measured on them.
 
 
 rule catalogue:
@@ -8,6 +9,8 @@ rule catalogue:
         "logs/catalogue/{dataset}/{split}/{shard}.log",
     benchmark:
         "logs/benchmarks/catalogue/{dataset}/{split}/{shard}.tsv"
+    wildcard_constraints:
+        dataset=one_of(settings.names_from(config, settings.SIMULATION)),
     conda:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
@@ -15,8 +18,8 @@ rule catalogue:
         mem_mb=1000,
         runtime=30,
     params:
-        recipe=recipe_of,
-        rows=lambda w: settings.shards(config, w.split)[int(w.shard)],
+        recipe=settings_of_dataset,
+        rows=lambda w: settings.drawn_shards(config, w.split)[int(w.shard)],
         code=script_digest("catalogue"),
     message:
         "Drawing catalogue {wildcards.shard} of {wildcards.dataset}/{wildcards.split}"
@@ -33,6 +36,8 @@ rule records:
         "logs/records/{dataset}/{split}/{shard}.log",
     benchmark:
         "logs/benchmarks/records/{dataset}/{split}/{shard}.tsv"
+    wildcard_constraints:
+        dataset=one_of(settings.names_from(config, settings.SIMULATION)),
     conda:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
@@ -40,7 +45,7 @@ rule records:
         mem_mb=1500,
         runtime=240,
     params:
-        recipe=recipe_of,
+        recipe=settings_of_dataset,
         code=script_digest("records"),
     message:
         "Rendering shard {wildcards.shard} of {wildcards.dataset}/{wildcards.split}"

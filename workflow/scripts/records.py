@@ -10,8 +10,9 @@ runtime.start_tensorflow(1, gpu=False)
 from sslens.catalogue import read_catalogue
 from sslens.records import write_shard
 from sslens.simulation import render_all
+from sslens.tracking import tracked
 
 rows = read_catalogue(snakemake.input.catalogue)
-images = render_all(rows, snakemake.params.recipe)
+images = tracked(render_all(rows, snakemake.params.recipe), len(rows), "images")
 count = write_shard(snakemake.output.shard, rows, images)
 runtime.log.info("%d images", count)

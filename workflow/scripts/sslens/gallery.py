@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -38,14 +39,14 @@ AXES = {
 
 
 def gallery_figure(
-    images: np.ndarray, catalogue: pd.DataFrame, recipe: Mapping, title: str
+    images: np.ndarray, catalogue: pd.DataFrame, dataset: Mapping, title: str
 ) -> Figure:
     """Images of every class with their parameters, a row a class.
 
     Args:
         images: (n, pixels, pixels, 1), as recorded.
         catalogue: of these images, row by row.
-        recipe: that they were drawn from, for the scale.
+        dataset: its entry of the configuration, for the scale.
         title: of the figure.
 
     Returns:
@@ -55,14 +56,15 @@ def gallery_figure(
     figure = Figure(figsize=(2.1 * COLUMNS, 2.75 * len(CLASSES)), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title)
-    half = recipe["instrument"]["pixels"] * recipe["instrument"]["pixel_scale"] / 2
+    scale = dataset["instrument"]["pixel_scale"]
+    half = dataset["instrument"]["pixels"] * (scale or 1) / 2
     panels = figure.subplots(len(CLASSES), COLUMNS, squeeze=False)
     for name, row in zip(CLASSES, panels, strict=True):
         chosen = np.flatnonzero(catalogue["label"] == name)[:COLUMNS]
-        row[0].set_ylabel(f"{CLASS_TITLES[name]}\narcsec")
+        row[0].set_ylabel(f"{CLASS_TITLES[name]}\n{'arcsec' if scale else 'pixels'}")
         for panel, index in zip(row, chosen, strict=False):
             _show(panel, images[index, ..., 0], half)
-            panel.set_title(_caption(catalogue.iloc[index], recipe["deflection_scale"]), fontsize=7)
+            panel.set_title(_caption(catalogue.iloc[index], dataset), fontsize=7)
         for panel in row[len(chosen) :]:
             panel.set_axis_off()
         for panel in row[1:]:
@@ -81,16 +83,19 @@ def _show(panel: Axes, image: np.ndarray, half: float) -> None:
     panel.tick_params(labelsize=6)
 
 
-def _caption(row: pd.Series, deflection_scale: float) -> str:
-    lines = [
-        f"Einstein radius {deflection_scale * row['einstein_radius']:.3g}″",
-        f"source at {row['source_x']:+.2f}″, {row['source_y']:+.2f}″",
-    ]
-    if len(row["subhalo_mass"]):
-        axion, masses = row["log10_axion_mass"], row["subhalo_mass"]
-        what = f"{len(masses)} masses" if np.isnan(axion) else f"axion 10^{axion:.1f} eV"
-        lines.append(f"{what}, {masses.sum():.2g} suns")
-    return "\n".join(lines)
+def _caption(row: pd.Series, dataset: Mapping) -> str:
+    """What an image was drawn from, or the file it was found in."""
+    lines = []
+    axion = row["log10_axion_mass"]
+    told = "" if np.isnan(axion) else f"axion 10^{axion:.1f} eV"
+    if "file" in row:
+        lines += [textwrap.shorten(Path(row["file"]).name, 30, placeholder="…"), told]
+    else:
+        lines.append(f"Einstein radius {dataset['deflection_scale'] * row['einstein_radius']:.3g}″")
+        lines.append(f"source at {row['source_x']:+.2f}″, {row['source_y']:+.2f}″")
+        if len(masses := row["subhalo_mass"]):
+            lines.append(f"{told or f'{len(masses)} masses'}, {masses.sum():.2g} suns")
+    return "\n".join(filter(None, lines))
 
 
 def parameters_figure(catalogue: pd.DataFrame, title: str) -> Figure:
@@ -117,6 +122,8 @@ def parameters_figure(catalogue: pd.DataFrame, title: str) -> Figure:
         panel.set_axis_off()
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=3, frameon=False)
+    if not varying:
+        figure.text(0.5, 0.5, "No parameter of these images is known.", ha="center")
     if constant:
         told = (f"{name} {values.dropna().iloc[0]:.4g}" for name, values in constant.items())
         words = f"The same in every image: {', '.join(told)}"
@@ -127,8 +134,9 @@ def parameters_figure(catalogue: pd.DataFrame, title: str) -> Figure:
 def _drawn(catalogue: pd.DataFrame) -> dict[str, pd.Series]:
     """Axis title -> values, an image each, of the parameters that have any."""
     values = {title: catalogue[column] for column, title in AXES.items() if column in catalogue}
-    masses = catalogue["subhalo_mass"]
-    values["masses in an image"] = masses.map(len)
-    total = masses.map(np.sum).where(masses.map(len) > 0)
-    values["log10 total mass in clumps (suns)"] = np.log10(total)
+    if "subhalo_mass" in catalogue:
+        masses = catalogue["subhalo_mass"]
+        values["masses in an image"] = masses.map(len)
+        total = masses.map(np.sum).where(masses.map(len) > 0)
+        values["log10 total mass in clumps (suns)"] = np.log10(total)
     return {title: series for title, series in values.items() if series.notna().any()}

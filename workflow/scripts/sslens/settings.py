@@ -12,6 +12,7 @@ from typing import Any
 import jsonschema
 import yaml
 
+from sslens.archive_paths import check_paths
 from sslens.classes import CLASSES
 from sslens.methods import method_names, schema_path
 from sslens.names import unknown
@@ -19,6 +20,9 @@ from sslens.protocols import FINE_TUNE, LINEAR_PROBE
 from sslens.recipes import check_recipe
 
 AUGMENTATIONS = Path(__file__).with_name("augmentations.schema.yaml")
+ARCHIVE = Path(__file__).with_name("archive.schema.yaml")
+#: Where a data set's images may come from.
+SIMULATION, IMPORT = SOURCES = ("simulation", "archive")
 
 
 class ConfigurationError(ValueError):
@@ -158,7 +162,8 @@ def _check_pairs(config: Mapping, arm: Mapping) -> None:
     for dataset in config["run"]["datasets"] if arm.get("pretraining") else []:
         source = pretrained_on(arm, dataset)
         entry = _pretraining(config, arm["pretraining"], source)
-        if entry["pairs"] == "same_lens" and config["datasets"][source]["images_per_lens"] == 1:
+        per_lens = config["datasets"][source].get("images_per_lens", 1)
+        if entry["pairs"] == "same_lens" and per_lens == 1:
             raise ConfigurationError(
                 f"pretrainings.{arm['pretraining']}.pairs: same_lens, but {source} has one image a "
                 f"lens; set datasets.{source}.images_per_lens"
@@ -167,8 +172,16 @@ def _check_pairs(config: Mapping, arm: Mapping) -> None:
 
 def _check_dataset(config: Mapping, dataset: str) -> None:
     """A data set of the run can be made, and trained on as the configuration says."""
+    entry, where = config["datasets"][dataset], f"datasets.{dataset}"
+    _check_known(entry.get("source"), SOURCES, f"{where}.source", "source")
     try:
-        check_recipe(dataset, config["datasets"][dataset])
+        if entry["source"] == IMPORT:
+            _check_schema(entry, _schema(ARCHIVE), where)
+            check_paths(dataset, entry)
+        else:
+            check_recipe(dataset, entry)
+    except ConfigurationError:
+        raise
     except ValueError as error:
         raise ConfigurationError(f"datasets.{error}") from None
     _check_fits(config, dataset)
@@ -244,7 +257,12 @@ def _controls(config: Mapping, arm: str, dataset: str) -> list[str]:
 
 
 def _check_fractions(config: Mapping) -> None:
-    """Every label fraction leaves an image of each class; images take turns in class."""
+    """Every label fraction leaves an image of each class; images take turns in class.
+
+    How many an archive has is not known yet: there, the training tells.
+    """
+    if not names_from(config, SIMULATION, config["run"]["datasets"]):
+        return
     of_rarest = config["splits"]["train"]["images"] // len(CLASSES)
     for index, fraction in enumerate(config["run"]["label_fractions"]):
         if round(fraction * of_rarest) == 0:
@@ -325,8 +343,30 @@ def _override(section: Mapping, own: Mapping) -> dict:
     return merge(section, dropped | dict(own))
 
 
-def shards(config: Mapping, split: str) -> list[tuple[int, int]]:
-    """The first image of a split in each of its shards, and the one after the last."""
+def dataset_settings(config: Mapping, dataset: str) -> dict:
+    """What a data set's images follow from; its title heads columns alone."""
+    entry = config["datasets"][dataset]
+    if entry["source"] == IMPORT:
+        entry = _with_defaults(entry, _schema(ARCHIVE))
+    return {key: value for key, value in entry.items() if key != "title"}
+
+
+def names_from(config: Mapping, source: str, datasets: Iterable[str] | None = None) -> list[str]:
+    """Which of these data sets, or of all, have images of this source."""
+    entries = config["datasets"]
+    chosen = entries if datasets is None else datasets
+    return [name for name in chosen if entries[name].get("source") == source]
+
+
+def shard_count(config: Mapping, dataset: str, split: str) -> int:
+    """How many files of records a split has."""
+    if config["datasets"][dataset]["source"] == IMPORT:
+        return dataset_settings(config, dataset)["shards"]
+    return len(drawn_shards(config, split))
+
+
+def drawn_shards(config: Mapping, split: str) -> list[tuple[int, int]]:
+    """The first simulated image of a split in each of its shards, and the one after the last."""
     images, size = config["splits"][split]["images"], config["splits"][split]["shard_size"]
     return [(start, min(start + size, images)) for start in range(0, images, size)]
 

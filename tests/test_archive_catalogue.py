@@ -1,0 +1,361 @@
+"""An archive's images are found whatever it looks like; every reject is told; nothing is lost."""
+
+import os
+import random
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from archives import DEFAULTS, PIXELS, image, with_mass, write_archive
+
+from sslens.archive_catalogue import COLUMNS, read_rows, shard_rows, survey
+from sslens.classes import CLASSES
+from sslens.files import sha256_of
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """The folder of an archive, and its entry of the configuration."""
+    folder = tmp_path / "archive"
+    return folder, write_archive(folder)
+
+
+def rejected(found, kind="rejected"):
+    """File -> reason."""
+    rows = found.rejects[found.rejects["kind"] == kind]
+    return {f"{row.found_in}/{row.file}": row.reason for row in rows.itertuples()}
+
+
+def survey_all(entry):
+    """Whatever is rejected."""
+    return survey("mine", entry | {"max_rejected": 1.0})
+
+
+# --- a good archive -------------------------------------------------------------------------------
+
+
+def test_every_image_is_found_with_its_class_and_mass(archive):
+    folder, entry = archive
+    images, rejects = survey("mine", entry)
+    assert rejects.empty
+    assert len(images) == images["image_id"].nunique() == images["image_sha256"].nunique() == 120
+    assert set(images["split"]) == {"train", "validation", "test"}
+    for row in images.itertuples():
+        path = folder / row.found_in / row.file
+        assert path.parent.name == row.label
+        assert row.file_sha256 == sha256_of(path)
+        assert row.image_id == f"mine-{row.split}-{row.file}"
+        assert row.found_in == ("test" if row.split == "test" else "train")
+    axions = images[images["label"] == "axion"]
+    number = axions["file"].str.extract(r"_(\d+)\.npy$")[0].astype(int)
+    np.testing.assert_allclose(axions["log10_axion_mass"], -24 + number / 20)
+    assert images.loc[images["label"] != "axion", "log10_axion_mass"].isna().all()
+
+
+def test_shards_hold_every_image_of_a_split_once(archive):
+    _, entry = archive
+    images = survey("mine", entry).images
+    for split, count in images["split"].value_counts().items():
+        shards = [shard_rows(images, split, shard, 3) for shard in range(3)]
+        assert all(list(rows.columns) == COLUMNS for rows in shards)
+        assert max(map(len, shards)) - min(map(len, shards)) <= 1
+        ids = pd.concat(shards)["image_id"]
+        assert sorted(ids) == sorted(images.loc[images["split"] == split, "image_id"])
+        assert len(ids) == count
+        assert all(rows["label"].nunique() > 1 for rows in shards), "classes are mixed"
+
+
+def test_images_are_read_as_they_were_written(archive):
+    folder, entry = archive
+    rows = shard_rows(survey("mine", entry).images, "train", 0, 1)
+    for row, found in zip(rows.itertuples(), read_rows(rows, entry), strict=True):
+        content = np.load(folder / "train" / row.file, allow_pickle=True)
+        expected = content[0] if row.label == "axion" else content
+        np.testing.assert_array_equal(found, expected.astype(np.float32))
+
+
+def test_neither_names_nor_order_of_the_file_system_matter(archive, tmp_path, monkeypatch):
+    folder, entry = archive
+    expected = survey("mine", entry).images
+    iterdir = Path.iterdir
+
+    def shuffled(path):
+        entries = list(iterdir(path))
+        random.Random(1).shuffle(entries)
+        return iter(entries)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "iterdir", shuffled)
+        pd.testing.assert_frame_equal(survey("mine", entry).images, expected)
+    for path in list(folder.rglob("*.npy")):
+        path.rename(path.with_stem(f"{random.Random(path.stem).random()}"))
+    renamed = survey("mine", entry).images
+    same = ["split", "label", "log10_axion_mass", "image_sha256"]
+    pd.testing.assert_frame_equal(renamed[same], expected[same])
+
+
+def test_validation_is_the_same_part_of_every_class(archive):
+    _, entry = archive
+    images = survey("mine", entry).images
+    for split, count in {"validation": 4, "train": 16, "test": 20}.items():
+        labels = images.loc[images["split"] == split, "label"]
+        assert labels.value_counts().to_dict() == dict.fromkeys(CLASSES, count)
+    other = survey("mine", entry | {"seed": 2}).images
+    chosen = [set(found.loc[found["split"] == "validation", "file"]) for found in (images, other)]
+    assert chosen[0] != chosen[1]
+
+
+def test_a_validation_folder_is_used_as_it_is(archive, tmp_path):
+    folder, entry = archive
+    for label in CLASSES:
+        (folder / "val" / label).mkdir(parents=True)
+        for k in range(3):
+            np.save(folder / "val" / label / f"{k}.npy", image(hash(label) % 10_000 + 90_000 + k))
+    images = survey("mine", entry | {"paths": entry["paths"] | {"validation": str(folder / "val")}})
+    assert images.images["split"].value_counts().to_dict() == {
+        "train": 60,
+        "test": 60,
+        "validation": 9,
+    }
+
+
+def test_a_limit_takes_some_images_by_chance(archive):
+    _, entry = archive
+    whole = survey("mine", entry).images
+    few = survey("mine", entry | {"limit": {"train": 20}}).images
+    assert (few["split"] == "train").sum() == 20
+    assert (few["split"] == "test").sum() == 60
+    train = whole[whole["split"] == "train"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(few[few["split"] == "train"], train.head(20))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("vort", "sphere", "no"), ("Vortex", "Subhalo", "No Sub"), ("AXION", "sub", "nosub")],
+)
+def test_folders_have_the_names_that_are_met(archive, names):
+    folder, entry = archive
+    for split in ("train", "test"):
+        for label, name in zip(CLASSES, names, strict=True):
+            (folder / split / label).rename(folder / split / name)
+    images = survey("mine", entry).images
+    assert images["label"].value_counts().to_dict() == dict.fromkeys(CLASSES, 40)
+
+
+def test_a_folder_of_another_name_is_told_and_can_be_named(archive):
+    folder, entry = archive
+    for split in ("train", "test"):
+        (folder / split / "cdm").rename(folder / split / "wdm")
+    with pytest.raises(ValueError, match="40 of 120 images cannot be used.*wdm.*class's name"):
+        survey("mine", entry)
+    with pytest.raises(ValueError, match="^mine: train: no image of cdm$"):
+        survey_all(entry)
+    images = survey("mine", entry | {"classes": {"WDM": "cdm"}}).images
+    assert images["label"].value_counts().to_dict() == dict.fromkeys(CLASSES, 40)
+
+
+def test_a_file_with_labels_is_a_split(tmp_path):
+    paths = {}
+    for split in ("train", "test"):
+        stack = [image(k + 100 * (split == "test")) for k in range(30)]
+        paths[split] = str(tmp_path / f"{split}.h5")
+        with h5py.File(paths[split], "w") as file:
+            file["images"], file["labels"] = stack, np.arange(30) % 3
+            file["axion_mass"] = np.where(np.arange(30) % 3 == 0, 1e-23, np.nan)
+    entry = DEFAULTS | {"paths": paths}
+    images = survey("mine", entry).images
+    assert images["label"].value_counts().to_dict() == dict.fromkeys(CLASSES, 20)
+    assert images["image_id"].str.fullmatch(r"mine-\w+-(train|test)\.h5#\d+").all()
+    rows = shard_rows(images, "test", 1, 2)
+    assert list(rows["image_index"]) == sorted(rows["image_index"])
+    for row, found in zip(rows.itertuples(), read_rows(rows, entry), strict=True):
+        np.testing.assert_array_equal(found, image(row.image_index + 100).astype(np.float32))
+
+
+# --- a hostile one --------------------------------------------------------------------------------
+
+
+class Exploit:
+    def __init__(self, marker):
+        self._command = f"touch {marker}"
+
+    def __reduce__(self):
+        return os.system, (self._command,)
+
+
+def test_a_hostile_archive_ends_with_every_reject_explained(archive, tmp_path):
+    folder, entry = archive
+    cdm = folder / "train" / "cdm"
+    marker = tmp_path / "executed"
+    good = {
+        "train/cdm/with space ü 星.npy": image(80_000),
+        "train/cdm/deeper/one.npy": image(80_001)[None],
+        "train/axion/no mass.npy": with_mass(image(80_002), 0.0),
+        "train/cdm/.npy.npy": None,  # hidden
+    }
+    for name, array in good.items():
+        if array is not None:
+            (folder / name).parent.mkdir(exist_ok=True)
+            np.save(folder / name, array)
+    np.save(cdm / "exploit.npy", with_mass(image(81_000), Exploit(marker)))
+    (cdm / "empty.npy").write_bytes(b"")
+    (cdm / "torn.npy").write_bytes((cdm / "cdm_sim_0.npy").read_bytes()[:300])
+    np.save(cdm / "nan.npy", np.where(np.eye(PIXELS), np.nan, 1.0))
+    np.save(cdm / "constant.npy", np.zeros((PIXELS, PIXELS)))
+    np.save(cdm / "five.npy", np.zeros((1, 2, 3, PIXELS, PIXELS)))
+    with open(cdm / "terabytes.npy", "wb") as stream:
+        head = {"descr": "<f8", "fortran_order": False, "shape": (10**6, 10**6)}
+        np.lib.format.write_array_header_1_0(stream, head)
+    shutil.copy(cdm / "cdm_sim_1.npy", cdm / "copy.npy")
+    shutil.copy(cdm / "cdm_sim_2.npy", folder / "train" / "no_sub" / "contradicts.npy")
+    np.save(folder / "train" / "in no class.npy", image(81_001))
+    (cdm / "leads nowhere.npy").symlink_to(cdm / "gone.npy")
+    (cdm / "in circles.npy").symlink_to(cdm / "in circles.npy")
+    os.mkfifo(cdm / "pipe.npy")
+    (cdm / "loop").symlink_to(folder / "train")
+    with open(os.fsencode(cdm) + b"/latin \xfc.npy", "wb") as stream:
+        np.save(stream, image(81_002))
+    for name in ("._cdm_sim_0.npy", ".DS_Store", "readme.txt", "Thumbs.db"):
+        (cdm / name).write_bytes(b"junk")
+    (folder / "train" / "__MACOSX").mkdir()
+
+    found = survey_all(entry)
+
+    assert not marker.exists(), "nothing is executed"
+    reasons = rejected(found)
+    expected = {
+        "exploit.npy": "not executed",
+        "empty.npy": "empty file",
+        "torn.npy": "its head tells of",
+        "nan.npy": "12 of its pixels are not finite",
+        "constant.npy": "all its pixels are 0",
+        "five.npy": "an image of shape (1, 2, 3, 12, 12), not of 12 x 12 pixels",
+        "terabytes.npy": "its head tells of 8000000000000 bytes, and 0 follow",
+        "copy.npy": "identical to train/cdm/cdm_sim_1.npy",
+        "cdm_sim_2.npy": "identical images with different labels",
+        "leads nowhere.npy": "leads nowhere",
+        "in circles.npy": "leads nowhere",
+        "pipe.npy": "no regular file",
+        "latin \\xfc.npy": "its name is not in UTF-8",
+    }
+    expected = {f"train/cdm/{name}": reason for name, reason in expected.items()}
+    expected["train/no_sub/contradicts.npy"] = "train/cdm/cdm_sim_2.npy (cdm)"
+    expected["train/in no class.npy"] = "in no folder with a class's name"
+    assert set(reasons) == set(expected)
+    for file, reason in expected.items():
+        assert reason in reasons[file], file
+    ignored = rejected(found, "ignored")
+    junk = ["._cdm_sim_0.npy", ".DS_Store", "readme.txt", "Thumbs.db", "loop"]
+    assert set(ignored) == {*(f"train/cdm/{name}" for name in junk), "train/__MACOSX"}
+    assert ignored["train/cdm/loop"] == "a folder that is read already"
+    # nothing is lost: 120 images, one of them in the rejects, and three good ones among the bad
+    kept = set(found.images["found_in"] + "/" + found.images["file"])
+    assert len(kept) == 122
+    assert {name for name, array in good.items() if array is not None} <= kept
+    odd = found.images.set_index("file").loc["axion/no mass.npy"]
+    assert np.isnan(odd["log10_axion_mass"])
+    rows = shard_rows(found.images, "train", 0, 1)
+    assert len(list(read_rows(rows, entry))) == len(rows)
+
+
+def test_a_folder_that_cannot_be_read_is_told(archive, monkeypatch):
+    folder, entry = archive
+    shutil.copytree(folder / "train" / "cdm", folder / "train" / "locked" / "cdm")
+    iterdir = Path.iterdir
+
+    def refuse(path):  # root may read every folder
+        if "locked" in str(path):
+            raise PermissionError(13, "Permission denied")
+        return iterdir(path)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    found = survey_all(entry)
+    reason = "a folder that cannot be read (Permission denied)"
+    assert rejected(found) == {"train/locked": reason}
+    assert len(found.images) == 120
+
+
+def test_more_rejects_than_allowed_stop_with_one_line(archive):
+    folder, entry = archive
+    for k in range(3):
+        (folder / "train" / "cdm" / f"empty_{k}.npy").write_bytes(b"")
+    assert len(survey("mine", entry | {"max_rejected": 3 / 123}).images) == 120
+    with pytest.raises(ValueError) as error:
+        survey("mine", entry | {"max_rejected": 2.9 / 123})
+    message = str(error.value)
+    assert "\n" not in message
+    assert "mine: 3 of 123 images cannot be used" in message
+    assert "train/cdm/empty_0.npy: empty file" in message
+
+
+def test_identical_images_across_splits_are_an_error_that_names_both(archive):
+    folder, entry = archive
+    # in another form, and in another class
+    np.save(
+        folder / "test" / "no_sub" / "leak.npy", np.load(folder / "train/cdm/cdm_sim_5.npy")[None]
+    )
+    with pytest.raises(ValueError) as error:
+        survey_all(entry)
+    message = str(error.value)
+    assert "test/no_sub/leak.npy and train/cdm/cdm_sim_5.npy are identical" in message
+    assert "\n" not in message
+
+
+def test_a_label_against_its_folder_is_told(archive):
+    folder, entry = archive
+    np.savez(folder / "train" / "cdm" / "odd.npz", images=[image(82_000 + k) for k in range(3)],
+             labels=["cdm", "axion", "wimp"])  # fmt: skip
+    reasons = survey_all(entry).rejects.set_index("image_index")["reason"]
+    assert reasons[1] == "its label is axion, and its folder's cdm"
+    assert "its label 'wimp' is no class" in reasons[2]
+
+
+def test_unbalanced_classes_are_kept(archive):
+    folder, entry = archive
+    for k in range(15):
+        (folder / "train" / "cdm" / f"cdm_sim_{k}.npy").unlink()
+    images = survey("mine", entry).images
+    assert images["label"].value_counts().to_dict() == {"axion": 40, "no_sub": 40, "cdm": 25}
+
+
+@pytest.mark.parametrize(
+    ("remove", "told"),
+    [("train", "^mine: no image in"), ("test/cdm", "^mine: test: no image of cdm$")],
+)
+def test_an_archive_without_a_class_or_an_image_is_told(archive, remove, told):
+    folder, entry = archive
+    if remove == "train":
+        entry = entry | {"paths": {"train": str(folder / "empty"), "test": str(folder / "empty")}}
+        (folder / "empty").mkdir()
+    else:
+        shutil.rmtree(folder / remove)
+    with pytest.raises(ValueError, match=told):
+        survey("mine", entry)
+
+
+def test_more_shards_than_images_are_told(archive):
+    _, entry = archive
+    with pytest.raises(ValueError, match="images for 61 files of records: lower datasets.mine"):
+        survey("mine", entry | {"shards": 61})
+
+
+@pytest.mark.parametrize("how", ["changed", "gone", "grown"])
+def test_a_file_that_changed_since_is_told(archive, how):
+    folder, entry = archive
+    rows = shard_rows(survey("mine", entry).images, "test", 0, 1)
+    path = folder / "test" / rows.loc[rows["label"] == "cdm", "file"].iloc[3]
+    if how == "changed":
+        np.save(path, image(1))
+    elif how == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes() + b"more")
+    with pytest.raises(
+        ValueError, match="not what it was when the archive was catalogued"
+    ) as error:
+        list(read_rows(rows, entry))
+    assert str(path) in str(error.value)
+    assert "--forcerun survey" in str(error.value)

@@ -1,0 +1,82 @@
+# From the files of an imported data set to catalogues and records, shard by shard.
+
+ARCHIVES = one_of(settings.names_from(config, settings.IMPORT))
+
+
+rule survey:
+    input:
+        watched=lambda w: watched(settings_of_dataset(w)),
+    output:
+        images=f"{DATA}/images.parquet",
+        rejects=f"{DATA}/rejects.csv",
+    log:
+        "logs/survey/{dataset}.log",
+    benchmark:
+        "logs/benchmarks/survey/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=ARCHIVES,
+    conda:
+        "../../envs/tensorflow-cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=600,
+    params:
+        archive=settings_of_dataset,
+        code=script_digest("survey"),
+    message:
+        "Finding and checking the images of {wildcards.dataset}"
+    script:
+        "../scripts/survey.py"
+
+
+rule archive_catalogue:
+    input:
+        images=f"{DATA}/images.parquet",
+    output:
+        catalogue=f"{DATA}/{{split}}/{{shard}}.parquet",
+    log:
+        "logs/catalogue/{dataset}/{split}/{shard}.log",
+    benchmark:
+        "logs/benchmarks/catalogue/{dataset}/{split}/{shard}.tsv"
+    wildcard_constraints:
+        dataset=ARCHIVES,
+    conda:
+        "../../envs/tensorflow-cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        shards=lambda w: settings.shard_count(config, w.dataset, w.split),
+        code=script_digest("archive_catalogue"),
+    message:
+        "Listing images of shard {wildcards.shard} of {wildcards.dataset}/{wildcards.split}"
+    script:
+        "../scripts/archive_catalogue.py"
+
+
+rule archive_records:
+    input:
+        catalogue=f"{DATA}/{{split}}/{{shard}}.parquet",
+    output:
+        shard=f"{DATA}/{{split}}/{{shard}}.tfrecord",
+    log:
+        "logs/records/{dataset}/{split}/{shard}.log",
+    benchmark:
+        "logs/benchmarks/records/{dataset}/{split}/{shard}.tsv"
+    wildcard_constraints:
+        dataset=ARCHIVES,
+    conda:
+        "../../envs/tensorflow-cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=240,
+    params:
+        archive=settings_of_dataset,
+        code=script_digest("archive_records"),
+    message:
+        "Importing shard {wildcards.shard} of {wildcards.dataset}/{wildcards.split}"
+    script:
+        "../scripts/archive_records.py"
