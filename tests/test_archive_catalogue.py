@@ -12,8 +12,10 @@ import pytest
 from archives import DEFAULTS, PIXELS, image, with_mass, write_archive
 
 from sslens.archive_catalogue import COLUMNS, read_rows, shard_rows, survey
+from sslens.catalogue import read_catalogue, write_catalogue
 from sslens.classes import CLASSES
-from sslens.files import sha256_of
+from sslens.files import sha256_of, write_json
+from sslens.records import describe, read_split, write_shard
 
 
 @pytest.fixture
@@ -336,10 +338,20 @@ def test_an_archive_without_a_class_or_an_image_is_told(archive, remove, told):
         survey("mine", entry)
 
 
-def test_more_shards_than_images_are_told(archive):
+def test_there_may_be_more_shards_than_images(archive, tmp_path):
     _, entry = archive
-    with pytest.raises(ValueError, match="images for 61 files of records: lower datasets.mine"):
-        survey("mine", entry | {"shards": 61})
+    images = survey("mine", entry).images
+    paths = []
+    for shard in range(25):
+        write_catalogue(shard_rows(images, "validation", shard, 25), tmp_path / "rows.parquet")
+        rows = read_catalogue(tmp_path / "rows.parquet")
+        path = tmp_path / "validation" / f"{shard:05d}.tfrecord"
+        paths.append(str(path))
+        write_shard(path, rows, read_rows(rows, entry))
+    write_json(tmp_path / "manifest.json", describe("mine", paths))
+    found = read_split(tmp_path / "manifest.json", "validation")
+    assert len(found.images) == 12
+    assert set(found.image_ids) == set(images.loc[images["split"] == "validation", "image_id"])
 
 
 @pytest.mark.parametrize("how", ["changed", "gone", "grown"])

@@ -4,9 +4,11 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from archives import write_archive
 from paths import ROOT
 from running import TINY, planned, run
 
@@ -28,6 +30,7 @@ def extended(repository, tmp_path_factory):
 
 def test_the_examples_are_found():
     assert [name for name, _ in BLOCK.findall(README)] == [
+        "archive.yaml",
         "small.yaml",
         "mine.yaml",
         "workflow/scripts/sslens/methods/simsiam.py",
@@ -42,6 +45,23 @@ def test_an_overlay_is_four_rows(extended, tmp_path, overlay):
     jobs = planned(tmp_path, configs=(TINY, extended / overlay), repository=extended)
     assert sum(job.startswith("Learning the labels") for job in jobs) == 4
     assert "Comparing the probes of the frozen encoders" in jobs
+
+
+def test_an_archive_is_imported_as_it_says(extended, tmp_path, monkeypatch):
+    archive = write_archive(tmp_path / "data", images=3, pixels=64)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for split, name in (("train", "Model_II"), ("test", "Model_II_test")):
+        Path(archive["paths"][split]).rename(tmp_path / "data" / name)
+    configs = (TINY, extended / "archive.yaml")
+    jobs = planned(tmp_path / "run", configs=configs, repository=extended)
+    assert "Finding and checking the images of my_archive" in jobs
+    assert sum(job.startswith("Importing shard") for job in jobs) == 24
+    run(
+        tmp_path / "run",
+        "results/data/my_archive/rejects.csv",
+        configs=configs,
+        repository=extended,
+    )
 
 
 def test_the_method_and_the_data_set_run(extended, tmp_path):

@@ -70,7 +70,7 @@ def survey(dataset: str, entry: Mapping) -> Survey:
 
     Raises:
         ValueError: where more is rejected than `max_rejected` allows, images are identical across
-            splits, or a split lacks a class or has fewer images than shards.
+            splits, or a split lacks a class.
     """
     aliases = _aliases(entry["classes"])
     findings: list[dict] = []
@@ -94,7 +94,7 @@ def survey(dataset: str, entry: Mapping) -> Survey:
 
 
 def shard_rows(images: pd.DataFrame, split: str, shard: int, shards: int) -> pd.DataFrame:
-    """The catalogue of a shard: its part of a split, in the order of the files.
+    """The catalogue of a shard: its part of a split, in the order of the files; it may be empty.
 
     Args:
         images: of a `Survey`.
@@ -352,11 +352,6 @@ def _split(dataset: str, entry: Mapping, frame: pd.DataFrame, split: str) -> pd.
     log.info("%s: %s", split, ", ".join(f"{count} {name}" for name, count in counts.items()))
     if absent := [name for name, count in counts.items() if not count]:
         raise ValueError(f"{dataset}: {split}: no image of {' and '.join(absent)}")
-    if len(rows) < entry["shards"]:
-        raise ValueError(
-            f"{dataset}: {split}: {len(rows)} images for {entry['shards']} files of records: lower "
-            f"datasets.{dataset}.shards"
-        )
     several = np.where(rows["several"], "#" + rows["image_index"].astype(str), "")
     ids = f"{dataset}-{split}-" + rows["file"] + several
     return rows.assign(image_id=ids, lens_id=ids)
