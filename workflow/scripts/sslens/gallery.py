@@ -117,6 +117,7 @@ def parameters_figure(catalogue: pd.DataFrame, title: str) -> Figure:
             panel.plot([], [], label=CLASS_TITLES[label], **looks[label])
         panel.set_xlabel(name, fontsize="small")
         panel.tick_params(labelsize=7)
+        panel.locator_params(axis="x", nbins=5)  # long numbers would overlap
         panel.set_ylabel("images", fontsize="small")
     for panel in panels[len(varying) :]:
         panel.set_axis_off()
