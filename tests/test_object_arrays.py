@@ -164,6 +164,22 @@ def test_a_torn_or_changed_pickle_is_refused_or_read_as_numbers():
         b"\x80\x02Nr" + struct.pack("<I", 2**31 - 1) + b".",  # a large index into the memo
         b"\x80\x04\x96" + struct.pack("<Q", 2**40) + b".",
         pickle.dumps(np.zeros(4), 3).replace(b"K\x04", b"J\xff\xff\xff\x7f"),  # a large shape
+        # a number where the bytes are expected: bytes(2**24) are so many zeros
+        b"\x80\x05cnumpy.core.numeric\n_frombuffer\n(J\0\0\0\x01cnumpy\ndtype\n\x8c\x02u1\x85R"
+        b"J\0\0\0\x01\x85\x8c\x01CtR.",
+        # one text, encoded again and again
+        b"\x80\x02(c_codecs\nencode\nq\0X\x10\x27\0\0"
+        + b"a" * 10_000
+        + b"q\x01X\6\0\0\0latin1q\x02"
+        + b"h\0h\x01h\x02\x86R" * 1000
+        + b"t.",
+        # one list, the content of one object array after the other
+        b"\x80\x04(cnumpy.core.multiarray\n_reconstruct\nq\0cnumpy\nndarray\nq\x01K\0\x85K\0\x87q\x02"
+        b"(K\x01M\x10\x27\x85cnumpy\ndtype\n\x8c\x01O\x85R\x89]("
+        + b"N" * 10_000
+        + b"etq\x05"
+        + b"h\0h\x02Rh\x05b" * 1000
+        + b"t.",
     ],
 )
 def test_a_small_pickle_takes_little_memory(payload):
@@ -185,3 +201,37 @@ def test_a_pickle_that_repeats_itself_is_refused():
     endless.append(endless)
     with pytest.raises(UnsafePickle, match="parts"):
         list(leaves(read_pickle(pickle.dumps(endless)), most=1000))
+
+
+def test_parts_that_wait_are_counted():
+    endless = []
+    endless.extend([endless, *[None] * 10_000])
+    tree = read_pickle(pickle.dumps(endless))
+    tracemalloc.start()
+    with pytest.raises(UnsafePickle, match="parts"):
+        list(leaves(tree, most=50_000))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2e6
+
+
+_DOUBLED = b"]\x94" + b"".join(b"](h%ch%ce\x94" % (k, k) for k in range(25))  # 2**25 parts
+_LONG = b"\x8a\xff" + b"\x7f" * 255 + b"\x94"  # a number of 2040 bits
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"\x80\x04" + _DOUBLED + b"cnumpy\ndtype\nh\x19\x85R.",
+        b"\x80\x04" + _DOUBLED + b"\x8c\x01a\x93.",
+        b"\x80\x04cnumpy.core.multiarray\n_reconstruct\n\x94cnumpy\nndarray\n\x94K\0\x85K\0\x87R(K\x01("
+        + _LONG + b"h\x02" * 100_000 + b"tcnumpy\ndtype\n\x8c\x02f8\x85R\x89C\x08aaaaaaaatb.",
+        b"\x80\x04c" + b"a" * 100_000 + b"\nb\n.",
+    ],
+    ids=["type", "name", "shape", "long name"],
+)  # fmt: skip
+def test_the_reason_is_short_and_there_at_once(payload):
+    with pytest.raises(UnsafePickle) as error:
+        read_pickle(payload)
+    assert len(str(error.value)) < 200

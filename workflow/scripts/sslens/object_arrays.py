@@ -37,6 +37,7 @@ _LITERALS = {
 }
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _MARK = object()
+_MOST_AXES = 64  # of NumPy's arrays
 
 
 class UnsafePickle(ValueError):
@@ -68,6 +69,21 @@ class _Array:
     content: Any = field(default=None)
 
 
+class _Room:
+    """What may be made of a pickle beside what it holds: as much again, however it repeats itself.
+
+    A few bytes can name what was read before, so that a small file would fill the memory.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def take(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise UnsafePickle("its pickle repeats itself")
+
+
 def read_pickle(data: bytes) -> Any:
     """What a pickle of arrays and numbers holds.
 
@@ -95,13 +111,13 @@ def leaves(tree: Any, most: int) -> Iterator[Any]:
     Raises:
         UnsafePickle: for more than `most` parts, which a small pickle has if it repeats itself.
     """
-    waiting, parts = [tree], 0
+    waiting, parts = [tree], 1
     while waiting:
         part = waiting.pop()
-        parts += 1
-        if parts > most:
-            raise UnsafePickle(f"its pickle has more than {most} parts")
         if isinstance(part, list | tuple):
+            parts += len(part)
+            if parts > most:
+                raise UnsafePickle(f"its pickle has more than {most} parts")
             waiting.extend(_content(one) for one in reversed(part))
         else:
             yield part
@@ -121,6 +137,7 @@ def _execute(data: bytes) -> Any:
     """Carry out the operations of a pickle; what it leaves on its stack."""
     stack: list[Any] = []
     memo: dict[Any, Any] = {}
+    room = _Room(len(data))
     for operation, argument, _ in pickletools.genops(data):
         name = operation.name
         if name in _CONSTANTS:
@@ -149,16 +166,16 @@ def _execute(data: bytes) -> Any:
         elif name in ("BINGET", "LONG_BINGET"):
             stack.append(memo[argument])
         elif name == "GLOBAL":
-            stack.append(_name(str(argument)))
+            stack.append(_name(*str(argument).split(" ", 1)))
         elif name == "STACK_GLOBAL":
             attribute = stack.pop()
-            stack.append(_name(f"{stack.pop()} {attribute}"))
+            stack.append(_name(stack.pop(), attribute))
         elif name == "REDUCE":
             arguments = stack.pop()
-            stack.append(_call(stack.pop(), arguments))
+            stack.append(_call(stack.pop(), arguments, room))
         elif name == "BUILD":
             state = stack.pop()
-            _set_state(stack[-1], state)
+            _set_state(stack[-1], state, room)
         elif name == "STOP":
             (result,) = stack
             return result
@@ -184,15 +201,16 @@ def _list(value: Any) -> list:
     return value
 
 
-def _name(name: str) -> _Name:
-    if name not in _NAMES:
-        raise UnsafePickle(
-            f"its pickle names {name.replace(' ', '.')!r}, which no array needs; not executed"
-        )
+def _name(module: Any, attribute: Any) -> _Name:
+    if not (isinstance(module, str) and isinstance(attribute, str)):
+        raise UnsafePickle("its pickle names what is no text; not executed")
+    if (name := f"{module} {attribute}") not in _NAMES:
+        told = f"{module}.{attribute}"[:80]
+        raise UnsafePickle(f"its pickle names {told!r}, which no array needs; not executed")
     return _Name(_NAMES[name])
 
 
-def _call(function: Any, arguments: tuple) -> Any:
+def _call(function: Any, arguments: tuple, room: _Room) -> Any:
     """What NumPy's functions would make of these arguments, as a stand-in."""
     called = function.name if isinstance(function, _Name) else ""
     if called == "reconstruct" and arguments[0] == _Name("ndarray"):
@@ -204,8 +222,9 @@ def _call(function: Any, arguments: tuple) -> Any:
         return _numbers(kind, (), content).item()
     if called == "frombuffer":
         content, kind, shape, order = arguments
-        return _Array(_numbers(kind, shape, bytes(content), order))
+        return _Array(_numbers(kind, shape, content, order))
     if called == "encode" and arguments[1] == "latin1":
+        room.take(len(arguments[0]))
         return arguments[0].encode("latin1")
     raise UnsafePickle("its pickle calls what no array needs; not executed")
 
@@ -213,10 +232,11 @@ def _call(function: Any, arguments: tuple) -> Any:
 def _type(code: Any) -> _Type:
     if isinstance(code, str) and (_NUMBER.fullmatch(code) or code in ("O", "O8")):
         return _Type(code)
-    raise UnsafePickle(f"its pickle has values of type {code!r}, not numbers")
+    told = repr(code[:20]) if isinstance(code, str) else type(code).__name__
+    raise UnsafePickle(f"its pickle has values of type {told}, not numbers")
 
 
-def _set_state(target: Any, state: tuple) -> None:
+def _set_state(target: Any, state: tuple, room: _Room) -> None:
     if isinstance(target, _Type):
         _, order, *structure = state
         if order not in ("<", ">", "=", "|") or any(part is not None for part in structure[:3]):
@@ -224,15 +244,16 @@ def _set_state(target: Any, state: tuple) -> None:
         target.order = order
     elif isinstance(target, _Array):
         _, shape, kind, fortran, content = state
-        target.content = _array(shape, kind, "F" if fortran else "C", content)
+        target.content = _array(shape, kind, "F" if fortran else "C", content, room)
     else:
         raise UnsafePickle("its pickle changes what is no array")
 
 
-def _array(shape: tuple, kind: _Type, order: str, content: Any) -> Any:
+def _array(shape: tuple, kind: _Type, order: str, content: Any, room: _Room) -> Any:
     if not kind.code.startswith("O"):
         return _numbers(kind, shape, content, order)
     _check_shape(shape, len(_list(content)))
+    room.take(len(content))
     parts = [_content(part) for part in content]
     if parts and all(isinstance(part, bool | int | float) for part in parts):
         return np.array(parts, np.float64).reshape(shape)  # objects always come in C's order
@@ -248,5 +269,7 @@ def _numbers(kind: _Type, shape: tuple, content: bytes, order: str = "C") -> np.
 
 def _check_shape(shape: tuple, size: int) -> None:
     """A shape is as large as its content, so that no memory is taken beyond the file's size."""
-    if not all(type(side) is int and side >= 0 for side in shape) or math.prod(shape) != size:
+    if len(shape) > _MOST_AXES or not all(type(side) is int and side >= 0 for side in shape):
+        raise UnsafePickle("its pickle has an array whose shape is none")
+    if math.prod(shape) != size:
         raise UnsafePickle(f"its pickle has an array of shape {shape} with {size} values")
