@@ -1,6 +1,9 @@
 """Files of every kind that is met become images; all else is told, and takes no memory."""
 
+import bz2
+import gzip
 import os
+import tracemalloc
 import zipfile
 
 import h5py
@@ -287,7 +290,9 @@ def test_arrays_of_other_names(tmp_path, name, write):
     keys = {"images": "images", "labels": "y", "masses": "m"}
     assert [one.label for one in read_all(tmp_path / name, keys=keys)] == list(LABELS)
     keys = {"images": "x", "labels": "y", "masses": "m"}
-    assert "no array 'x' in it, but images, y: set `keys.images`" in why(tmp_path / name, keys=keys)
+    assert "no array 'x' in it: set `keys.images`; there is images, y" in why(
+        tmp_path / name, keys=keys
+    )
 
 
 def test_the_only_array_holds_images_whatever_its_name(tmp_path):
@@ -320,6 +325,33 @@ def test_an_npz_whose_head_claims_more_than_it_holds_is_told(tmp_path):
     assert "packed in a way" in why(path)
 
 
+@pytest.mark.timeout(20)
+def test_an_npz_that_packs_much_of_nothing_is_not_unpacked(tmp_path):
+    path = tmp_path / "bomb.npz"
+    np.savez_compressed(path, images=np.zeros((10**5, PIXELS, PIXELS)))
+    assert "nearly all empty" in why(path)
+
+
+def test_a_head_of_gigabytes_is_not_read(tmp_path):
+    path = saved(tmp_path, IMAGE)
+    with open(path, "wb") as stream:
+        stream.write(b"\x93NUMPY\x02\0" + (2**26).to_bytes(4, "little"))
+        stream.truncate(2**27)
+    tracemalloc.start()
+    assert "torn head" in why(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1e6
+
+
+def test_a_reason_is_one_short_line_whatever_the_names(tmp_path):
+    path = tmp_path / "names.npz"
+    with zipfile.ZipFile(path, "w") as file:
+        for k in range(1000):
+            file.writestr(f"line\n{k}.npy", b"")
+    assert len(why(path)) < 250
+
+
 def test_an_exploit_in_an_npz_is_not_executed(tmp_path):
     marker = tmp_path / "executed"
     write_npz(tmp_path / "bad.npz", images=with_mass(IMAGE, Exploit(marker)))
@@ -346,12 +378,50 @@ def test_an_hdf5_file_that_points_elsewhere_is_told(tmp_path):
     assert "its content is in other files" in why(path)
 
 
-def test_an_hdf5_file_of_huge_parts_is_told(tmp_path):
+@pytest.mark.parametrize("chunks", [(2**18, PIXELS, PIXELS), (2**18, 2, 2)])
+def test_an_hdf5_file_of_huge_parts_is_told(tmp_path, chunks):
     with h5py.File(tmp_path / "bomb.h5", "w") as file:
-        file.create_dataset(
-            "images", (10**7, PIXELS, PIXELS), "f8", chunks=(10**6, PIXELS, PIXELS), fillvalue=1
-        )
-    assert "chunks of 1152000000 bytes" in why(tmp_path / "bomb.h5")
+        file.create_dataset("images", STACK.shape, "f8", chunks=chunks, maxshape=(None,) * 3)
+    assert "chunks of 301989888 bytes" in why(tmp_path / "bomb.h5")
+
+
+@pytest.mark.timeout(20)
+def test_an_hdf5_file_that_claims_more_than_it_holds_is_told(tmp_path):
+    path = tmp_path / "claims.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("images", (10**9, PIXELS, PIXELS), "f8", chunks=(1, PIXELS, PIXELS))
+    assert "nearly all empty" in why(path)
+    with h5py.File(path, "w") as file:
+        file["images"] = STACK
+        file.create_dataset("labels", (6,), "S200000000")
+    assert "nearly all empty" in why(path)
+    with h5py.File(path, "w") as file:
+        file["images"] = STACK
+        file.create_dataset("labels", (6,), "S2000")
+    assert "'labels' has shape (6,) and type |S2000" in why(path)
+
+
+@pytest.mark.timeout(60)
+def test_a_chunk_of_many_images_is_unpacked_once(tmp_path):
+    path = tmp_path / "large.h5"
+    images = np.random.default_rng(0).integers(0, 2, (20_000, PIXELS, PIXELS)).astype("f8")
+    with h5py.File(path, "w") as file:
+        file.create_dataset("images", data=images, chunks=images.shape, compression="gzip")
+    assert len(read_all(path)) == 20_000
+
+
+@pytest.mark.parametrize(("name", "write"), CONTAINERS)
+def test_a_file_without_an_image_is_told(tmp_path, name, write):
+    write(tmp_path / name, images=STACK[:0])
+    assert why(tmp_path / name) == "no image in it"
+
+
+@pytest.mark.parametrize(("name", "write"), CONTAINERS)
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_labels_that_are_whole_numbers_are_written_as_such(tmp_path, name, write, dtype):
+    write(tmp_path / name, labels=np.array([0, 1, 2, -1, 0.5, np.nan], dtype))
+    labels = [one.label for one in read_all(tmp_path / name)]
+    assert labels == ["0", "1", "2", "-1", "0.5", "nan"]
 
 
 def test_a_torn_hdf5_file_is_told(tmp_path):
@@ -407,6 +477,19 @@ def test_a_torn_or_claiming_fits_file_is_told(tmp_path):
     claim = b"NAXIS3  =           9999999999"
     path.write_bytes(content.replace(b"NAXIS3  =                    6", claim))
     assert "torn: its head tells of" in why(path)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress])
+def test_a_packed_fits_file_is_not_unpacked(tmp_path, pack):
+    """By astropy itself, to whatever size."""
+    fits.writeto(tmp_path / "one.fits", IMAGE)
+    (tmp_path / "packed.fits").write_bytes(pack((tmp_path / "one.fits").read_bytes()))
+    assert why(tmp_path / "packed.fits") == "no FITS file, or a packed one: unpack it"
+
+
+def test_a_fits_file_of_no_images_is_told(tmp_path):
+    fits.writeto(tmp_path / "none.fits", STACK[:0])
+    assert why(tmp_path / "none.fits") == "no image in it"
 
 
 def test_a_fits_file_without_a_plain_image_is_told(tmp_path):

@@ -7,11 +7,13 @@ and FITS files of an image or a cube. Nothing in a file is executed, and no memo
 its size, checked first, does not account for.
 """
 
+import io
 import math
 import os
 import stat
+import struct
 import zipfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -20,7 +22,9 @@ import numpy as np
 from sslens.object_arrays import UnsafePickle, leaves, read_pickle
 
 MOST_BYTES_A_LABEL = 1024
-MOST_BYTES_A_CHUNK = 2**28  # of an HDF5 file, which is unpacked as a whole
+MOST_BYTES_A_HEAD = 10_000  # of an .npy file; also what NumPy itself evaluates
+MOST_BYTES_OF_CHUNKS = 2**28  # of an HDF5 file, that are unpacked at once
+MOST_PACKED = 250  # times: what shrinks more has no images, but would keep a job busy for days
 
 
 class Unusable(ValueError):
@@ -75,15 +79,18 @@ def read_images(
             raise Unusable("empty file")
         for raw in reader(path, settings, wanted):
             yield _found(raw, settings)
-    except Unusable:
-        raise
-    except UnsafePickle as error:
-        raise Unusable(str(error)) from None
+    except (Unusable, UnsafePickle) as error:
+        raise Unusable(_short(error)) from None
     except PermissionError:
         raise Unusable("no permission to read it") from None
     except Exception as error:  # a torn file's parser fails in any way; it concerns this file alone
-        message = " ".join(str(error).split())
-        raise Unusable(f"cannot be read ({type(error).__name__}: {message[:200]})") from None
+        raise Unusable(f"cannot be read ({type(error).__name__}: {_short(error)})") from None
+
+
+def _short(error: Exception) -> str:
+    """What an error says, in a line: it may quote names in a file, as many and long as they are."""
+    told = " ".join(str(error).split())
+    return told if len(told) <= 200 else f"{told[:200]}…"
 
 
 def as_image(array: np.ndarray, pixels: int, channel: int | None = None) -> np.ndarray:
@@ -161,12 +168,16 @@ def _read_npy(path: Path, settings: Mapping, wanted: Collection[int] | None) -> 
 def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Shape, order and type that the head of an .npy file tells; NumPy evaluates no more of it."""
     readers = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
+        (1, 0): ("<H", np.lib.format.read_array_header_1_0),
+        (2, 0): ("<I", np.lib.format.read_array_header_2_0),
     }
     try:
-        version = np.lib.format.read_magic(stream)
-        return readers[version](stream)
+        length_format, reader = readers[np.lib.format.read_magic(stream)]
+        packed = stream.read(struct.calcsize(length_format))
+        (length,) = struct.unpack(length_format, packed)
+        # NumPy would read gigabytes before it finds them too many
+        head = stream.read(min(length, MOST_BYTES_A_HEAD))
+        return reader(io.BytesIO(packed + head))
     except Exception:  # as many kinds of errors as there are ways to write nonsense
         raise Unusable("no .npy file, or one with a torn head") from None
 
@@ -223,7 +234,15 @@ def _images_in(shape: tuple[int, ...], pixels: int) -> int:
         _check_image_shape(shape, pixels)
         return 1
     _check_image_shape(shape[1:], pixels)
+    if shape[0] == 0:
+        raise Unusable("no image in it")
     return shape[0]
+
+
+def _check_packing(path: Path, told: int) -> None:
+    """A file is not much smaller than what is to be unpacked from it."""
+    if told > MOST_PACKED * (size := path.stat().st_size):
+        raise Unusable(f"{told} bytes of images or labels in a file of {size}: nearly all empty")
 
 
 def _read_npz(path: Path, settings: Mapping, wanted: Collection[int] | None) -> Iterator[_Raw]:
@@ -231,6 +250,7 @@ def _read_npz(path: Path, settings: Mapping, wanted: Collection[int] | None) -> 
     with zipfile.ZipFile(path) as file:
         members = {info.filename.removesuffix(".npy"): info for info in file.infolist()}
         names = _names(members, settings["keys"])
+        _check_packing(path, max(members[name].file_size for name in names.values()))
         with _open_member(file, members[names["images"]]) as stream:
             size = members[names["images"]].file_size
             shape, fortran, dtype = _read_header(stream)
@@ -281,14 +301,14 @@ def _names(there: Collection[str], keys: Mapping[str, str]) -> dict[str, str]:
     if "images" not in names:
         if len(there) != 1:
             raise Unusable(
-                f"no array {keys['images']!r} in it, but {', '.join(sorted(there)) or 'nothing'}: "
-                "set `keys.images`"
+                f"no array {keys['images']!r} in it: set `keys.images`; there is "
+                f"{', '.join(sorted(there)) or 'nothing'}"
             )
         names["images"] = next(iter(there))
     return names
 
 
-def _told(columns: list, index: int) -> tuple[str | None, float]:
+def _told(columns: Sequence, index: int) -> tuple[str | None, float]:
     """Label and mass of an image."""
     labels, masses = columns
     label = None if labels is None else _text(labels[index])
@@ -297,56 +317,72 @@ def _told(columns: list, index: int) -> tuple[str | None, float]:
 
 def _text(value: Any) -> str:
     if isinstance(value, bytes):
-        return value.decode("utf-8", errors="replace")
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+        value = value.decode("utf-8", errors="replace")
+    if isinstance(value, float | np.floating) and value.is_integer():
+        value = int(value)
+    return str(value)[:MOST_BYTES_A_LABEL]
 
 
 def _read_hdf5(path: Path, settings: Mapping, wanted: Collection[int] | None) -> Iterator[_Raw]:
     """A data set of images, and data sets of their labels and masses if there are any."""
     import h5py
 
-    with h5py.File(path, "r") as file:
+    # a chunk that is not kept would be unpacked once for every image in it
+    with h5py.File(path, "r", rdcc_nbytes=MOST_BYTES_OF_CHUNKS, rdcc_nslots=100_003) as file:
         found: list[str] = []
         file.visititems(
             lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None
         )
         names = _names(found, settings["keys"])
-        images = _inside(file[names["images"]])
+        images = _inside(path, file[names["images"]])
         _check_kind(images.dtype)
         count = _images_in(images.shape, settings["pixels"])
-        columns = [_hdf5_column(file, names.get(key), count) for key in ("labels", "masses")]
+        columns = [_hdf5_column(path, file, names.get(key), count) for key in ("labels", "masses")]
         for index in range(count):
             if wanted is None or index in wanted:
                 array = images[index] if images.ndim > 2 else images[()]
                 yield _Raw(index, array, *_told(columns, index))
 
 
-def _inside(data: Any) -> Any:
+def _inside(path: Path, data: Any) -> Any:
     """A data set of an HDF5 file, if its content is in this file and in parts of some size."""
     if data.is_virtual or data.external:
         raise Unusable(f"{data.name}: its content is in other files")
-    chunk = math.prod(data.chunks or ()) * data.dtype.itemsize
-    if chunk > MOST_BYTES_A_CHUNK:
-        raise Unusable(f"{data.name}: chunks of {chunk} bytes")
+    if data.shape is None:
+        raise Unusable(f"{data.name}: nothing in it")
+    _check_packing(path, data.size * data.dtype.itemsize)
+    if data.chunks:
+        # all that a row lies in, since they are unpacked as a whole
+        across = zip(data.shape[1:], data.chunks[1:], strict=True)
+        row = math.prod(-(-side // part) * part for side, part in across)
+        size = data.chunks[0] * row * data.dtype.itemsize
+        if size > MOST_BYTES_OF_CHUNKS:
+            raise Unusable(f"{data.name}: chunks of {size} bytes for an image")
     return data
 
 
-def _hdf5_column(file: Any, name: str | None, count: int) -> np.ndarray | None:
+def _hdf5_column(path: Path, file: Any, name: str | None, count: int) -> Any:
+    """Gives a value for each image, read when it is asked for; None without such a data set."""
     import h5py
 
     if name is None:
         return None
-    data = _inside(file[name])
-    if h5py.check_string_dtype(data.dtype) is not None and data.shape == (count,):
-        return np.array([text[:MOST_BYTES_A_LABEL] for text in data.asstr()[()]])
+    data = _inside(path, file[name])
+    text = h5py.check_string_dtype(data.dtype)
+    if text is not None and text.length is None and data.shape == (count,):
+        return data.asstr(errors="replace")  # of any length each, so not all at once
     _check_column(name, data.shape, data.dtype, count)
-    return data[()]
+    return data
 
 
 def _read_fits(path: Path, settings: Mapping, wanted: Collection[int] | None) -> Iterator[_Raw]:
     """The first extension with an image: one, or a cube of several."""
     from astropy.io import fits
 
+    with open(path, "rb") as stream:
+        if stream.read(9) != b"SIMPLE  =":
+            # astropy would unpack it, to whatever size
+            raise Unusable("no FITS file, or a packed one: unpack it")
     with fits.open(path, memmap=False, lazy_load_hdus=True) as units:
         for unit in units:
             if type(unit) in (fits.PrimaryHDU, fits.ImageHDU) and unit.shape:
