@@ -12,6 +12,7 @@ import pytest
 from archives import DEFAULTS, PIXELS, image, with_mass, write_archive
 
 from sslens.archive_catalogue import COLUMNS, read_rows, shard_rows, survey
+from sslens.archive_paths import watched
 from sslens.catalogue import read_catalogue, write_catalogue
 from sslens.classes import CLASSES
 from sslens.files import sha256_of, write_json
@@ -112,10 +113,10 @@ def test_validation_is_the_same_part_of_every_class(archive):
 
 def test_a_validation_folder_is_used_as_it_is(archive, tmp_path):
     folder, entry = archive
-    for label in CLASSES:
+    for cell, label in enumerate(CLASSES):
         (folder / "val" / label).mkdir(parents=True)
         for k in range(3):
-            np.save(folder / "val" / label / f"{k}.npy", image(hash(label) % 10_000 + 90_000 + k))
+            np.save(folder / "val" / label / f"{k}.npy", image(90_000 + 10 * cell + k))
     images = survey("mine", entry | {"paths": entry["paths"] | {"validation": str(folder / "val")}})
     assert images.images["split"].value_counts().to_dict() == {
         "train": 60,
@@ -175,6 +176,43 @@ def test_a_file_with_labels_is_a_split(tmp_path):
     assert list(rows["image_index"]) == sorted(rows["image_index"])
     for row, found in zip(rows.itertuples(), read_rows(rows, entry), strict=True):
         np.testing.assert_array_equal(found, image(row.image_index + 100).astype(np.float32))
+
+
+def test_numbers_of_folders_below_a_class_are_no_labels(archive):
+    folder, entry = archive
+    (folder / "train" / "no_sub" / "1").mkdir()
+    np.save(folder / "train" / "no_sub" / "1" / "part.npy", image(83_000))
+    (folder / "train" / "2").mkdir()
+    np.save(folder / "train" / "2" / "number.npy", image(83_001))
+    labels = survey("mine", entry).images.set_index("file")["label"]
+    assert labels["no_sub/1/part.npy"] == labels["2/number.npy"] == "no_sub"
+
+
+def test_minus_one_is_no_label(archive):
+    folder, entry = archive
+    images = [image(83_100 + k) for k in range(4)]
+    np.savez(folder / "train" / "some.npz", images=images, labels=[1, -1, -2, 2])
+    found = survey_all(entry)
+    assert list(found.rejects["image_index"]) == [1, 2]
+    assert found.rejects["reason"].str.contains("is no class").all()
+
+
+def test_a_copy_alone_is_rejected(archive):
+    """In an archive where nothing else is."""
+    folder, entry = archive
+    shutil.copy(folder / "train" / "cdm" / "cdm_sim_1.npy", folder / "train" / "cdm" / "copy.npy")
+    found = survey("mine", entry)
+    assert rejected(found) == {"train/cdm/copy.npy": "identical to train/cdm/cdm_sim_1.npy"}
+
+
+def test_zeros_of_either_sign_are_identical(archive):
+    folder, entry = archive
+    for split, zero in (("train", 0.0), ("test", -0.0)):
+        array = image(83_200)
+        array[0, 0] = zero
+        np.save(folder / split / "cdm" / "zero.npy", array)
+    with pytest.raises(ValueError, match="are identical"):
+        survey("mine", entry)
 
 
 # --- a hostile one --------------------------------------------------------------------------------
@@ -241,7 +279,7 @@ def test_a_hostile_archive_ends_with_every_reject_explained(archive, tmp_path):
         "leads nowhere.npy": "leads nowhere",
         "in circles.npy": "leads nowhere",
         "pipe.npy": "no regular file",
-        "latin \\xfc.npy": "its name is not in UTF-8",
+        "latin \\xfc.npy": "is not in UTF-8: rename it",
     }
     expected = {f"train/cdm/{name}": reason for name, reason in expected.items()}
     expected["train/no_sub/contradicts.npy"] = "train/cdm/cdm_sim_2.npy (cdm)"
@@ -252,7 +290,7 @@ def test_a_hostile_archive_ends_with_every_reject_explained(archive, tmp_path):
     ignored = rejected(found, "ignored")
     junk = ["._cdm_sim_0.npy", ".DS_Store", "readme.txt", "Thumbs.db", "loop"]
     assert set(ignored) == {*(f"train/cdm/{name}" for name in junk), "train/__MACOSX"}
-    assert ignored["train/cdm/loop"] == "a folder that is read already"
+    assert ignored["train/cdm/loop"] == "a link to a folder that the archive lies in"
     # nothing is lost: 120 images, one of them in the rejects, and three good ones among the bad
     kept = set(found.images["found_in"] + "/" + found.images["file"])
     assert len(kept) == 122
@@ -261,6 +299,66 @@ def test_a_hostile_archive_ends_with_every_reject_explained(archive, tmp_path):
     assert np.isnan(odd["log10_axion_mass"])
     rows = shard_rows(found.images, "train", 0, 1)
     assert len(list(read_rows(rows, entry))) == len(rows)
+
+
+def test_a_folder_has_the_class_of_where_it_is_not_of_a_link_to_it(archive):
+    folder, entry = archive
+    expected = survey("mine", entry).images
+    (folder / "train" / "no_sub" / "link").symlink_to("../cdm")
+    (folder / "train" / "zzz").symlink_to("cdm")
+    (folder / "train" / "cdm" / "up").symlink_to("../..")  # where the test images are, too
+    found = survey("mine", entry)
+    pd.testing.assert_frame_equal(found.images, expected)
+    assert rejected(found, "ignored") == {
+        "train/no_sub/link": "a folder that is read already",
+        "train/zzz": "a folder that is read already",
+        "train/cdm/up": "a link to a folder that the archive lies in",
+    }
+
+
+def test_odd_paths_are_told_in_a_line(archive, monkeypatch):
+    folder, entry = archive
+    cdm = folder / "train" / "cdm"
+    np.save(cdm / "line\nbreak.npy", image(84_000))
+    (cdm / "long link.npy").symlink_to("x" * 300)
+    latin = cdm / os.fsdecode(b"latin \xfc")
+    latin.mkdir()
+    np.save(latin / "one.npy", image(84_001))
+    with monkeypatch.context() as patch:
+        patch.chdir(cdm)
+        for _ in range(30):  # more letters than a path may have
+            Path("d" * 200).mkdir()
+            os.chdir("d" * 200)
+    reasons = rejected(survey_all(entry))
+    name = "its name or a folder's has line breaks or is not in UTF-8: rename it"
+    expected = {
+        "line\\nbreak.npy": name,
+        "latin \\xfc/one.npy": name,
+        "long link.npy": "out of reach (File name too long)",
+    }
+    expected = {f"train/cdm/{file}": reason for file, reason in expected.items()}
+    (long,) = set(reasons) - set(expected)
+    assert reasons == expected | {long: "out of reach (File name too long)"}
+
+
+def test_a_path_to_a_file_of_another_kind_is_told(archive, tmp_path):
+    _, entry = archive
+    (tmp_path / "images.tar").write_bytes(b"x")
+    entry = entry | {"paths": entry["paths"] | {"train": str(tmp_path / "images.tar")}}
+    with pytest.raises(ValueError, match=r"images\.tar: no image by its name \(known are"):
+        survey("mine", entry)
+
+
+def test_folders_are_watched_however_deep(archive):
+    folder, entry = archive
+    (folder / "train" / "cdm" / "a" / "b").mkdir(parents=True)
+    (folder / "train" / "cdm" / "line\nbreak").mkdir()
+    (folder / "train" / os.fsdecode(b"latin \xfc")).mkdir()
+    (folder / "train" / "loop").symlink_to(folder)
+    below = ["", "/axion", "/cdm", "/cdm/a", "/cdm/a/b", "/loop", "/no_sub"]
+    expected = {f"{folder}/train{path}" for path in below}
+    expected |= {f"{folder}/test{path}" for path in ("", "/axion", "/cdm", "/no_sub")}
+    assert set(watched(entry)) == expected
 
 
 def test_a_folder_that_cannot_be_read_is_told(archive, monkeypatch):

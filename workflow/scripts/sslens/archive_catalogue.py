@@ -5,11 +5,12 @@ file gives. Nothing depends on the names or the order in which a file system han
 are told apart, ordered and divided into splits by their content.
 """
 
+import errno
 import hashlib
 import logging
 import math
-import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
@@ -19,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from sslens.archive import READERS, Found, Unusable, read_images
-from sslens.archive_paths import split_path
+from sslens.archive_paths import in_one_line, split_path
 from sslens.classes import CLASSES
 from sslens.files import sha256_of
 from sslens.seeds import derive_seed
@@ -144,13 +145,17 @@ def read_rows(rows: pd.DataFrame, entry: Mapping) -> Iterator[np.ndarray]:
 
 def _files(root: Path) -> Iterator[tuple[str, str, str]]:
     """Paths of all files below `root`, what kind they are by their names, and why."""
-    if root.is_file():
+    if not root.is_dir():
+        kind, reason = _kind(root, root.parent)
+        if kind != IMAGE:
+            raise ValueError(f"{root}: {reason}")
         yield root.name, IMAGE, ""
         return
     seen: set[tuple[int, int]] = set()
-    waiting = [root]
-    while waiting:
-        folder = waiting.pop()
+    waiting, links = [root], list[Path]()
+    while waiting or links:
+        # links last: a folder has the name, and so the class, of where it really is
+        folder = waiting.pop() if waiting else links.pop()
         try:
             facts = folder.stat()
             entries = sorted(folder.iterdir())
@@ -164,32 +169,37 @@ def _files(root: Path) -> Iterator[tuple[str, str, str]]:
             continue
         seen.add((facts.st_dev, facts.st_ino))
         for path in entries:
-            kind, reason = _kind(path)
+            kind, reason = _kind(path, root)
             if kind == IMAGE and path.is_dir():
-                waiting.append(path)
+                (links if path.is_symlink() else waiting).append(path)
             else:
                 yield _told(path, root), kind, reason
 
 
-def _kind(path: Path) -> tuple[str, str]:
+def _kind(path: Path, root: Path) -> tuple[str, str]:
     """What a file or folder is by its name, and why."""
     if path.name.startswith(".") or path.name in _JUNK:
         return IGNORED, "no image by its name"
-    if path.is_dir():
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP):
+            return REJECTED, "a symbolic link that leads nowhere"
+        return REJECTED, f"out of reach ({error.strerror})"
+    if is_folder:
+        if path.is_symlink() and root.resolve().is_relative_to(path.resolve()):
+            return IGNORED, "a link to a folder that the archive lies in"
         return IMAGE, ""
-    if not path.exists():
-        return REJECTED, "a symbolic link that leads nowhere"
     if path.suffix.lower() not in READERS:
         return IGNORED, f"no image by its name (known are {', '.join(READERS)})"
-    if _told(path, path.parent) != path.name:
-        return REJECTED, "its name is not in UTF-8: rename it"
+    if _told(path, root) != str(path.relative_to(root)):
+        return REJECTED, "its name or a folder's has line breaks or is not in UTF-8: rename it"
     return IMAGE, ""
 
 
 def _told(path: Path, root: Path) -> str:
-    """A path below the root in letters that every file can hold, whatever bytes it is made of."""
-    relative = os.fsencode(path.relative_to(root))
-    return relative.decode("utf-8", errors="backslashreplace")
+    """A path below the root in one line that every file can hold, whatever bytes it is made of."""
+    return in_one_line(str(path.relative_to(root)))
 
 
 def _path(root: Path, file: str) -> Path:
@@ -214,12 +224,9 @@ def _aliases(own: Mapping[str, str]) -> dict[str, str]:
 
 def _read_file(path: Path, file: str, reading: Mapping, aliases: Mapping[str, str]) -> list[dict]:
     """What is to be told of every image of a file, or of the file if nothing can be read."""
-    classes = [aliases[name] for name in map(_plain, Path(file).parent.parts) if name in aliases]
+    folder = _class_of_folder(file, aliases)
     try:
-        told = [
-            _describe(found, classes[-1] if classes else None, aliases)
-            for found in read_images(path, reading)
-        ]
+        told = [_describe(found, folder, aliases) for found in read_images(path, reading)]
         sha256 = sha256_of(path)  # not before: reading it has shown that it is a file
     except (Unusable, OSError) as error:
         return [{"kind": REJECTED, "reason": str(error)}]
@@ -234,11 +241,20 @@ def _describe(found: Found, folder: str | None, aliases: Mapping[str, str]) -> d
         return {"kind": REJECTED, "reason": reason, "image_index": found.image_index}
     return {
         "kind": IMAGE,
+        "reason": "",
         "image_index": found.image_index,
         "label": label,
         "log10_axion_mass": np.log10(found.mass) if label == "axion" else np.nan,
         "image_sha256": _sha256(found.image),
     }
+
+
+def _class_of_folder(file: str, aliases: Mapping[str, str]) -> str | None:
+    """The class that the folders of a file tell; None if none does."""
+    names = [name for name in map(_plain, Path(file).parent.parts) if name in aliases]
+    # a number is rather the part of a class: cdm/0, cdm/1
+    words = [name for name in names if not name.isdigit()]
+    return aliases[(words or names)[-1]] if names else None
 
 
 def _class_of(
@@ -256,12 +272,13 @@ def _class_of(
 
 
 def _plain(name: str) -> str:
-    """A name without case and punctuation."""
-    return re.sub(r"[\W_]", "", str(name).lower())
+    """A name without case and punctuation; -1 is no 1."""
+    return re.sub(r"(?!-\d)[\W_]", "", str(name).lower())
 
 
 def _sha256(image: np.ndarray) -> str:
-    return hashlib.sha256(image.astype("<f4").tobytes()).hexdigest()
+    equal = image + np.float32(0)  # -0 is 0
+    return hashlib.sha256(equal.astype("<f4").tobytes()).hexdigest()
 
 
 # --- what images have to do with one another ------------------------------------------------------
@@ -351,7 +368,9 @@ def _split(dataset: str, entry: Mapping, frame: pd.DataFrame, split: str) -> pd.
     counts = {name: int((rows["label"] == name).sum()) for name in CLASSES}
     log.info("%s: %s", split, ", ".join(f"{count} {name}" for name, count in counts.items()))
     if absent := [name for name, count in counts.items() if not count]:
-        raise ValueError(f"{dataset}: {split}: no image of {' and '.join(absent)}")
+        limit = entry["limit"].get(split)
+        remedy = f" among the {limit} of limit.{split}: raise it" if limit else ""
+        raise ValueError(f"{dataset}: {split}: no image of {' and '.join(absent)}{remedy}")
     several = np.where(rows["several"], "#" + rows["image_index"].astype(str), "")
     ids = f"{dataset}-{split}-" + rows["file"] + several
     return rows.assign(image_id=ids, lens_id=ids)

@@ -2,8 +2,11 @@
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # characters, most of which break lines
 
 
 def split_path(entry: Mapping, split: str) -> Path:
@@ -27,15 +30,19 @@ def check_paths(dataset: str, entry: Mapping) -> None:
 def watched(entry: Mapping) -> list[str]:
     """Files and folders of an archive whose time tells that a file was added or removed."""
     roots = [split_path(entry, split) for split in entry["paths"]]
-    folders = [path for root in roots if root.is_dir() for path in _folders(root)]
-    return [str(path) for path in [*roots, *folders]]
+    return [str(root) for root in roots] + [path for root in roots for path in _folders(root)]
 
 
-def _folders(root: Path) -> list[Path]:
-    try:
-        return sorted(path for path in root.iterdir() if path.is_dir())
-    except OSError:  # the survey tells of it
-        return []
+def _folders(root: Path) -> list[str]:
+    """All folders below, but for those that no image can be used of: the survey tells of them."""
+    paths = [f"{place}/{name}" for place, names, _ in os.walk(root) for name in names]
+    return sorted(path for path in paths if path == in_one_line(path) and os.access(path, os.F_OK))
+
+
+def in_one_line(path: str) -> str:
+    """A path in letters that every file can hold and a line each, whatever bytes it is made of."""
+    letters = os.fsencode(path).decode("utf-8", errors="backslashreplace")
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], letters)
 
 
 def _guess(path: Path) -> str:
