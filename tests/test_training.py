@@ -304,9 +304,34 @@ def test_a_loss_that_is_not_finite_ends_the_training_in_one_line(tmp_path, bad):
         fit(recorder, points(), PLAN, 7, Checkpoint(tmp_path, "x"))
     message = str(error.value)
     assert "\n" not in message
-    assert f"the loss is {bad} in epoch 2" in message
+    assert f"the loss is {bad} in epoch 2, step 5: " in message
     assert "learning rate" in message
     assert len(recorder.given) == 6
+
+
+def test_it_ends_within_the_epoch_one_step_later(tmp_path):
+    plan = Plan(8, 1000, 1000)
+    recorder = Recorder([1.0] * 9 + [math.nan] * 991)
+    with pytest.raises(FloatingPointError, match="the loss is nan in epoch 1, step 10: "):
+        fit(recorder, points(), plan, 7, Checkpoint(tmp_path, "x"))
+    assert len(recorder.given) == 11
+
+
+def test_weights_that_the_last_step_spoilt_are_not_saved(tmp_path):
+    learner = Line()
+    whole = learner.train_step
+
+    def train_step(batch, seed, progress):
+        metrics = whole(batch, seed, progress)
+        if round(float(progress) * PLAN.steps) == 6:  # the last of the second epoch
+            learner.bias.assign([math.inf])
+        return metrics
+
+    learner.train_step = train_step
+    with pytest.raises(FloatingPointError, match="weights are not finite after epoch 2: lower"):
+        fit(learner, points(), PLAN, 7, Checkpoint(tmp_path, "x"))
+    _, facts = Checkpoint(tmp_path, "x").load()
+    assert len(facts["history"]) == 1
 
 
 def test_bad_pixels_end_the_training(tmp_path):

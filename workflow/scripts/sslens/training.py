@@ -18,6 +18,8 @@ from sslens.seeds import derive_seed
 
 log = logging.getLogger(__name__)
 
+_REMEDY = "lower the learning rate, or look for bad values in the images"
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -137,7 +139,8 @@ def fit(
         The history, a row an epoch.
 
     Raises:
-        FloatingPointError: if the loss is no longer finite.
+        FloatingPointError: if the loss or a weight is no longer finite; the checkpoint is then of
+            the last epoch in which all were.
     """
     history: list[dict] = []
     best: list[np.ndarray] = []
@@ -150,6 +153,7 @@ def fit(
     remaining = _Clock(plan.epochs - len(history))
     for epoch in range(len(history), plan.epochs):
         row = _train_epoch(learner, data, plan, epoch, seed)
+        _check_weights(learner.variables, epoch)
         row |= learner.epoch_metrics()
         if keep_best is not None:
             measure, variables = keep_best
@@ -185,19 +189,30 @@ def _train_epoch(learner: Learner, data, plan: Plan, epoch: int, seed: int) -> d
                 tf.constant((step + 1) / plan.steps, tf.float32),
             )
         )
+        if len(records) > 1:  # the step before, so that a GPU need not be waited for
+            _check_loss(records[-2]["loss"], epoch, step)
+    _check_loss(records[-1]["loss"], epoch, step + 1)
     means = {name: float(np.mean([r[name].numpy() for r in records])) for name in records[0]}
     seconds = time.perf_counter() - began
-    if not math.isfinite(means["loss"]):
-        raise FloatingPointError(
-            f"the loss is {means['loss']} in epoch {epoch + 1}: lower the learning rate, or look "
-            "for bad values in the images"
-        )
     return {
         "epoch": epoch + 1,
         "step": step + 1,
         **means,
         "images_per_second": len(records) * plan.batch_size / seconds,
     }
+
+
+def _check_loss(loss: tf.Tensor, epoch: int, step: int) -> None:
+    """Stop where the loss of a step (counted from 1, over the whole training) is not finite."""
+    if not math.isfinite(value := float(loss)):
+        where = f"epoch {epoch + 1}, step {step}"
+        raise FloatingPointError(f"the loss is {value} in {where}: {_REMEDY}")
+
+
+def _check_weights(variables: list, epoch: int) -> None:
+    """Stop where the last step of an epoch, whose loss was finite, has spoilt the network."""
+    if not all(np.isfinite(variable.numpy()).all() for variable in variables):
+        raise FloatingPointError(f"weights are not finite after epoch {epoch + 1}: {_REMEDY}")
 
 
 class _Clock:
