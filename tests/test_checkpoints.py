@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import sslens
-from sslens.checkpoints import Checkpoint, fingerprint
+from sslens import checkpoints
+from sslens.checkpoints import Checkpoint, digest_of, fingerprint
 
 LIBRARY = Path(sslens.__file__).parent.parent
 ARRAYS = [
@@ -171,6 +172,31 @@ def test_damage_that_could_still_be_read_is_set_aside(checkpoint, path, old, new
     assert files(path.parent) == ["lock", "set-aside.npz"]
 
 
+def test_whole_files_in_another_order_are_no_checkpoint(checkpoint, path, caplog):
+    """Every CRC is right, and the arrays are those of other variables."""
+    with np.load(path) as content:
+        stored = dict(content)
+    stored["array00000"], stored["array00004"] = stored["array00004"], stored["array00000"]
+    np.savez(path, **stored)
+    assert checkpoint.load() is None
+    assert "is damaged (its content is not what its digest says)" in caplog.text
+
+
+def test_the_digest_is_of_values_types_shapes_order_and_facts():
+    one, two = np.arange(6, dtype=np.int32), np.zeros(2, np.float32)
+    others = [
+        digest_of([one, two], {}),
+        digest_of([two, one], {}),
+        digest_of([one], {}),
+        digest_of([one, two], {"epoch": 1}),
+        digest_of([one.reshape(2, 3), two], {}),
+        digest_of([one.view(np.uint32), two], {}),
+        digest_of([one + 1, two], {}),
+    ]
+    assert len(set(others)) == len(others)
+    assert digest_of([np.asfortranarray(one), two], {}) == others[0]
+
+
 @pytest.mark.parametrize("content", [b"", b"no archive", b"\x93NUMPY\x01\x00"])
 def test_what_is_no_checkpoint_is_set_aside(checkpoint, path, content):
     path.write_bytes(content)
@@ -191,6 +217,33 @@ def test_a_full_disk_leaves_the_former_checkpoint_and_no_other_file(
         checkpoint.save(ARRAYS[:2], {"history": ["new"]})
     assert files(path.parent) == ["checkpoint.npz", "lock"]
     assert_is_what_was_saved(checkpoint.load())
+
+
+FILLS_THE_DISK = """
+import resource, sys
+sys.path.insert(0, sys.argv[1])
+from sslens import runtime
+runtime.start(sys.argv[3], "pretrain model_1", 1)
+import numpy as np
+from sslens.checkpoints import Checkpoint
+checkpoint = Checkpoint(sys.argv[2], "mine")
+resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+checkpoint.save([np.zeros(100_000)], {})
+"""
+
+
+def test_a_write_that_the_system_refuses_is_one_line_and_the_former_stays(path, tmp_path):
+    """The kernel ends the write in the middle of the file, as on a full disk."""
+    Checkpoint(path.parent, "mine").save(ARRAYS, FACTS)
+    words = [sys.executable, "-c", FILLS_THE_DISK, LIBRARY, path.parent, tmp_path / "log"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "no checkpoint could be written (File too large); the last good one stays." in line
+    assert "Make room, then run again" in line
+    assert str(path.parent) in line
+    assert files(path.parent) == ["checkpoint.npz", "lock"]
+    assert_is_what_was_saved(Checkpoint(path.parent, "mine").load())
 
 
 # --- one writer -----------------------------------------------------------------------------------
@@ -232,3 +285,21 @@ def test_two_trainings_have_two_folders(tmp_path):
     first, second = Checkpoint(tmp_path / "a", "mine"), Checkpoint(tmp_path / "b", "mine")
     first.save(ARRAYS, FACTS)
     assert second.load() is None
+
+
+def test_the_lock_of_a_deleted_file_is_none(tmp_path, monkeypatch):
+    """A writer that is done deletes the file between another's opening and locking it."""
+    first = Checkpoint(tmp_path / "a", "mine")
+    lock = checkpoints.fcntl.flock
+
+    def finish_first(stream, how):
+        monkeypatch.setattr(checkpoints.fcntl, "flock", lock)
+        first.remove()
+        lock(stream, how)
+
+    monkeypatch.setattr(checkpoints.fcntl, "flock", finish_first)
+    second = Checkpoint(tmp_path / "a", "mine")
+    assert files(tmp_path / "a") == ["lock"]
+    with pytest.raises(RuntimeError, match="is writing this checkpoint"):
+        Checkpoint(tmp_path / "a", "mine")
+    second.remove()

@@ -35,6 +35,7 @@ def start(log_path: str | Path, title: str, threads: int) -> None:
     to_terminal.addFilter(lambda record: not hasattr(record, "only_log"))
     logging.basicConfig(level=logging.INFO, handlers=[to_file, to_terminal], force=True)
     logging.captureWarnings(True)
+    logging.raiseExceptions = False  # on a full disk every line would bring a traceback otherwise
     for library in ("OMP", "OPENBLAS", "MKL"):  # of those that are loaded from now on
         os.environ[f"{library}_NUM_THREADS"] = str(threads)
     threadpool_limits(threads)  # of those that are loaded already
