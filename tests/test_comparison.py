@@ -130,7 +130,7 @@ def test_markdown_table_literally():
         "| Baseline                  | **0.97, 0.96, 1.00** | **0.98, 0.92, 0.98** |\n"
         "| Bootstrap Your Own Latent | 0.95, 0.93, 1.00     | —                    |\n"
         "\n"
-        "A cell is the one-vs-rest AUC of axion, cdm, no_sub on 1,500 test images a data set, "
+        "A cell is the one-vs-rest AUC of axion, cdm, no_sub on 1,500 test images per data set, "
         "one seed. Bold is the best of a column by macro AUC in full precision. Two decimals as "
         "published, so 0.997 prints 1.00: full precision is in auc_table.csv.\n"
     )
@@ -186,7 +186,7 @@ def test_seeds_are_averaged_before_rounding_and_named():
     assert cells_of(table, "Baseline")[0] == "**0.91, 0.85, 1.00**"
     assert "on 1,500 (Model I), 900 (Model II) test images, the mean over 1 to 2 seeds." in table
     same = collect(files[:4], ARMS, DATASETS)
-    assert "1,500 test images a data set, the mean over 2 seeds." in markdown_table(
+    assert "1,500 test images per data set, the mean over 2 seeds." in markdown_table(
         same, ARMS, DATASETS
     )
 
@@ -251,7 +251,7 @@ def test_probe_markdown_literally():
         "| Contrastive  | 0.750 vs 0.625 (+0.125)             | —                       |\n"
         "\n"
         "A cell is the macro AUC of a linear probe on the frozen pretrained encoder vs on a frozen "
-        "random encoder (difference), on 1,500 test images a data set, one seed. "
+        "random encoder (difference), on 1,500 test images per data set, one seed. "
         '"no gain": the pretrained encoder does not beat the random one. '
         "Without an interval, so a small difference may be chance.\n"
     )

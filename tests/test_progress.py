@@ -93,7 +93,10 @@ def test_the_report_shows_progress_and_the_end_of_a_failed_log(folder):
     )
     (own / "2026-01-03T1.snakemake.log").write_text("a dry run\n")
     lines = report(folder, tail=3).splitlines()
-    assert lines[0].endswith("1 finished, 1 running, 1 failed, 1 stopped; 4 of 999 steps (0.4%)")
+    assert lines[0].endswith(
+        ": jobs of all runs: 1 finished, 1 running, 1 failed, 1 stopped;"
+        " the last run of Snakemake: 4 of 999 steps (0.4%)"
+    )
     assert lines[1].startswith("running  pretrain/model_2/c since ")
     assert lines[1].endswith("0:12 left")
     (failed,) = (

@@ -12,6 +12,8 @@ from archives import write_archive
 from paths import ROOT
 from running import TINY, planned, run
 
+from sslens.catalogue import COLUMNS
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,8 +33,8 @@ def extended(repository, tmp_path_factory):
 def test_the_examples_are_found():
     assert [name for name, _ in BLOCK.findall(README)] == [
         "archive.yaml",
+        "shifted.yaml",
         "small.yaml",
-        "mine.yaml",
         "workflow/scripts/sslens/methods/simsiam.py",
         "workflow/scripts/sslens/methods/simsiam.schema.yaml",
         "simsiam.yaml",
@@ -40,7 +42,7 @@ def test_the_examples_are_found():
     ]
 
 
-@pytest.mark.parametrize("overlay", ["mine.yaml", "simsiam.yaml"])
+@pytest.mark.parametrize("overlay", ["shifted.yaml", "simsiam.yaml"])
 def test_an_overlay_is_four_rows(extended, tmp_path, overlay):
     jobs = planned(tmp_path, configs=(TINY, extended / overlay), repository=extended)
     assert sum(job.startswith("Learning the labels") for job in jobs) == 4
@@ -94,3 +96,10 @@ def test_every_file_it_names_is_there():
     added = {name for name, _ in BLOCK.findall(README)}
     missing = [p for p in {*links, *paths} - added if not (ROOT / p).exists()]
     assert missing == []
+
+
+def test_every_number_of_a_record_is_documented():
+    text = (ROOT / "docs" / "records.md").read_text(encoding="utf-8")
+    features = set(re.findall(r"`(\w+)`(?=[^|]*\|[^|]*\|$)", text, re.MULTILINE))
+    lists = {"subhalo_mass", "subhalo_einstein_radius", "subhalo_x", "subhalo_y", "noise_seed"}
+    assert features == set(COLUMNS) - lists | {"image", "shape"}

@@ -17,5 +17,7 @@ images = read_split(snakemake.input.manifest, "validation").images
 catalogue = pd.concat(map(read_catalogue, snakemake.input.catalogue), ignore_index=True)
 gallery = gallery_figure(images, catalogue, params.dataset, params.title)
 save_figure(gallery, [snakemake.output.gallery, snakemake.output.gallery_svg])
-parameters = parameters_figure(catalogue, f"{params.title}: parameters of the validation images")
+parameters = parameters_figure(
+    catalogue, params.dataset, f"{params.title}: parameters of the validation images"
+)
 save_figure(parameters, [snakemake.output.parameters, snakemake.output.parameters_svg])

@@ -163,7 +163,7 @@ def _images(frame: pd.DataFrame, datasets: Mapping[str, str]) -> str:
     """How many test images, said once where all data sets have as many."""
     images = frame.groupby("dataset")["images"].first()
     if images.nunique() <= 1:
-        return f"{images.iloc[0]:,} test images a data set" if len(images) else "no test images"
+        return f"{images.iloc[0]:,} test images per data set" if len(images) else "no test images"
     counts = [f"{images[d]:,} ({title})" for d, title in datasets.items() if d in images.index]
     return f"{', '.join(counts)} test images"
 

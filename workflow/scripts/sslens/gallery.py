@@ -36,6 +36,8 @@ AXES = {
     "exposure_time": "exposure time (s)",
     "log10_axion_mass": "log10 axion mass (eV)",
 }
+#: The catalogue has these before the deflection scale; figures show what is in the image.
+RADII = ("einstein_radius", "sie_einstein_radius")
 
 
 def gallery_figure(
@@ -91,16 +93,20 @@ def _caption(row: pd.Series, dataset: Mapping) -> str:
     if "file" in row:
         lines += [textwrap.shorten(Path(row["file"]).name, 30, placeholder="…"), told]
     else:
-        lines.append(f"Einstein radius {dataset['deflection_scale'] * row['einstein_radius']:.3g}″")
+        radius = dataset["deflection_scale"] * row["einstein_radius"]
+        lines.append(f"Einstein radius {radius:.3g}″")
         lines.append(f"source at {row['source_x']:+.2f}″, {row['source_y']:+.2f}″")
         if len(masses := row["subhalo_mass"]):
             lines.append(f"{told or f'{len(masses)} masses'}, {masses.sum():.2g} suns")
     return "\n".join(filter(None, lines))
 
 
-def parameters_figure(catalogue: pd.DataFrame, title: str) -> Figure:
-    """The distribution of every parameter that varies, by class; what is constant, in words."""
-    drawn = _drawn(catalogue)
+def parameters_figure(catalogue: pd.DataFrame, dataset: Mapping, title: str) -> Figure:
+    """The distribution of every parameter that varies, by class; what is constant, in words.
+
+    Args as those of `gallery_figure`.
+    """
+    drawn = _drawn(catalogue, dataset)
     constant = {name: values for name, values in drawn.items() if values.nunique() <= 1}
     varying = {name: values for name, values in drawn.items() if values.nunique() > 1}
     rows = -(-len(varying) // 4) or 1
@@ -132,9 +138,13 @@ def parameters_figure(catalogue: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def _drawn(catalogue: pd.DataFrame) -> dict[str, pd.Series]:
+def _drawn(catalogue: pd.DataFrame, dataset: Mapping) -> dict[str, pd.Series]:
     """Axis title -> values, an image each, of the parameters that have any."""
-    values = {title: catalogue[column] for column, title in AXES.items() if column in catalogue}
+    values = {
+        title: catalogue[column] * (dataset["deflection_scale"] if column in RADII else 1)
+        for column, title in AXES.items()
+        if column in catalogue
+    }
     if "subhalo_mass" in catalogue:
         masses = catalogue["subhalo_mass"]
         values["masses in an image"] = masses.map(len)

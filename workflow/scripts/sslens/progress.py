@@ -93,8 +93,8 @@ def _summary(folder: Path, jobs: list[Job]) -> Iterator[str]:
         for state in ("finished", "running", "failed", "stopped")
     }
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    steps = _steps(folder)
-    yield f"{folder.resolve()}: {told or 'nothing has begun'}" + (f"; {steps}" if steps else "")
+    steps = f"; the last run of Snakemake: {done}" if (done := _steps(folder)) else ""
+    yield f"{folder.resolve()}: jobs of all runs: {told or 'none'}{steps}"
 
 
 def _steps(folder: Path) -> str:
