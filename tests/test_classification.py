@@ -5,6 +5,7 @@ import itertools
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from paths import ROOT
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
@@ -16,10 +17,12 @@ from sslens.auc import class_aucs
 from sslens.checkpoints import Checkpoint
 from sslens.classification import (
     build_classifier,
+    cross_entropy,
     fine_tune,
     fit_linear_probe,
     labelled_subset,
     learn_labels,
+    move_averages,
     predict,
     settle_batch_statistics,
 )
@@ -254,7 +257,52 @@ def test_the_best_epoch_is_kept_where_it_is_asked_for(tmp_path, monkeypatch, sel
     else:
         measure, variables = kept
         assert measure == "validation_auc"
-        assert [v.path for v in variables] == [v.path for v in classifier.variables]
+        assert [v.path for v in variables] == [v.path for v in classifier.weights]
+
+
+def test_label_smoothing_is_the_cross_entropy_of_smoothed_labels():
+    labels, logits = np.array([0, 2, 1, 1]), np.random.default_rng(0).normal(size=(4, 3))
+    smooth = 0.7 * np.eye(3)[labels] + 0.3 / 3
+    expected = -np.sum(smooth * np.log(softmax(logits)), axis=1)
+    np.testing.assert_allclose(cross_entropy(labels, logits, 0.3), expected, rtol=1e-12)
+
+
+def test_averages_follow_at_a_rate_that_rises_to_the_given_one():
+    average, weight = keras.Variable([0.0, 5.0]), keras.Variable([0.0, 0.0])
+    expected = np.array([0.0, 5.0])
+    for step in range(1, 40):
+        weight.assign([float(step), -1.0])
+        move_averages([average], [weight], 0.6, tf.constant(step))
+        keep = min(0.6, (1 + step) / (10 + step))
+        expected = keep * expected + (1 - keep) * np.array([step, -1.0])
+        np.testing.assert_allclose(average, expected, rtol=1e-5)
+
+
+def fine_tuned(tmp_path, **changes):
+    told = arm_settings(CONFIG, "fresh", "of this test")["learning"] | changes
+    classifier, _ = small_classifier()
+    checkpoint = Checkpoint(tmp_path, "x")
+    history = fine_tune(classifier, TRAIN, VALIDATION, told, 90, 3, checkpoint)
+    checkpoint.remove()
+    return classifier, history
+
+
+def test_averaged_weights_are_those_that_are_validated_and_kept(tmp_path):
+    plain, _ = fine_tuned(tmp_path)
+    averaged, history = fine_tuned(tmp_path, weight_averaging=0.99)
+    again, _ = fine_tuned(tmp_path, weight_averaging=0.99)
+    start, _ = small_classifier()
+    logits = predict(averaged, VALIDATION.images)
+    auc = class_aucs(VALIDATION.labels, logits).mean()
+    assert history["validation_auc"].iloc[-1] == pytest.approx(auc)
+    for begun, ended, mean, same in zip(
+        *(network.get_weights() for network in (start, plain, averaged, again)), strict=True
+    ):
+        assert np.array_equal(mean, same)
+        if not np.array_equal(begun, ended):
+            assert not np.array_equal(mean, ended), "the trained weights, not their average"
+            far = np.linalg.norm(ended - begun)
+            assert np.linalg.norm(mean - begun) > 0 and np.linalg.norm(mean - ended) < 1.5 * far
 
 
 # --- the protocols --------------------------------------------------------------------------------

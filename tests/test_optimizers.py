@@ -18,6 +18,7 @@ SETTINGS = {
     "warmup": 0.0,
     "weight_decay": 0.0,
     "momentum": 0.0,
+    "clip_norm": None,
 }
 NAMES = sorted(OPTIMIZERS)
 
@@ -117,6 +118,16 @@ def test_adam_normalises_the_gradient(name):
     assert np.array_equal(*used)  # the momentum is SGD's alone
 
 
+@pytest.mark.parametrize(("clip_norm", "factor"), [(None, 1.0), (20.0, 1.0), (1.3, 0.1)])
+def test_gradients_are_cut_together(clip_norm, factor):
+    """Their norm is 13: sqrt(6 * 2^2 + 6 * x^2) with x^2 = (169 - 24) / 6."""
+    weights = [variable(0.0), variable(0.0)]
+    gradients = [tf.fill((2, 3), 2.0), tf.fill((2, 3), math.sqrt(145 / 6))]
+    build(weights, clip_norm=clip_norm).apply(gradients, weights)
+    for weight, gradient in zip(weights, gradients, strict=True):
+        np.testing.assert_allclose(weight, -0.5 * factor * gradient, rtol=1e-5)
+
+
 # --- weight decay ---------------------------------------------------------------------------------
 
 
@@ -182,6 +193,7 @@ def test_a_restored_state_goes_on_identically(name):
         "warmup": 0.3,
         "weight_decay": 0.1,
         "momentum": 0.9,
+        "clip_norm": None,
         "learning_rate": 0.05,
     }
     gradients = np.random.default_rng(0).normal(size=(12, 2, 2, 3)).astype("float32")

@@ -36,6 +36,7 @@ OPTIMIZER = {
     "warmup": 0.25,
     "weight_decay": 1e-3,
     "momentum": 0.9,
+    "clip_norm": None,
 }
 POINTS = 20
 PLAN = Plan(batch_size=8, steps=11, steps_per_epoch=3)  # four epochs, the last of two steps
@@ -286,6 +287,7 @@ def test_the_first_step_is_the_optimisers(tmp_path):
     plan = Plan(8, 1, 1)
     settings = OPTIMIZER | {
         "name": "sgd", "schedule": "constant", "warmup": 0.0, "weight_decay": 0.0, "momentum": 0.0,
+        "clip_norm": None,
     }  # fmt: skip
     learner, (x, y) = Line(plan, optimizer=settings), points()
     fit(learner, [x, y], plan, 7, Checkpoint(tmp_path, "x"))

@@ -1,7 +1,8 @@
 """Learning the labels: fine-tuning of the whole network, or a linear probe on a frozen one."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import keras
 import numpy as np
@@ -144,8 +145,8 @@ def fine_tune(
     """
     plan = training.plan_training(settings, len(train.images), full_split)
     learner = _FineTuning(classifier, validation, settings, plan)
-    best = ("validation_auc", classifier.variables)
-    return training.fit(
+    best = ("validation_auc", learner.kept)
+    history = training.fit(
         learner,
         [train.images, train.labels],
         plan,
@@ -153,29 +154,42 @@ def fine_tune(
         checkpoint,
         keep_best=best if settings["select"] == "best_validation" else None,
     )
+    training.assign(classifier.weights, [weight.numpy() for weight in learner.kept])
+    return history
 
 
 class _FineTuning:
-    """A classifier as the engine wants it."""
+    """A classifier as the engine wants it.
+
+    `kept` is what its weights will be: themselves, or their moving averages.
+    """
 
     def __init__(self, classifier, validation: Split, settings: dict, plan: training.Plan):
         self._classifier, self._validation = classifier, validation
         variables = classifier.trainable_variables
         self._optimizer = build_optimizer(settings["optimizer"], plan.steps, variables)
+        self.kept, after_step = classifier.weights, None
         self.variables = classifier.variables + self._optimizer.variables
+        if (rate := settings["weight_averaging"]) is not None:
+            self.kept = [_twin(weight) for weight in classifier.weights]
+            self.variables = self.variables + self.kept
+
+            def after_step(_):
+                move_averages(self.kept, classifier.weights, rate, self._optimizer.iterations)
 
         def loss(batch, seed):
             images, labels = batch
             logits = classifier(make_view(images, seed, settings["augmentation"]), training=True)
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            losses = cross_entropy(labels, logits, settings["label_smoothing"])
             right = tf.equal(tf.argmax(logits, axis=1), tf.cast(labels, tf.int64))
             return tf.reduce_mean(losses), {"accuracy": tf.reduce_mean(tf.cast(right, tf.float32))}
 
-        self.train_step = training.compile_step(loss, variables, self._optimizer)
+        self.train_step = training.compile_step(loss, variables, self._optimizer, after_step)
 
     def epoch_metrics(self) -> dict[str, float]:
         labels = self._validation.labels
-        logits = predict(self._classifier, self._validation.images)
+        with self._as_kept():
+            logits = predict(self._classifier, self._validation.images)
         return {
             "learning_rate": float(self._optimizer.learning_rate),
             "validation_loss": float(
@@ -183,6 +197,51 @@ class _FineTuning:
             ),
             "validation_auc": float(class_aucs(labels, logits).mean()),
         }
+
+    @contextmanager
+    def _as_kept(self) -> Iterator[None]:
+        """The classifier as it would be kept, for a while."""
+        weights = self._classifier.weights
+        trained = [weight.numpy() for weight in weights]
+        training.assign(weights, [weight.numpy() for weight in self.kept])
+        yield
+        training.assign(weights, trained)
+
+
+def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, smoothing: float) -> tf.Tensor:
+    """Cross-entropy of every image, with a share of its label spread evenly over the classes.
+
+    Label smoothing as Szegedy et al. 2016 (arXiv:1512.00567, section 7).
+
+    Args:
+        labels: (batch,) integers.
+        logits: (batch, classes).
+        smoothing: in [0, 1).
+
+    Returns:
+        (batch,).
+    """
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    if not smoothing:
+        return losses
+    even = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=1)
+    return (1 - smoothing) * losses + smoothing * even
+
+
+def move_averages(averages: list, variables: list, rate: float, steps: tf.Tensor) -> None:
+    """Move averages towards their variables, after a number of steps (from 1 on).
+
+    The rate rises to the given one as (1 + steps) / (10 + steps), so that the average of a short
+    training is not held back by where it began.
+    """
+    steps = tf.cast(steps, tf.float32)
+    keep = tf.minimum(rate, (1 + steps) / (10 + steps))
+    for average, variable in zip(averages, variables, strict=True):
+        average.assign(keep * average + (1 - keep) * variable)
+
+
+def _twin(weight: keras.Variable) -> keras.Variable:
+    return keras.Variable(weight.numpy(), dtype=weight.dtype, trainable=False)
 
 
 def fit_linear_probe(

@@ -20,12 +20,16 @@ def build_optimizer(settings: dict, steps: int, variables: list) -> keras.Optimi
     Args:
         settings: `name` (a key of `OPTIMIZERS`), `learning_rate` (the peak), `schedule`
             ("cosine" to zero, or "constant"), `warmup` (fraction of the steps over which the rate
-            rises linearly from zero), `weight_decay`, `momentum` (of SGD).
+            rises linearly from zero), `weight_decay`, `momentum` (of SGD), `clip_norm` (to which
+            the norm of all gradients together is cut, or None).
         steps: length of the training.
         variables: what it trains.
     """
     rate = _schedule(settings, steps)
-    options = {"weight_decay": settings["weight_decay"]}
+    options = {
+        "weight_decay": settings["weight_decay"],
+        "global_clipnorm": settings["clip_norm"],
+    }
     if settings["name"] == "sgd":
         options["momentum"] = settings["momentum"]
     optimizer = OPTIMIZERS[settings["name"]](rate, **options)

@@ -147,7 +147,7 @@ def fit(
     if (restored := checkpoint.load()) is not None:
         arrays, facts = restored
         history = facts["history"]
-        _assign(learner.variables, arrays[: len(learner.variables)])
+        assign(learner.variables, arrays[: len(learner.variables)])
         best = arrays[len(learner.variables) :]
         log.info("resumed from the checkpoint of epoch %d", len(history))
     remaining = _Clock(plan.epochs - len(history))
@@ -164,7 +164,7 @@ def fit(
         checkpoint.save(state + best, {"history": history})
         log.info("%s", _progress_line(row, plan, remaining.tick()))
     if keep_best is not None:
-        _assign(keep_best[1], best)
+        assign(keep_best[1], best)
     return pd.DataFrame(history)
 
 
@@ -235,6 +235,7 @@ def _progress_line(row: dict, plan: Plan, seconds_left: float) -> str:
     return f"epoch {row['epoch']}/{plan.epochs}: {measures}, {minutes}:{seconds:02d} left"
 
 
-def _assign(variables: list, arrays: Sequence[np.ndarray]) -> None:
+def assign(variables: list, arrays: Sequence[np.ndarray]) -> None:
+    """Set variables to arrays, in order."""
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
