@@ -1,0 +1,195 @@
+"""What a PyTorch user would write for the trainings that `training.py` measures.
+
+The same residual networks, batch and views, channels last, PyTorch's fused AdamW; losses, heads and
+moving average are lightly's, used as in its examples.
+"""
+
+import copy
+import math
+import time
+
+import torch
+from lightly.loss import NegativeCosineSimilarity, NTXentLoss
+from lightly.models.modules import BYOLPredictionHead, BYOLProjectionHead, SimCLRProjectionHead
+from lightly.models.utils import deactivate_requires_grad, update_momentum
+from torch import nn
+from torch.nn import functional as F
+
+DEPTHS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3)}
+HIDDEN, OUTPUT, TEMPERATURE, MOMENTUM, CLASSES = 128, 64, 0.1, 0.9, 3
+
+
+def throughput(
+    name: str, width: int, method: str, images: int, batch: int, epochs: int, threads: int
+) -> tuple[list[float], int]:
+    """Images a second in every epoch of a training, and the parameters of the encoder."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    pixels = torch.randn(images, 1, 64, 64).to(memory_format=torch.channels_last)
+    labels = torch.randint(CLASSES, (images,))
+    encoder = ResNet(name, width).to(memory_format=torch.channels_last)
+    task = {"supervised": Supervised, "contrastive": Contrastive, "byol": Byol}[method](encoder)
+    task.train()
+    trained = [parameter for parameter in task.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=2e-3, weight_decay=1e-3, fused=True)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * (images // batch))
+    speeds = []
+    for _ in range(epochs):
+        began = time.perf_counter()
+        order = torch.randperm(images)[: images // batch * batch]
+        total = 0.0
+        for rows in order.split(batch):
+            optimizer.zero_grad(set_to_none=True)
+            loss = task.loss(pixels[rows], labels[rows])
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            task.after_step()
+            total += loss.item()
+        if not math.isfinite(total):
+            raise FloatingPointError(f"PyTorch's loss of {method} is {total}")
+        speeds.append(len(order) / (time.perf_counter() - began))
+    return speeds, sum(parameter.numel() for parameter in encoder.parameters())
+
+
+# --- networks -------------------------------------------------------------------------------------
+
+
+class ResNet(nn.Sequential):
+    """He et al. 2016 (arXiv:1512.03385) for one channel, of any width, to pooled features."""
+
+    def __init__(self, name: str, width: int):
+        stem = [
+            nn.Conv2d(1, width, 7, 2, 3, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(3, 2, 1),
+        ]
+        block, growth = (Basic, 1) if name == "resnet18" else (Bottleneck, 4)
+        blocks, channels = [], width
+        for stage, depth in enumerate(DEPTHS[name]):
+            for index in range(depth):
+                stride = 2 if stage > 0 and index == 0 else 1
+                blocks.append(block(channels, width * 2**stage, stride))
+                channels = width * 2**stage * growth
+        super().__init__(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.features = channels
+
+
+class Residual(nn.Module):
+    """ReLU of the body plus the shortcut."""
+
+    def __init__(self, body: list, before: int, after: int, stride: int):
+        super().__init__()
+        self.body = nn.Sequential(*body)
+        plain = stride == 1 and before == after
+        self.shortcut = nn.Identity() if plain else nn.Sequential(*conv(before, after, 1, stride))
+
+    def forward(self, maps):
+        return F.relu(self.body(maps) + self.shortcut(maps), inplace=True)
+
+
+class Basic(Residual):
+    """Two 3x3 convolutions."""
+
+    def __init__(self, before: int, channels: int, stride: int):
+        first, second = conv(before, channels, 3, stride), conv(channels, channels, 3, 1)
+        super().__init__([*first, nn.ReLU(inplace=True), *second], before, channels, stride)
+
+
+class Bottleneck(Residual):
+    """1x1, 3x3 and 1x1 convolutions."""
+
+    def __init__(self, before: int, channels: int, stride: int):
+        body = [
+            *conv(before, channels, 1, 1),
+            nn.ReLU(inplace=True),
+            *conv(channels, channels, 3, stride),
+            nn.ReLU(inplace=True),
+            *conv(channels, 4 * channels, 1, 1),
+        ]
+        super().__init__(body, before, 4 * channels, stride)
+
+
+def conv(before: int, after: int, size: int, stride: int) -> list:
+    """Convolution without bias, batch normalisation."""
+    return [
+        nn.Conv2d(before, after, size, stride, size // 2, bias=False),
+        nn.BatchNorm2d(after),
+    ]
+
+
+# --- views ----------------------------------------------------------------------------------------
+
+
+def rotated(images: torch.Tensor) -> torch.Tensor:
+    """Each rotated by an angle of its own."""
+    angle = (2 * torch.rand(len(images)) - 1) * math.pi
+    cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
+    matrices = torch.stack([cos, -sin, zero, sin, cos, zero], dim=1).view(-1, 2, 3)
+    grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, "bilinear", "reflection", align_corners=False)
+
+
+def flipped(images: torch.Tensor) -> torch.Tensor:
+    """Each by one of the eight flips and quarter turns."""
+    coins = torch.rand(3, len(images), 1, 1, 1) < 0.5
+    images = torch.where(coins[0], images.flip(2), images)
+    images = torch.where(coins[1], images.flip(3), images)
+    return torch.where(coins[2], images.transpose(2, 3), images)
+
+
+# --- tasks ----------------------------------------------------------------------------------------
+
+
+class Supervised(nn.Module):
+    """Classification of rotated and flipped images."""
+
+    def __init__(self, encoder):
+        super().__init__()
+        self.network = nn.Sequential(encoder, nn.Linear(encoder.features, CLASSES))
+
+    def loss(self, images, labels):
+        return F.cross_entropy(self.network(flipped(rotated(images))), labels)
+
+    def after_step(self):
+        """Nothing to do."""
+
+
+class Contrastive(nn.Module):
+    """SimCLR on two rotations."""
+
+    def __init__(self, encoder):
+        super().__init__()
+        head = SimCLRProjectionHead(encoder.features, HIDDEN, OUTPUT)
+        self.network = nn.Sequential(encoder, head)
+        self.criterion = NTXentLoss(temperature=TEMPERATURE)
+
+    def loss(self, images, labels):
+        return self.criterion(self.network(rotated(images)), self.network(rotated(images)))
+
+    def after_step(self):
+        """Nothing to do."""
+
+
+class Byol(nn.Module):
+    """BYOL on two flips."""
+
+    def __init__(self, encoder):
+        super().__init__()
+        head = BYOLProjectionHead(encoder.features, HIDDEN, OUTPUT)
+        self.online = nn.Sequential(encoder, head)
+        self.predictor = BYOLPredictionHead(OUTPUT, HIDDEN, OUTPUT)
+        self.target = copy.deepcopy(self.online)
+        deactivate_requires_grad(self.target)
+        self.criterion = NegativeCosineSimilarity()
+
+    def loss(self, images, labels):
+        views = flipped(images), flipped(images)
+        first, second = (self.predictor(self.online(view)) for view in views)
+        with torch.no_grad():
+            targets = [self.target(view) for view in views]
+        return (self.criterion(first, targets[1]) + self.criterion(second, targets[0])) / 2
+
+    def after_step(self):
+        update_momentum(self.online, self.target, m=MOMENTUM)

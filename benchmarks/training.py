@@ -1,0 +1,133 @@
+"""Throughput of whole training steps, beside PyTorch's on the same machine.
+
+    python benchmarks/training.py [NETWORK/METHOD ...]
+
+Needs `envs/benchmark.lock`. For each network (`resnet18-16`, `resnet18-64`, `resnet50-64`) and
+method (`supervised`, `contrastive`, `byol`) it trains on random images of 64 x 64 pixels, batch 64,
+in a process of each framework in turn, and prints as JSON the images a second of the fastest epoch
+of each, and their ratio: above 1 this project is the faster one. A step is all of it: the views,
+forward, backward, optimiser and moving average.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+
+BATCH, THREADS, EPOCHS = 64, 2, 4
+#: Network -> images an epoch, so that one takes some seconds.
+NETWORKS = {"resnet18-16": 3072, "resnet18-64": 512, "resnet50-64": 256}
+METHODS = ("supervised", "contrastive", "byol")
+FRAMEWORKS = ("sslens", "pytorch")
+PRETRAININGS = {"contrastive": "contrastive-rotation", "byol": "byol-dihedral"}
+
+
+def main() -> None:
+    """Measure each cell in processes of its own, the frameworks by turns."""
+    cells = [f"{network}/{method}" for network in NETWORKS for method in METHODS]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("cells", nargs="*", metavar="NETWORK/METHOD", help="all, if not given")
+    parser.add_argument("--rounds", type=int, default=2, help="processes of each framework")
+    parser.add_argument("--measure", choices=FRAMEWORKS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if unknown := set(options.cells) - set(cells):
+        parser.error(f"{', '.join(sorted(unknown))}: known are {', '.join(cells)}")
+    if options.measure:
+        (cell,) = options.cells
+        print(json.dumps(measure(options.measure, *cell.split("/"))))
+        return
+    results = {}
+    for cell in options.cells or cells:
+        found = [
+            (framework, in_a_process(framework, cell))
+            for _ in range(options.rounds)
+            for framework in FRAMEWORKS
+        ]
+        if len(parameters := {measured["parameters"] for _, measured in found}) != 1:
+            raise RuntimeError(f"{cell}: the networks differ, {sorted(parameters)} parameters")
+        best = {
+            framework: max(max(m["images_per_second"][1:]) for f, m in found if f == framework)
+            for framework in FRAMEWORKS
+        }
+        results[cell] = {name: round(speed, 1) for name, speed in best.items()}
+        results[cell]["ratio"] = round(best["sslens"] / best["pytorch"], 3)
+        print(f"{cell}: {results[cell]}", file=sys.stderr)
+    print(json.dumps(results, indent=1))
+
+
+def in_a_process(framework: str, cell: str) -> dict:
+    """`measure` in a process of its own, so that no framework's threads disturb the other's."""
+    done = subprocess.run(
+        [sys.executable, __file__, cell, "--measure", framework],
+        stdout=subprocess.PIPE, check=True,
+    )  # fmt: skip
+    return json.loads(done.stdout)
+
+
+def measure(framework: str, network: str, method: str) -> dict:
+    """Images a second in every epoch, the first of which is spoilt by its start."""
+    name, width = network.split("-")
+    function = measure_torch if framework == "pytorch" else measure_sslens
+    speeds, parameters = function(name, int(width), method, NETWORKS[network])
+    return {"images_per_second": speeds, "parameters": parameters}
+
+
+def measure_torch(name: str, width: int, method: str, images: int) -> tuple[list[float], int]:
+    """As a PyTorch user would do it."""
+    from torch_training import throughput
+
+    return throughput(name, width, method, images, BATCH, EPOCHS, THREADS)
+
+
+def measure_sslens(name: str, width: int, method: str, images: int) -> tuple[list[float], int]:
+    """By the project's own trainings, as they tell in their history."""
+    os.environ |= {f"{library}_NUM_THREADS": str(THREADS) for library in ("OMP", "OPENBLAS", "MKL")}
+    os.environ |= {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    import numpy as np
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(THREADS)
+    tf.config.threading.set_inter_op_parallelism_threads(THREADS)
+
+    from sslens import settings
+    from sslens.classification import build_classifier, fine_tune
+    from sslens.pretraining import pretrain
+    from sslens.records import Split
+
+    config = settings.load(ROOT / "config", {})
+    length = {"batch_size": BATCH, "epochs": EPOCHS, "steps": None}
+    encoder = config["encoder"] | {"name": name, "width": width}
+    ids = np.arange(images).astype(str)
+    pixels = np.random.default_rng(0).normal(size=(images, 64, 64, 1)).astype(np.float32)
+    data = Split(ids, pixels, np.arange(images) % 3, ids)
+    if method == "supervised":
+        told = settings.arm_settings(config, "baseline", "model_2")["learning"] | length
+        network, trained = build_classifier(encoder, pixels.shape[1:], 0)
+        validation = Split(*(array[:BATCH] for array in data))
+        history = fine_tune(network, data, validation, told, images, 0, NoCheckpoint())
+    else:
+        told = settings.pretraining_settings(config, PRETRAININGS[method], "model_2")
+        told |= length | {"encoder": encoder}
+        trained, history = pretrain(pixels, ids, told, 0, NoCheckpoint())
+    return list(history["images_per_second"]), sum(
+        int(np.prod(variable.shape)) for variable in trained.trainable_variables
+    )
+
+
+class NoCheckpoint:
+    """A training that is measured leaves nothing behind."""
+
+    def load(self) -> None:
+        """There is none."""
+
+    def save(self, *_) -> None:
+        """Nothing is kept."""
+
+
+if __name__ == "__main__":
+    main()
