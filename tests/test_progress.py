@@ -78,10 +78,20 @@ def test_a_process_that_took_over_the_number_is_not_the_job(folder):
     assert states["pretrain/model_2/c"] == "stopped"
 
 
-def test_what_was_interrupted_was_stopped_and_did_not_fail(tmp_path):
-    job(tmp_path, "pretrain/a", "raise KeyboardInterrupt").wait()
-    assert [job.state for job in read_jobs(tmp_path)] == ["stopped"]
-    assert "Traceback" not in report(tmp_path)
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("raise KeyboardInterrupt", "failed: KeyboardInterrupt:"),
+        (
+            "from sslens.stopping import Stopped; raise Stopped('stopped by SIGTERM after step 1')",
+            "stopped by SIGTERM after step 1",
+        ),
+    ],
+)
+def test_what_was_interrupted_was_stopped_and_did_not_fail(tmp_path, code, message):
+    job(tmp_path, "pretrain/a", code).wait()
+    assert [(job.state, job.message) for job in read_jobs(tmp_path)] == [("stopped", message)]
+    assert len(report(tmp_path).splitlines()) == 2
 
 
 def test_the_report_shows_progress_and_the_end_of_a_failed_log(folder):

@@ -78,6 +78,23 @@ def test_an_uncaught_error_is_one_line_that_names_the_log(tmp_path, message):
     assert f"ERROR failed: FloatingPointError: {told}\nTraceback" in logged
 
 
+def test_stopped_work_is_one_line_without_a_traceback_and_counts_as_failed(tmp_path):
+    done = run(
+        tmp_path,
+        """
+        runtime.start("job.log", "pretrain model_1", 1)
+        from sslens.stopping import Stopped
+        raise Stopped("stopped by SIGTERM after step 37 of 120; the same command goes on")
+        """,
+    )
+    assert done.returncode == 1
+    told = "stopped by SIGTERM after step 37 of 120; the same command goes on"
+    assert done.stderr == f"pretrain model_1: {told}\n"
+    started, last = (tmp_path / "job.log").read_text().splitlines()
+    assert "started as process" in started
+    assert last.endswith(f"WARNING {told}")
+
+
 @pytest.mark.parametrize("given", ["1", "8"])
 def test_threads_are_those_asked_for_whatever_the_scheduler_says(tmp_path, given):
     done = run(

@@ -12,6 +12,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 
 import keras
 import numpy as np
@@ -27,6 +28,7 @@ from sslens.pretraining import pretrain
 from sslens.records import Split
 from sslens.seeds import derive_seed
 from sslens.settings import arm_settings, load, pretraining_settings
+from sslens.stopping import ASKING, Stopped
 from sslens.training import Plan, compile_step, fit, plan_training, rows_of_step
 
 OPTIMIZER = {
@@ -171,6 +173,19 @@ def interrupted_at(learner, step):
     def train_step(batch, seed, progress):
         if round(float(progress) * PLAN.steps) - 1 == step:
             raise Interrupted
+        return whole(batch, seed, progress)
+
+    learner.train_step = train_step
+    return learner
+
+
+def asked_to_stop_at(learner, step, number=signal.SIGTERM):
+    """The learner, but a signal that asks to stop comes within its step of this number."""
+    whole = learner.train_step
+
+    def train_step(batch, seed, progress):
+        if round(float(progress) * PLAN.steps) - 1 == step:
+            signal.raise_signal(number)
         return whole(batch, seed, progress)
 
     learner.train_step = train_step
@@ -395,9 +410,9 @@ def test_interrupted_at_any_step_it_ends_in_the_same_bits(tmp_path, caplog, unin
     learner, whole = uninterrupted
     assert_same_bits(again.state(), learner.state())
     assert_same_history(history, whole)
-    epochs = step // PLAN.steps_per_epoch
-    resumed = f"resumed from the checkpoint of epoch {epochs}" in caplog.text
-    assert resumed == (epochs > 0)
+    saved = step // PLAN.steps_per_epoch * PLAN.steps_per_epoch
+    resumed = f"resumed from the checkpoint of step {saved} of {PLAN.steps}\n" in caplog.text
+    assert resumed == (saved > 0)
 
 
 def test_interrupted_in_every_epoch_it_ends_in_the_same_bits(tmp_path, uninterrupted):
@@ -468,6 +483,155 @@ def test_the_seed_matters(tmp_path, uninterrupted):
     other = Line()
     fit(other, points(), PLAN, 8, Checkpoint(tmp_path, "x"))
     assert not np.array_equal(other.weight.numpy(), uninterrupted[0].weight.numpy())
+
+
+# --- stopping at a signal -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", range(PLAN.steps))
+@pytest.mark.parametrize("number", ASKING)
+def test_asked_to_stop_in_any_step_it_goes_on_to_the_same_bits(
+    tmp_path, caplog, uninterrupted, step, number
+):
+    before = [signal.getsignal(asking) for asking in ASKING]
+    told = f"^stopped by {number.name} after step {step + 1} of 11; the same command goes on$"
+    with pytest.raises(Stopped, match=told):
+        learner = asked_to_stop_at(Line(), step, number)
+        fit(learner, points(), PLAN, 7, Checkpoint(tmp_path, "x"))
+    assert [signal.getsignal(asking) for asking in ASKING] == before
+    again = Line()
+    steps_taken, train_step = [], again.train_step
+    again.train_step = lambda *given: steps_taken.append(given) or train_step(*given)
+    with caplog.at_level(logging.INFO):
+        history = fit(again, points(), PLAN, 7, Checkpoint(tmp_path, "x"))
+    assert f"resumed from the checkpoint of step {step + 1} of 11\n" in caplog.text
+    assert len(steps_taken) == PLAN.steps - step - 1
+    assert_same_bits(again.state(), uninterrupted[0].state())
+    assert_same_history(history, uninterrupted[1])
+
+
+def test_asked_to_stop_in_every_step_it_ends_in_the_same_bits(tmp_path, uninterrupted):
+    for step in range(PLAN.steps):
+        with pytest.raises(Stopped, match=f" after step {step + 1} of 11;"):
+            learner = asked_to_stop_at(Line(), step)
+            fit(learner, points(), PLAN, 7, Checkpoint(tmp_path, "x"))
+    again = Line()
+    history = fit(again, points(), PLAN, 7, Checkpoint(tmp_path, "x"))
+    assert_same_bits(again.state(), uninterrupted[0].state())
+    assert_same_history(history, uninterrupted[1])
+
+
+def test_means_over_an_epoch_in_two_parts_keep_their_precision(tmp_path):
+    """Of integers too, and of losses whose mean in another precision is another number."""
+    losses = [float(np.float32(1e7 / (step + 3))) for step in range(PLAN.steps)]
+    whole = fit(Recorder(losses), points(), PLAN, 7, Checkpoint(tmp_path / "a", "x"))
+    with pytest.raises(Stopped):
+        recorder = asked_to_stop_at(Recorder(losses), 4)
+        fit(recorder, points(), PLAN, 7, Checkpoint(tmp_path / "b", "x"))
+    again = Recorder(losses)
+    again.given = recorder.given
+    history = fit(again, points(), PLAN, 7, Checkpoint(tmp_path / "b", "x"))
+    assert_same_history(history, whole)
+    assert (history["images_per_second"] > 0).all()
+
+
+@pytest.mark.parametrize("step", range(PLAN.steps))
+def test_asked_to_stop_it_remembers_the_best_epoch(tmp_path, step):
+    def train(folder, learner):
+        best = ("score", [learner.weight, learner.bias])
+        history = fit(learner, points(), PLAN, 7, Checkpoint(folder, "x"), keep_best=best)
+        return learner, history
+
+    scores = (0.1, 0.7, 0.5, 0.6)
+    whole, expected = train(tmp_path / "a", Line(PLAN, scores))
+    with pytest.raises(Stopped):
+        train(tmp_path / "b", asked_to_stop_at(Line(PLAN, scores), step))
+    again, history = train(tmp_path / "b", Line(PLAN, scores))
+    assert_same_bits(again.state(), whole.state())
+    assert_same_history(history, expected)
+
+
+def test_asked_to_stop_while_an_epoch_is_measured_it_finishes_the_epoch(tmp_path):
+    learner = Line()
+    measure = learner.epoch_metrics
+
+    def epoch_metrics():
+        signal.raise_signal(signal.SIGINT)
+        return measure()
+
+    learner.epoch_metrics = epoch_metrics
+    with pytest.raises(Stopped, match="stopped by SIGINT after step 3 of 11;"):
+        fit(learner, points(), PLAN, 7, Checkpoint(tmp_path, "x"))
+    _, facts = Checkpoint(tmp_path, "x").load()
+    assert len(facts["history"]) == 1
+
+
+@pytest.mark.parametrize("bad", ["loss", "weights"])
+def test_asked_to_stop_it_saves_nothing_that_is_not_finite(tmp_path, bad):
+    learner = asked_to_stop_at(Line(), 4)
+    whole = learner.train_step
+
+    def train_step(batch, seed, progress):
+        metrics = whole(batch, seed, progress)
+        if round(float(progress) * PLAN.steps) == 5 and bad == "weights":
+            learner.bias.assign([math.inf])
+        elif round(float(progress) * PLAN.steps) == 5:
+            metrics["loss"] = tf.constant(math.nan)
+        return metrics
+
+    learner.train_step = train_step
+    message = {"loss": "is nan in epoch 2, step 5: ", "weights": "not finite after step 5: "}[bad]
+    with pytest.raises(FloatingPointError, match=message):
+        fit(learner, points(), PLAN, 7, Checkpoint(tmp_path, "x"))
+    arrays, facts = Checkpoint(tmp_path, "x").load()
+    assert len(facts["history"]) == 1 and not facts["records"]
+    assert all(np.isfinite(array).all() for array in arrays)
+
+
+def test_in_a_thread_it_trains_without_holding_signals(tmp_path, uninterrupted):
+    found = []
+    thread = threading.Thread(
+        target=lambda: found.append(fit(Line(), points(), PLAN, 7, Checkpoint(tmp_path, "x")))
+    )
+    thread.start()
+    thread.join()
+    assert_same_history(found[0], uninterrupted[1])
+
+
+# --- checkpoints within an epoch ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", range(1, PLAN.steps))
+def test_killed_in_a_long_epoch_it_goes_on_from_within(
+    tmp_path, monkeypatch, caplog, uninterrupted, step
+):
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", 0)  # a step takes so long
+    with pytest.raises(Interrupted):
+        fit(interrupted_at(Line(), step), points(), PLAN, 7, Checkpoint(tmp_path, "x"))
+    again = Line()
+    with caplog.at_level(logging.INFO):
+        history = fit(again, points(), PLAN, 7, Checkpoint(tmp_path, "x"))
+    assert f"resumed from the checkpoint of step {step} of 11\n" in caplog.text
+    assert_same_bits(again.state(), uninterrupted[0].state())
+    assert_same_history(history, uninterrupted[1])
+
+
+def test_checkpoints_come_by_the_epoch_and_by_the_time(tmp_path, monkeypatch):
+    saved = []
+
+    class Watched(Checkpoint):
+        def save(self, arrays, facts):
+            saved.append(facts["history"][-1]["epoch"] if facts["history"] else 0)
+            super().save(arrays, facts)
+
+    fit(Line(), points(), PLAN, 7, Watched(tmp_path / "a", "x"))
+    assert saved == [1, 2, 3, 4]
+    saved.clear()
+    now = itertools.count(0.0, 61.0)  # a minute a look at the clock: after a step or a checkpoint
+    monkeypatch.setattr(training.time, "monotonic", lambda: next(now))
+    plan = Plan(8, 40, 40)
+    fit(Line(plan), points(), plan, 7, Watched(tmp_path / "b", "x"))
+    assert saved == [0, 0, 0, 1]  # after steps 10, 20, 30, and 40
 
 
 # --- interruptions of what the workflow trains ----------------------------------------------------

@@ -18,7 +18,8 @@ LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ ([A-Z]+) (.*)")
 STARTED = re.compile(r"started as process (\d+) on (\S+)")
 FINISHED = "finished"
 FAILED = "failed: "
-INTERRUPTED = "KeyboardInterrupt"  # by Ctrl-C
+# somebody's wish: by Ctrl-C in a job that cannot go on, or in one that can (see `stopping`)
+WISHED = re.compile(rf"{FAILED}KeyboardInterrupt|stopped by ")
 CLOCK = 10  # seconds that the log's clock and the system's start of a process may be apart
 STEPS = re.compile(r"^(\d+ of \d+ steps \([\d.]+%\)) done$", re.MULTILINE)
 
@@ -75,8 +76,10 @@ def _read_job(log: Path, name: str) -> Job | None:
 def _state(last: str, process: int, host: str, began: datetime) -> str:
     if last == FINISHED:
         return "finished"
+    if WISHED.match(last):
+        return "stopped"
     if last.startswith(FAILED):
-        return "stopped" if INTERRUPTED in last else "failed"
+        return "failed"
     if host != socket.gethostname():  # another machine of a cluster: its processes are not seen
         return "running"
     try:
@@ -116,7 +119,7 @@ def _broken(jobs: list[Job], tail: int) -> Iterator[str]:
     for job in jobs:
         if job.state in ("failed", "stopped"):
             yield f"{job.state:<8} {job.name} began {job.began}: {job.message}"
-            if INTERRUPTED in job.message:  # somebody's wish: its traceback tells nothing
+            if WISHED.match(job.message):  # the end of its log tells nothing more
                 continue
             lines = job.log.read_text(encoding="utf-8", errors="replace").splitlines()
             yield from (f"    {line}" for line in lines[-tail:])

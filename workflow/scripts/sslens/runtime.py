@@ -11,6 +11,8 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
+from sslens.stopping import Stopped
+
 log = logging.getLogger("sslens")
 ONLY_LOG = {"only_log": True}  # of a message that the terminal need not show
 
@@ -19,8 +21,9 @@ def start(log_path: str | Path, title: str, threads: int) -> None:
     """Prepare a script's process; to be called before anything imports TensorFlow.
 
     Messages go to the log file and, headed by the title, to the terminal. An uncaught error
-    becomes one line that names the log, where its traceback stands. The log begins with the process
-    and ends with how it ended, for `progress` to read.
+    becomes one line that names the log, where its traceback stands; work that was stopped is no
+    error and has none. The log begins with the process and ends with how it ended, for `progress`
+    to read.
 
     Args:
         log_path: of the rule's log file.
@@ -42,6 +45,9 @@ def start(log_path: str | Path, title: str, threads: int) -> None:
 
     def report(kind, error, trace):
         atexit.unregister(finish)
+        if isinstance(error, Stopped):
+            log.warning("%s", error)
+            return
         message = " ".join(f"{kind.__name__}: {error}".split())
         log.error("failed: %s", message, exc_info=(kind, error, trace), extra=ONLY_LOG)
         print(f"{title}: {message} (log: {log_path})", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,12 @@ import tensorflow as tf
 from sslens.checkpoints import Checkpoint
 from sslens.files import atomic_path
 from sslens.seeds import derive_seed
+from sslens.stopping import Stopped, signals_held
 
 log = logging.getLogger(__name__)
+
+#: Between two checkpoints within an epoch: what a training that is killed loses, at most.
+SECONDS_BETWEEN_CHECKPOINTS = 600
 
 _REMEDY = "lower the learning rate, or look for bad values in the images"
 
@@ -131,7 +136,8 @@ def fit(
         data: arrays with one row an image; a batch is the same rows of each.
         plan: length of the training.
         seed: of the run.
-        checkpoint: written after every epoch.
+        checkpoint: written after every epoch, within long ones every ten minutes, and when a
+            signal asks to stop.
         keep_best: the name of a measure of `epoch_metrics` and the variables that are, at the
             end, set back to what they were in the epoch where it was highest.
 
@@ -140,31 +146,28 @@ def fit(
 
     Raises:
         FloatingPointError: if the loss or a weight is no longer finite; the checkpoint is then of
-            the last epoch in which all were.
+            a step at which all were.
+        Stopped: on SIGTERM or Ctrl-C, at the end of the step or epoch under way, when the
+            checkpoint is written.
     """
-    history: list[dict] = []
-    best: list[np.ndarray] = []
-    if (restored := checkpoint.load()) is not None:
-        arrays, facts = restored
-        history = facts["history"]
-        assign(learner.variables, arrays[: len(learner.variables)])
-        best = arrays[len(learner.variables) :]
-        log.info("resumed from the checkpoint of epoch %d", len(history))
-    remaining = _Clock(plan.epochs - len(history))
-    for epoch in range(len(history), plan.epochs):
-        row = _train_epoch(learner, data, plan, epoch, seed)
-        _check_weights(learner.variables, epoch)
-        row |= learner.epoch_metrics()
-        if keep_best is not None:
-            measure, variables = keep_best
-            if row[measure] > max((past[measure] for past in history), default=-math.inf):
-                best = [variable.numpy() for variable in variables]
-        history.append(row)
-        state = [variable.numpy() for variable in learner.variables]
-        checkpoint.save(state + best, {"history": history})
-        log.info("%s", _progress_line(row, plan, remaining.tick()))
+    with signals_held() as held:
+        course = _Course(learner.variables, plan, checkpoint, held)
+        history = course.history
+        remaining = _Clock(plan.epochs - len(history))
+        for epoch in range(len(history), plan.epochs):
+            row = _train_epoch(learner, data, plan, epoch, seed, course)
+            _check_weights(learner.variables, f"epoch {epoch + 1}")
+            row |= learner.epoch_metrics()
+            if keep_best is not None:
+                measure, variables = keep_best
+                if row[measure] > max((past[measure] for past in history), default=-math.inf):
+                    course.best = [variable.numpy() for variable in variables]
+            course.end_epoch(row)
+            course.save()
+            log.info("%s", _progress_line(row, plan, remaining.tick()))
+            course.stop_if_asked()
     if keep_best is not None:
-        assign(keep_best[1], best)
+        assign(keep_best[1], course.best)
     return pd.DataFrame(history)
 
 
@@ -176,11 +179,82 @@ def save_trained(model: keras.Model, weights: str, history: pd.DataFrame, table:
         history.to_csv(path, index=False)
 
 
-def _train_epoch(learner: Learner, data, plan: Plan, epoch: int, seed: int) -> dict:
-    """Train an epoch; return its row of the history, means over its steps."""
+class _Course:
+    """How far a training has come: what its checkpoint holds, and holds again when it goes on.
+
+    Attributes:
+        history: a row a finished epoch.
+        records: the scalars of every step that is done of the epoch under way.
+        best: the values that `fit` keeps of the best epoch so far, if it does.
+    """
+
+    def __init__(
+        self, variables: list, plan: Plan, checkpoint: Checkpoint, held: list[signal.Signals]
+    ):
+        """Begin, or set the variables and all else to what the checkpoint holds.
+
+        Args:
+            variables: of the learner.
+            plan: length of the training.
+            checkpoint: to go on from, and to write.
+            held: signals that ask to stop, as they come.
+        """
+        self.history: list[dict] = []
+        self.records: list[dict] = []
+        self.best: list[np.ndarray] = []
+        self._variables, self._plan, self._checkpoint = variables, plan, checkpoint
+        self._held, self._saved_at = held, time.monotonic()
+        if (restored := checkpoint.load()) is not None:
+            arrays, facts = restored
+            self.history, names = facts["history"], facts["records"]
+            state, columns = len(variables), len(variables) + len(names)
+            assign(variables, arrays[:state])
+            steps = zip(*arrays[state:columns], strict=True)
+            self.records = [dict(zip(names, values, strict=True)) for values in steps]
+            self.best = arrays[columns:]
+            log.info("resumed from the checkpoint of %s", self._place())
+
+    def end_epoch(self, row: dict) -> None:
+        """Put the row of the epoch under way to the history."""
+        self.history.append(row)
+        self.records = []
+
+    def is_due(self) -> bool:
+        """Whether a checkpoint should be written within the epoch: for a signal, or by the time."""
+        return bool(self._held) or time.monotonic() - self._saved_at >= SECONDS_BETWEEN_CHECKPOINTS
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        columns = _columns(self.records)
+        state = [variable.numpy() for variable in self._variables]
+        facts = {"history": self.history, "records": list(columns)}
+        self._checkpoint.save([*state, *columns.values(), *self.best], facts)
+        self._saved_at = time.monotonic()
+
+    def stop_if_asked(self) -> None:
+        """Stop where a signal asks for it; the checkpoint must have been written.
+
+        Raises:
+            Stopped: with a line that says what to do.
+        """
+        if self._held:
+            raise Stopped(
+                f"stopped by {self._held[0].name} after {self._place()}; the same command goes on"
+            )
+
+    def _place(self) -> str:
+        done = (self.history[-1]["step"] if self.history else 0) + len(self.records)
+        return f"step {done} of {self._plan.steps}"
+
+
+def _train_epoch(
+    learner: Learner, data, plan: Plan, epoch: int, seed: int, course: _Course
+) -> dict:
+    """Train an epoch, or the rest of it; return its row of the history, means over its steps."""
     began = time.perf_counter()
-    records = []
-    for step in plan.steps_of(epoch):
+    records = course.records
+    steps = plan.steps_of(epoch)[len(records) :]
+    for step in steps:
         rows = rows_of_step(len(data[0]), plan.batch_size, step, seed)
         records.append(
             learner.train_step(
@@ -191,15 +265,27 @@ def _train_epoch(learner: Learner, data, plan: Plan, epoch: int, seed: int) -> d
         )
         if len(records) > 1:  # the step before, so that a GPU need not be waited for
             _check_loss(records[-2]["loss"], epoch, step)
+        # after the last step, `fit` saves the whole epoch
+        if step + 1 < steps.stop and course.is_due():
+            _check_loss(records[-1]["loss"], epoch, step + 1)
+            _check_weights(learner.variables, f"step {step + 1}")
+            course.save()
+            course.stop_if_asked()
     _check_loss(records[-1]["loss"], epoch, step + 1)
-    means = {name: float(np.mean([r[name].numpy() for r in records])) for name in records[0]}
+    means = {name: float(np.mean(column)) for name, column in _columns(records).items()}
     seconds = time.perf_counter() - began
     return {
         "epoch": epoch + 1,
         "step": step + 1,
         **means,
-        "images_per_second": len(records) * plan.batch_size / seconds,
+        "images_per_second": len(steps) * plan.batch_size / seconds,
     }
+
+
+def _columns(records: list[dict]) -> dict[str, np.ndarray]:
+    """The scalars of some steps by name: an array with an element a step, of their own dtype."""
+    names = records[0] if records else ()
+    return {name: np.array([np.asarray(record[name]) for record in records]) for name in names}
 
 
 def _check_loss(loss: tf.Tensor, epoch: int, step: int) -> None:
@@ -209,10 +295,10 @@ def _check_loss(loss: tf.Tensor, epoch: int, step: int) -> None:
         raise FloatingPointError(f"the loss is {value} in {where}: {_REMEDY}")
 
 
-def _check_weights(variables: list, epoch: int) -> None:
-    """Stop where the last step of an epoch, whose loss was finite, has spoilt the network."""
+def _check_weights(variables: list, where: str) -> None:
+    """Stop where the last step, whose loss was finite, has spoilt the network."""
     if not all(np.isfinite(variable.numpy()).all() for variable in variables):
-        raise FloatingPointError(f"weights are not finite after epoch {epoch + 1}: {_REMEDY}")
+        raise FloatingPointError(f"weights are not finite after {where}: {_REMEDY}")
 
 
 class _Clock:
