@@ -143,7 +143,7 @@ class Line:
 
         self.train_step = eagerly(compile_step(loss, trained, self.optimizer, after_step))
 
-    def epoch_metrics(self):
+    def epoch_metrics(self, means):
         metrics = {"learning_rate": float(self.optimizer.learning_rate)}
         if self._scores:
             epochs = math.ceil(int(self.optimizer.iterations) / self._plan.steps_per_epoch)
@@ -201,7 +201,7 @@ class Recorder:
         loss = self._losses[len(self.given) - 1] if self._losses else 0.0
         return {"loss": tf.constant(loss, tf.float32), "step_number": tf.constant(len(self.given))}
 
-    def epoch_metrics(self):
+    def epoch_metrics(self, means):
         return {"learning_rate": 0.5}
 
 
@@ -502,7 +502,7 @@ def train_small(what, checkpoint):
         history = fine_tune(model, train, validation, told["learning"], 24, 3, checkpoint)
     else:
         told = pretraining_settings(config, what, "of this test")
-        model, history = pretrain(train.images, train.lens_ids, told, 3, checkpoint)
+        model, history = pretrain(train, validation, told, 3, checkpoint)
     return model.get_weights(), history
 
 

@@ -16,7 +16,7 @@ from sslens.training import save_trained
 inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
 told = [params.settings, params.code, params.cpu_threads, seed]
 checkpoint = Checkpoint(params.checkpoint, fingerprint(told, inputs))
-train = load_split(*inputs, "train")
-encoder, history = pretrain(train.images, train.lens_ids, params.settings, seed, checkpoint)
+train, validation = (load_split(*inputs, split) for split in ("train", "validation"))
+encoder, history = pretrain(train, validation, params.settings, seed, checkpoint)
 save_trained(encoder, snakemake.output.encoder, history, snakemake.output.history)
 checkpoint.remove()

@@ -173,7 +173,7 @@ class _FineTuning:
 
         self.train_step = training.compile_step(loss, variables, self._optimizer)
 
-    def epoch_metrics(self) -> dict[str, float]:
+    def epoch_metrics(self, means: dict[str, float]) -> dict[str, float]:
         labels = self._validation.labels
         logits = predict(self._classifier, self._validation.images)
         return {

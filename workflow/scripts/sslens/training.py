@@ -81,8 +81,8 @@ class Learner(Protocol):
     def train_step(self, batch: tuple, seed: tf.Tensor, progress: tf.Tensor) -> dict:
         """Take one step on a batch; return scalar tensors, among them `loss`."""
 
-    def epoch_metrics(self) -> dict[str, float]:
-        """What is measured when an epoch has ended, and the learning rate."""
+    def epoch_metrics(self, means: dict[str, float]) -> dict[str, float]:
+        """What is measured when an epoch has ended, with its means; and the learning rate."""
 
 
 def compile_step(
@@ -154,7 +154,7 @@ def fit(
     for epoch in range(len(history), plan.epochs):
         row = _train_epoch(learner, data, plan, epoch, seed)
         _check_weights(learner.variables, epoch)
-        row |= learner.epoch_metrics()
+        row |= learner.epoch_metrics(row)
         if keep_best is not None:
             measure, variables = keep_best
             if row[measure] > max((past[measure] for past in history), default=-math.inf):
