@@ -6,7 +6,7 @@ rule finetune:
         manifest=f"{DATA}/manifest.json",
         preprocessing=f"{DATA}/preprocessing.json",
         shards=shards_of("train", "validation"),
-        encoder=encoder_of,
+        encoder=of_pretraining("encoder.weights.h5"),
     output:
         classifier=f"{FINETUNE}/classifier.weights.h5",
         history=f"{FINETUNE}/history.csv",
