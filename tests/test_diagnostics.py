@@ -12,6 +12,7 @@ from sslens.diagnostics import (
     effective_rank,
     ended_collapsed,
     has_collapsed,
+    measured_rows,
     neighbour_auc,
     uniformity,
 )
@@ -134,3 +135,14 @@ def test_neighbour_auc_at_its_ends():
     assert neighbour_auc(told, labels, told, labels, 10) == 1
     assert neighbour_auc(ALIKE, labels, ALIKE, labels) == 0.5
     assert neighbour_auc(0 * ALIKE, labels, 0 * ALIKE, labels) == 0.5
+
+
+# --- what is measured -----------------------------------------------------------------------------
+
+
+def test_the_measured_rows_are_some_of_all():
+    rows = measured_rows(50, 20, 3)
+    assert len(rows) == len(set(rows)) == 20
+    assert (np.diff(rows) > 0).all() and rows[0] >= 0 and rows[-1] < 50
+    assert rows.tolist() == measured_rows(50, 20, 3).tolist() != measured_rows(50, 20, 4).tolist()
+    assert measured_rows(5, 20, 3).tolist() == [0, 1, 2, 3, 4]

@@ -14,6 +14,7 @@ from sslens import training
 from sslens.auc import class_aucs
 from sslens.checkpoints import Checkpoint
 from sslens.classes import CLASSES
+from sslens.diagnostics import measured_rows
 from sslens.encoders import build_encoder
 from sslens.heads import classifier_of
 from sslens.optimizers import build_optimizer
@@ -140,10 +141,13 @@ def fine_tune(
 
     Returns:
         The history: epoch, step, loss, accuracy, images_per_second, learning_rate (when the epoch
-        has ended), validation_loss, validation_auc (macro, one-vs-rest).
+        has ended), and measured then: auc (macro, one-vs-rest, of training images as they are, as
+        many as there are of validation), validation_loss, validation_auc.
     """
     plan = training.plan_training(settings, len(train.images), full_split)
-    learner = _FineTuning(classifier, validation, settings, plan)
+    rows = measured_rows(len(train.labels), len(validation.labels), seed)
+    learned = Split(*(array[rows] for array in train))
+    learner = _FineTuning(classifier, learned, validation, settings, plan)
     best = ("validation_auc", classifier.variables)
     return training.fit(
         learner,
@@ -158,8 +162,15 @@ def fine_tune(
 class _FineTuning:
     """A classifier as the engine wants it."""
 
-    def __init__(self, classifier, validation: Split, settings: dict, plan: training.Plan):
-        self._classifier, self._validation = classifier, validation
+    def __init__(
+        self,
+        classifier: keras.Model,
+        learned: Split,
+        validation: Split,
+        settings: dict,
+        plan: training.Plan,
+    ):
+        self._classifier, self._learned, self._validation = classifier, learned, validation
         variables = classifier.trainable_variables
         self._optimizer = build_optimizer(settings["optimizer"], plan.steps, variables)
         self.variables = classifier.variables + self._optimizer.variables
@@ -174,14 +185,15 @@ class _FineTuning:
         self.train_step = training.compile_step(loss, variables, self._optimizer)
 
     def epoch_metrics(self, means: dict[str, float]) -> dict[str, float]:
-        labels = self._validation.labels
-        logits = predict(self._classifier, self._validation.images)
+        learned, validation = (
+            predict(self._classifier, split.images) for split in (self._learned, self._validation)
+        )
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(self._validation.labels, validation)
         return {
             "learning_rate": float(self._optimizer.learning_rate),
-            "validation_loss": float(
-                tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
-            ),
-            "validation_auc": float(class_aucs(labels, logits).mean()),
+            "auc": float(class_aucs(self._learned.labels, learned).mean()),
+            "validation_loss": float(tf.reduce_mean(losses)),
+            "validation_auc": float(class_aucs(self._validation.labels, validation).mean()),
         }
 
 

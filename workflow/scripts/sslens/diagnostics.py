@@ -1,6 +1,6 @@
 """What features look like: have they collapsed, are they spread out, do neighbours share a class?
 
-Pure functions of arrays; nothing is chosen by what they return.
+Pure functions; nothing is chosen by what they return.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ import pandas as pd
 
 from sslens.auc import class_aucs
 from sslens.classes import CLASSES
+from sslens.seeds import derive_seed
 
 #: Below this share of an even spread's standard deviation, embeddings have collapsed. It is 1 where
 #: they are spread evenly, and falls to 0 as they collapse (Chen & He 2021, arXiv:2011.10566, figure
@@ -117,6 +118,15 @@ def neighbour_auc(
     shares = np.einsum("in,inc->ic", weights, votes)
     # `class_aucs` wants logits. The least share keeps them finite, and leaves their order as it is.
     return float(class_aucs(labels, np.log(shares + 1e-12)).mean())
+
+
+def measured_rows(size: int, most: int, seed: int) -> np.ndarray:
+    """Which of `size` images are measured: sorted rows, all of them if there are no more.
+
+    Drawn by a key of their own, so that they take no part in what a training draws.
+    """
+    order = np.random.default_rng(derive_seed(seed, "measured rows")).permutation(size)
+    return np.sort(order[:most])
 
 
 def normalised(features: np.ndarray) -> np.ndarray:

@@ -120,7 +120,7 @@ class Diagnosis:
         """
         self._encoder = encoder
         known, asked = (
-            rows_diagnosed(len(split.labels), DIAGNOSED[name], seed)
+            diagnostics.measured_rows(len(split.labels), DIAGNOSED[name], seed)
             for name, split in (("train", train), ("validation", validation))
         )
         self._labels = validation.labels[asked], train.labels[known]
@@ -128,7 +128,7 @@ class Diagnosis:
         # a small validation split may have no two images of a lens
         if settings["pairs"] == "same_lens" and len(set(validation.lens_ids)) < len(groups):
             groups = validation.images[group_rows(validation.lens_ids)]
-        groups = groups[rows_diagnosed(len(groups), DIAGNOSED["pairs"], seed)]
+        groups = groups[diagnostics.measured_rows(len(groups), DIAGNOSED["pairs"], seed)]
         key = tf.constant(derive_seed(seed, "diagnosed views"), tf.int32)
         views = map(np.asarray, draw_views(groups, key, settings["views"]))
         parts = [validation.images[asked], train.images[known], *views]
@@ -161,12 +161,6 @@ class Diagnosis:
                 "uniformity": float(np.mean([*map(diagnostics.uniformity, (first, second))])),
                 "neighbour_auc": diagnostics.neighbour_auc(asked, labels, known, known_labels),
             }
-
-
-def rows_diagnosed(size: int, most: int, seed: int) -> np.ndarray:
-    """Rows of a split of `size` images that are measured: sorted, all if there are no more."""
-    order = np.random.default_rng(derive_seed(seed, "diagnosed rows")).permutation(size)
-    return np.sort(order[:most])
 
 
 class _Pretraining:
