@@ -417,6 +417,17 @@ def test_the_rows_of_finished_epochs_stay_as_they_were(tmp_path):
     assert history.iloc[:2].to_dict("records") == before["history"]
 
 
+def test_every_process_reports_the_whole_history_so_far(tmp_path):
+    told: list[dict] = []
+    with pytest.raises(Interrupted):
+        line = interrupted_at(Line(), 7)
+        fit(line, points(), PLAN, 7, Checkpoint(tmp_path, "x"), report=told.extend)
+    assert [row["epoch"] for row in told] == [1, 2]
+    told.clear()
+    history = fit(Line(), points(), PLAN, 7, Checkpoint(tmp_path, "x"), report=told.extend)
+    assert history.to_dict("records") == told
+
+
 @pytest.mark.parametrize("step", [1, 4, 7, 10])
 @pytest.mark.parametrize("scores", [(0.1, 0.7, 0.5, 0.6), (0.1, 0.2, 0.3, 0.2)])
 def test_the_best_epoch_is_remembered_over_an_interruption(tmp_path, step, scores):

@@ -25,6 +25,8 @@ rule pretrain:
         settings=lambda w: settings.pretraining_settings(config, w.pretraining, w.dataset),
         cpu_threads=config["cpu_threads"],
         checkpoint="checkpoints/pretrain/{dataset}/{pretraining}/seed-{seed}",
+        # the folder alone: whether it is used is no parameter, since it changes no result
+        tensorboard="logs/tensorboard/pretrain/{dataset}/{pretraining}/seed-{seed}",
         code=pretraining_code,
     message:
         "Pretraining {wildcards.pretraining} on {wildcards.dataset}, seed {wildcards.seed}"

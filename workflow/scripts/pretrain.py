@@ -11,12 +11,14 @@ runtime.start_tensorflow(params.cpu_threads, gpu=True)
 from sslens.checkpoints import Checkpoint, fingerprint
 from sslens.pretraining import pretrain
 from sslens.records import load_split
+from sslens.tensorboard import reporter
 from sslens.training import save_trained
 
 inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
 told = [params.settings, params.code, params.cpu_threads, seed]
 checkpoint = Checkpoint(params.checkpoint, fingerprint(told, inputs))
 train, validation = (load_split(*inputs, split) for split in ("train", "validation"))
-encoder, history = pretrain(train, validation, params.settings, seed, checkpoint)
+report = reporter(params.tensorboard, snakemake.config["tensorboard"])
+encoder, history = pretrain(train, validation, params.settings, seed, checkpoint, report)
 save_trained(encoder, snakemake.output.encoder, history, snakemake.output.history)
 checkpoint.remove()

@@ -21,6 +21,7 @@ from sslens.optimizers import build_optimizer
 from sslens.protocols import LINEAR_PROBE
 from sslens.records import Split
 from sslens.seeds import derive_seed
+from sslens.tensorboard import Report, silent
 from sslens.views import make_view
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ def learn_labels(
     fraction: float,
     seed: int,
     checkpoint: Checkpoint,
+    report: Report = silent,
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Learn the labels by the protocol of an arm.
 
@@ -52,6 +54,7 @@ def learn_labels(
         fraction: of the training labels that may be used.
         seed: of the run.
         checkpoint: to go on from.
+        report: is told the rows of a fine-tuning's history.
 
     Returns:
         The classifier, and the history of the protocol.
@@ -75,6 +78,7 @@ def learn_labels(
             len(train.labels),
             seed,
             checkpoint,
+            report,
         )
     return classifier, history
 
@@ -128,6 +132,7 @@ def fine_tune(
     full_split: int,
     seed: int,
     checkpoint: Checkpoint,
+    report: Report = silent,
 ) -> pd.DataFrame:
     """Train all layers of a classifier on labelled images.
 
@@ -138,6 +143,7 @@ def fine_tune(
         full_split: images of the full training split, which an epoch is counted by.
         seed: of the run.
         checkpoint: to go on from.
+        report: is told the rows of the history.
 
     Returns:
         The history: epoch, step, loss, accuracy, images_per_second, learning_rate (when the epoch
@@ -156,6 +162,7 @@ def fine_tune(
         seed,
         checkpoint,
         keep_best=best if settings["select"] == "best_validation" else None,
+        report=report,
     )
 
 

@@ -16,6 +16,7 @@ from sslens.methods import load_method
 from sslens.optimizers import build_optimizer
 from sslens.records import Split
 from sslens.seeds import derive_seed
+from sslens.tensorboard import Report, silent
 from sslens.views import make_view
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,12 @@ DIAGNOSED = {"train": 900, "validation": 300, "pairs": 150}
 
 
 def pretrain(
-    train: Split, validation: Split, settings: dict, seed: int, checkpoint: Checkpoint
+    train: Split,
+    validation: Split,
+    settings: dict,
+    seed: int,
+    checkpoint: Checkpoint,
+    report: Report = silent,
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Pretrain a fresh encoder.
 
@@ -40,6 +46,7 @@ def pretrain(
         settings: of the pretraining, resolved (see `settings.pretraining_settings`).
         seed: of the run.
         checkpoint: to go on from.
+        report: is told the rows of the history.
 
     Returns:
         The encoder, and the history: epoch, step, loss, embedding_std (mean over dimensions of
@@ -56,7 +63,7 @@ def pretrain(
     plan = training.plan_training(settings, len(groups), len(train.images))
     diagnosis = Diagnosis(encoder, train, validation, settings, seed)
     learner = _Pretraining(method, settings, plan, diagnosis)
-    history = training.fit(learner, [groups], plan, seed, checkpoint)
+    history = training.fit(learner, [groups], plan, seed, checkpoint, report=report)
     return encoder, history
 
 

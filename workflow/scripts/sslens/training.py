@@ -15,6 +15,7 @@ import tensorflow as tf
 from sslens.checkpoints import Checkpoint
 from sslens.files import atomic_path
 from sslens.seeds import derive_seed
+from sslens.tensorboard import Report, silent
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +121,7 @@ def fit(
     seed: int,
     checkpoint: Checkpoint,
     keep_best: tuple[str, list] | None = None,
+    report: Report = silent,
 ) -> pd.DataFrame:
     """Train, or go on training from the checkpoint, to the end of the plan.
 
@@ -134,6 +136,7 @@ def fit(
         checkpoint: written after every epoch.
         keep_best: the name of a measure of `epoch_metrics` and the variables that are, at the
             end, set back to what they were in the epoch where it was highest.
+        report: is told every row of the history, those of the checkpoint too.
 
     Returns:
         The history, a row an epoch.
@@ -150,6 +153,7 @@ def fit(
         _assign(learner.variables, arrays[: len(learner.variables)])
         best = arrays[len(learner.variables) :]
         log.info("resumed from the checkpoint of epoch %d", len(history))
+    report(history)
     remaining = _Clock(plan.epochs - len(history))
     for epoch in range(len(history), plan.epochs):
         row = _train_epoch(learner, data, plan, epoch, seed)
@@ -162,6 +166,7 @@ def fit(
         history.append(row)
         state = [variable.numpy() for variable in learner.variables]
         checkpoint.save(state + best, {"history": history})
+        report([row])
         log.info("%s", _progress_line(row, plan, remaining.tick()))
     if keep_best is not None:
         _assign(keep_best[1], best)
