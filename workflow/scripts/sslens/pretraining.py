@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 #: The most training images, validation images and pairs of views that an epoch's diagnostics are
 #: measured on: enough for a curve, and few enough to take a tenth of a short epoch's time. Training
 #: images have the largest part, since among more of them a nearest neighbour is nearer.
-DIAGNOSED = {"train": 900, "validation": 300, "pairs": 150}
+DIAGNOSED = {"train": 600, "validation": 300, "pairs": 150}
 
 
 def pretrain(
