@@ -105,15 +105,15 @@ def measure_sslens(name: str, width: int, method: str, images: int) -> tuple[lis
     ids = np.arange(images).astype(str)
     pixels = np.random.default_rng(0).normal(size=(images, 64, 64, 1)).astype(np.float32)
     data = Split(ids, pixels, np.arange(images) % 3, ids)
+    validation = Split(*(array[:BATCH] for array in data))
     if method == "supervised":
         told = settings.arm_settings(config, "baseline", "model_2")["learning"] | length
         network, trained = build_classifier(encoder, pixels.shape[1:], 0)
-        validation = Split(*(array[:BATCH] for array in data))
         history = fine_tune(network, data, validation, told, images, 0, NoCheckpoint())
     else:
         told = settings.pretraining_settings(config, PRETRAININGS[method], "model_2")
         told |= length | {"encoder": encoder}
-        trained, history = pretrain(pixels, ids, told, 0, NoCheckpoint())
+        trained, history = pretrain(data, validation, told, 0, NoCheckpoint())
     return list(history["images_per_second"]), sum(
         int(np.prod(variable.shape)) for variable in trained.trainable_variables
     )

@@ -213,6 +213,7 @@ def test_fine_tuning_changes_all_and_its_history_is_true(tmp_path):
         "accuracy",
         "images_per_second",
         "learning_rate",
+        "auc",
         "validation_loss",
         "validation_auc",
     ]
@@ -221,6 +222,8 @@ def test_fine_tuning_changes_all_and_its_history_is_true(tmp_path):
     logits = predict(classifier, VALIDATION.images)
     last = history.iloc[-1]
     assert last["validation_auc"] == class_aucs(VALIDATION.labels, logits).mean()
+    learned = class_aucs(few.labels, predict(classifier, few.images)).mean()
+    assert last["auc"] == pytest.approx(learned)  # of all, since validation has more
     assert last["validation_loss"] == pytest.approx(
         log_loss(VALIDATION.labels, softmax(logits)), rel=1e-5
     )

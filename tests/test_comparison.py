@@ -3,6 +3,7 @@
 import csv
 import io
 
+import pandas as pd
 import pytest
 
 from sslens.comparison import (
@@ -33,6 +34,7 @@ def metrics(arm, dataset, auc, seed=0, labels=1.0, images=1500, **fields):
         "predictions_sha256": "0" * 64,
         "protocol": "finetune",
         "pretraining": None if arm == "baseline" else arm,
+        "pretraining_collapsed": None if arm == "baseline" else False,
         **fields,
     }
 
@@ -71,7 +73,7 @@ def test_collect_flattens_fields_and_keeps_the_cell_first():
     frame = collect([one], ARMS, ["model_1"])
     assert list(frame.columns) == [
         *("arm", "dataset", "labels", "seed", "title", "protocol", "pretraining"),
-        *("crop", "encoder_name", "encoder_width"),
+        *("crop", "encoder_name", "encoder_width", "pretraining_collapsed"),
         *("auc_axion", "auc_cdm", "auc_no_sub", "auc_macro"),
         *("accuracy", "images", "predictions_sha256"),
     ]
@@ -114,9 +116,9 @@ def test_csv_reads_back_to_the_same_bits():
     assert text.splitlines()[1].startswith("byol,model_1,1.0,0,")
     assert "0.30000000000000004," in text
     assert csv_text(collect([metrics("baseline", "model_1", (1, 1, 1))], ARMS, DATASETS)) == (
-        "arm,dataset,labels,seed,title,protocol,pretraining,auc_axion,auc_cdm,auc_no_sub,auc_macro,"
-        "accuracy,images,predictions_sha256\n"
-        f"baseline,model_1,1.0,0,Baseline,finetune,,1,1,1,1.0,0.9,1500,{'0' * 64}\n"
+        "arm,dataset,labels,seed,title,protocol,pretraining,pretraining_collapsed,"
+        "auc_axion,auc_cdm,auc_no_sub,auc_macro,accuracy,images,predictions_sha256\n"
+        f"baseline,model_1,1.0,0,Baseline,finetune,,,1,1,1,1.0,0.9,1500,{'0' * 64}\n"
     )
 
 
@@ -205,6 +207,29 @@ def test_pipes_in_a_title_do_not_break_the_table():
     assert r"| Base\|line | **0.97" in table
 
 
+def collapsed_files():
+    files = [
+        metrics("byol", "model_2", (0.5, 0.5, 0.5), seed=seed, pretraining_collapsed=seed != 2)
+        for seed in (10, 2, 9)
+    ]
+    return [
+        *files,
+        metrics("byol", "model_1", (0.5, 0.5, 0.5)),
+        metrics("baseline", "model_2", (0.9, 0.9, 0.9)),
+    ]
+
+
+def test_collapsed_pretrainings_are_named_below_the_table():
+    frame = collect(collapsed_files(), ARMS, DATASETS)
+    assert markdown_table(frame, ARMS, DATASETS).splitlines()[6:] == [
+        "",
+        "**Collapsed**: Bootstrap Your Own Latent on Model II (seeds 9, 10). In the last epoch of "
+        "the pretraining nearly all images had the same features or embeddings, so this tells "
+        "nothing of its method.",
+    ]
+    assert "Collapsed" not in markdown_table(frame, ARMS, {"model_1": "Model I"})
+
+
 # --- the probe table -----------------------------------------------------------------------------
 
 PROBES = {"probe_byol": "BYOL", "probe_simclr": "Contrastive", "probe_random": "Random encoder"}
@@ -255,6 +280,18 @@ def test_probe_markdown_literally():
         '"no gain": the pretrained encoder does not beat the random one. '
         "Without an interval, so a small difference may be chance.\n"
     )
+
+
+def test_collapsed_pretrainings_are_named_below_the_probes_as_read_from_the_csv():
+    files = probe_files()
+    files[1] |= {"pretraining_collapsed": True}
+    for file in files[3:]:
+        file["pretraining_collapsed"] = None
+    frame = pd.read_csv(io.StringIO(csv_text(probe_frame(files))))
+    table = probe_table(frame, PROBES, DATASETS)
+    assert table["collapsed_seeds"].fillna("none").tolist() == ["none", "0", "none"]
+    text = probe_markdown(table, PROBES, DATASETS)
+    assert text.splitlines()[-1].startswith("**Collapsed**: BYOL on Model II (seed 0). In the")
 
 
 def test_a_worse_pretraining_is_marked_with_its_sign():

@@ -334,7 +334,8 @@ def digests():
         ("augmentations", "coins[2]", "coins[1]", {"byol", "finetune"}),
         ("views", "own_seed = ", "own_seed = 1 + ", {"contrastive", "byol", "finetune"}),
         ("figures", "dpi=150", "dpi=151", {"roc"}),
-        ("auc", "else 0.5", "else 0.4", {"finetune", "evaluate", "roc"}),
+        ("auc", "else 0.5", "else 0.4", {*TRAIN, "roc"} - {"records"}),
+        ("diagnostics", "COLLAPSED_RANK = 1.5", "COLLAPSED_RANK = 1.6", {"contrastive", "byol"}),
         ("runtime", "set_memory_growth(device, True)", "set_memory_growth(device, False)", TRAIN),
         (
             "runtime",

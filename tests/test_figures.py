@@ -105,10 +105,10 @@ def headings(figure):
 def test_history_has_a_panel_for_each_recorded_quantity():
     plain = history_figure({"run": history()}, "pretraining")
     assert headings(plain) == ["loss (hollow: validation)", "learning rate", "images per second"]
-    never = history(embedding_std=np.nan, validation_auc=[0.5, 0.6, 0.7])
+    never = history(embedding_std=np.nan, auc=[0.5, 0.6, 0.7])
     assert headings(history_figure({"run": never}, "")) == [
         "loss (hollow: validation)",
-        "validation AUC",
+        "AUC (hollow: validation)",
         "learning rate",
         "images per second",
     ]
@@ -118,7 +118,7 @@ def test_history_lines_are_the_columns_and_the_reference_is_drawn():
     std = history(embedding_std=[0.02, 0.04, 0.06], embedding_std_uniform=1 / np.sqrt(128))
     figure = history_figure({"SSL": std, "baseline": history(validation_loss=[3.0, 2.0, 1.0])}, "t")
     assert texts(figure.legends[0]) == ["SSL", "baseline"]
-    loss, _, embedding, _ = figure.axes
+    loss, _, _, embedding = figure.axes
     lines = {line.get_label(): line for line in loss.lines}
     assert list(lines["SSL"].get_xdata()) == [1, 2, 3]
     assert list(lines["SSL"].get_ydata()) == [1, 1 / 2, 1 / 3]
@@ -129,6 +129,19 @@ def test_history_lines_are_the_columns_and_the_reference_is_drawn():
     # A collapse must look like one: the axis reaches zero, and the reference lies inside.
     bottom, top = embedding.get_ylim()
     assert bottom <= 0 < 1 / np.sqrt(128) < top
+
+
+def test_more_panels_than_a_row_holds_go_into_another_and_leave_no_empty_one():
+    measures = dict.fromkeys(("embedding_std", "effective_rank", "alignment"), 0.1)
+    figure = history_figure({"SSL": history(**measures)}, "")
+    assert len(headings(figure)) == 6 and all(headings(figure))
+    heights = [round(panel.get_position().y0, 6) for panel in figure.axes]
+    assert len(set(heights[:4])) == len(set(heights[4:])) == 1 and heights[4] < heights[0]
+
+
+def test_the_legend_tells_of_a_collapse():
+    runs = {"SSL": history(collapsed=[0, 0, 1]), "BYOL": history(collapsed=0), "none": history()}
+    assert texts(history_figure(runs, "").legends[0]) == ["SSL (collapsed)", "BYOL", "none"]
 
 
 def test_a_history_without_loss_is_named():

@@ -6,10 +6,13 @@ import pytest
 import tensorflow as tf
 from paths import ROOT
 
-from sslens import encoders, pretraining
+from sslens import diagnostics, encoders, pretraining
 from sslens.checkpoints import Checkpoint
+from sslens.classification import predict
 from sslens.encoders import build_encoder
-from sslens.pretraining import embedding_spread, pretrain
+from sslens.pretraining import Diagnosis, embedding_spread, pretrain
+from sslens.records import Split
+from sslens.seeds import derive_seed
 from sslens.settings import load, pretraining_settings
 from sslens.training import rows_of_step
 
@@ -24,6 +27,8 @@ OVERLAY = {
 CONFIG = load(ROOT / "config", OVERLAY)
 IMAGES = np.random.default_rng(0).normal(size=(24, 16, 16, 1)).astype(np.float32)
 LENSES = np.array([f"lens {k % 2}-{k // 6}" for k in range(24)])  # three images each
+TRAIN = Split(np.arange(24), IMAGES, np.arange(24) % 3, LENSES)
+VALIDATION = Split(*(array[::2] for array in TRAIN))
 
 
 # --- collapse -------------------------------------------------------------------------------------
@@ -89,7 +94,7 @@ def watch(tmp_path, monkeypatch, **own):
     told = pretraining_settings(CONFIG, "small-byol", "of this test") | own
     tf.config.run_functions_eagerly(True)
     try:
-        encoder, _ = pretrain(IMAGES, LENSES, told, 5, Checkpoint(tmp_path, "x"))
+        encoder, _ = pretrain(TRAIN, VALIDATION, told, 5, Checkpoint(tmp_path, "x"))
     finally:
         tf.config.run_functions_eagerly(False)
     assert encoder is dense
@@ -169,7 +174,7 @@ def run(tmp_path_factory):
             told = pretraining_settings(CONFIG, "small-contrastive", "of this test")
             fresh = build_encoder(told["encoder"], (16, 16, 1), seed)
             folder = tmp_path_factory.mktemp("pretraining")
-            encoder, history = pretrain(IMAGES, LENSES, told, seed, Checkpoint(folder, "x"))
+            encoder, history = pretrain(TRAIN, VALIDATION, told, seed, Checkpoint(folder, "x"))
         return fresh, encoder, history
 
     return pretrain_small
@@ -190,6 +195,11 @@ def test_the_history_tells_what_it_says(pretrained):
         "embedding_std_uniform",
         "images_per_second",
         "learning_rate",
+        "effective_rank",
+        "alignment",
+        "uniformity",
+        "neighbour_auc",
+        "collapsed",
     ]
     assert history["epoch"].tolist() == [1, 2]
     assert history["step"].tolist() == [3, 6]
@@ -198,6 +208,11 @@ def test_the_history_tells_what_it_says(pretrained):
     assert history["embedding_std"].between(0.01, 0.126).all()
     peak = CONFIG["pretraining"]["optimizer"]["learning_rate"]
     assert history["learning_rate"].between(0, peak * (1 + 1e-6)).all()
+    assert history["effective_rank"].between(1, 11).all()  # of 12 images, centred
+    assert history["alignment"].between(0, 4, inclusive="neither").all()
+    assert history["uniformity"].between(-8, 0, inclusive="neither").all()
+    assert history["neighbour_auc"].between(0, 1).all()
+    assert history["collapsed"].tolist() == [0, 0]
 
 
 def test_it_changes_every_weight_and_statistic_of_the_encoder(pretrained):
@@ -213,3 +228,115 @@ def test_the_same_seed_gives_the_same_bits(pretrained, run):
         assert one.tobytes() == other.tobytes()
     timeless = history.drop(columns="images_per_second")
     assert timeless.equals(pretrained[2].drop(columns="images_per_second"))
+
+
+# --- the diagnosis --------------------------------------------------------------------------------
+
+
+TOLD = {"pairs": "same_image", "views": [{"dihedral": {}}]}
+
+
+def dense_encoder():
+    inputs = keras.Input((16, 16, 1))
+    return keras.Model(inputs, keras.layers.Dense(4)(keras.layers.Flatten()(inputs)))
+
+
+def test_the_diagnosis_is_of_the_features_it_says():
+    encoder = dense_encoder()
+    found = Diagnosis(encoder, TRAIN, VALIDATION, TOLD, 3).measure()
+    known, asked = (encoder.predict_on_batch(s.images) for s in (TRAIN, VALIDATION))
+    assert found["effective_rank"] == pytest.approx(diagnostics.effective_rank(asked))
+    assert found["neighbour_auc"] == diagnostics.neighbour_auc(
+        asked, VALIDATION.labels, known, TRAIN.labels
+    )
+    first, second = pretraining.draw_views(
+        tf.constant(VALIDATION.images[:, None]),
+        tf.constant(derive_seed(3, "diagnosed views"), tf.int32),
+        TOLD["views"],
+    )
+    one, other = (encoder.predict_on_batch(view.numpy()) for view in (first, second))
+    assert found["alignment"] == pytest.approx(diagnostics.alignment(one, other))
+    both = (diagnostics.uniformity(one) + diagnostics.uniformity(other)) / 2
+    assert found["uniformity"] == pytest.approx(both)
+
+
+def test_the_diagnosis_is_of_no_more_images_than_it_may(monkeypatch):
+    encoder, seen = dense_encoder(), []
+    monkeypatch.setattr(pretraining, "DIAGNOSED", {"train": 10, "validation": 7, "pairs": 5})
+    monkeypatch.setattr(
+        pretraining, "predict", lambda model, images: seen.append(images) or predict(model, images)
+    )
+    diagnosis = Diagnosis(encoder, TRAIN, VALIDATION, TOLD, 3)
+    assert diagnosis.measure() == diagnosis.measure()
+    assert [len(images) for images in seen] == [7 + 10 + 2 * 5] * 2
+    assert {image.tobytes() for image in seen[0][:7]} <= {i.tobytes() for i in VALIDATION.images}
+    assert len({image.tobytes() for image in seen[0][7:17]}) == 10
+
+
+def test_pairs_of_one_lens_are_diagnosed_as_such_where_there_are_any():
+    encoder, told = dense_encoder(), {"pairs": "same_lens", "views": []}
+    pairs = Diagnosis(encoder, TRAIN, TRAIN, told, 3).measure()
+    assert pairs["alignment"] > 0.1
+    apart = TRAIN._replace(lens_ids=TRAIN.image_ids)
+    assert Diagnosis(encoder, TRAIN, apart, told, 3).measure()["alignment"] == 0
+
+
+def test_the_diagnosis_moves_no_weight_statistic_or_draw(monkeypatch, tmp_path):
+    monkeypatch.setitem(encoders.DEPTHS, "resnet18", (1, 1))
+    told = pretraining_settings(CONFIG, "small-byol", "of this test")
+    told["encoder"] |= {"neck": [8], "neck_dropout": [0.5]}
+    with_diagnosis, _ = pretrain(TRAIN, VALIDATION, told, 3, Checkpoint(tmp_path / "a", "x"))
+    nothing = {"effective_rank": 9.0}
+    monkeypatch.setattr(Diagnosis, "__init__", lambda self, *given: None)
+    monkeypatch.setattr(Diagnosis, "measure", lambda self: nothing)
+    without, _ = pretrain(TRAIN, VALIDATION, told, 3, Checkpoint(tmp_path / "b", "x"))
+    for one, other in zip(with_diagnosis.variables, without.variables, strict=True):
+        assert one.numpy().tobytes() == other.numpy().tobytes(), one.path
+
+
+def test_labels_are_for_the_diagnosis_alone(pretrained, monkeypatch, tmp_path):
+    monkeypatch.setitem(encoders.DEPTHS, "resnet18", (1, 1))
+    told = pretraining_settings(CONFIG, "small-contrastive", "of this test")
+    others = [split._replace(labels=split.labels[::-1] // 2) for split in (TRAIN, VALIDATION)]
+    encoder, history = pretrain(*others, told, 3, Checkpoint(tmp_path, "x"))
+    for one, other in zip(encoder.get_weights(), pretrained[1].get_weights(), strict=True):
+        assert one.tobytes() == other.tobytes()
+    assert (history["neighbour_auc"] != pretrained[2]["neighbour_auc"]).all()
+
+
+def test_features_that_are_not_finite_stop_it_in_a_line():
+    encoder = dense_encoder()
+    encoder.set_weights([np.full_like(weight, 1e38) for weight in encoder.get_weights()])
+    with pytest.raises(FloatingPointError, match="^features of validation images are not finite"):
+        Diagnosis(encoder, TRAIN, VALIDATION, TOLD, 3).measure()
+
+
+class Attraction:
+    """Views attract and nothing repels, so that all embeddings become one."""
+
+    def __init__(self, encoder, options, seed):
+        self._network = keras.Sequential([encoder, keras.layers.Dense(16)])
+        self.trainable_variables = self._network.trainable_variables
+        self.variables = self._network.variables
+
+    def loss(self, first, second):
+        one, other = (self._network(view, training=True) for view in (first, second))
+        unit, target = (tf.math.l2_normalize(z, axis=1) for z in (one, other))
+        return -tf.reduce_mean(tf.reduce_sum(unit * target, axis=1)), one
+
+    def after_step(self, progress):
+        pass
+
+
+def test_a_collapse_is_told_in_the_history_and_in_the_log(monkeypatch, tmp_path, caplog):
+    monkeypatch.setitem(encoders.DEPTHS, "resnet18", (1, 1))
+    monkeypatch.setattr(pretraining, "load_method", {"byol": Attraction}.get)
+    told = pretraining_settings(CONFIG, "small-byol", "of this test") | {"steps": 60}
+    told["optimizer"] |= {"learning_rate": 0.02}
+    _, history = pretrain(TRAIN, VALIDATION, told, 3, Checkpoint(tmp_path, "x"))
+    assert history["collapsed"].iloc[0] == 0
+    assert history["collapsed"].iloc[-1] == 1
+    assert history["embedding_std"].iloc[-1] < 0.1 * history["embedding_std_uniform"].iloc[-1]
+    warned = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert len(warned) == history["collapsed"].sum()
+    assert warned[-1].startswith("epoch 20 has collapsed: the embeddings' standard deviation is 0.")

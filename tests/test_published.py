@@ -48,7 +48,7 @@ def test_row_learns(arm, data, tmp_path):
     if (pretraining := CONFIG["arms"][arm].get("pretraining")) is not None:
         chosen = settings.pretraining_settings(CONFIG, pretraining, "model_1") | SHORT
         checkpoint = Checkpoint(tmp_path / "pretrain", "fingerprint")
-        encoder, history = pretrain(data.images, data.lens_ids, chosen, 1, checkpoint)
+        encoder, history = pretrain(data, data, chosen, 1, checkpoint)
         assert np.isfinite(history["loss"]).all() and (history["embedding_std"] > 0).all()
         weights = tmp_path / "encoder.weights.h5"
         encoder.save_weights(weights)

@@ -92,6 +92,10 @@ def test_a_row_of_another_name_trains_nothing(plan):
     assert jobs == COMPARISON | PROBES | set(CURVES.values())
 
 
+def test_logs_for_tensorboard(plan):
+    assert plan({"tensorboard": False}) == set()
+
+
 def test_an_arm_that_is_added(plan):
     added = plan({"run": {"arms": [*ARMS, "probe-contrastive-rotation"]}})
     assert added == row("probe-contrastive-rotation") | {"Comparing"} | PROBES

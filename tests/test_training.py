@@ -146,7 +146,7 @@ class Line:
 
         self.train_step = eagerly(compile_step(loss, trained, self.optimizer, after_step))
 
-    def epoch_metrics(self):
+    def epoch_metrics(self, means):
         metrics = {"learning_rate": float(self.optimizer.learning_rate)}
         if self._scores:
             epochs = math.ceil(int(self.optimizer.iterations) / self._plan.steps_per_epoch)
@@ -217,7 +217,7 @@ class Recorder:
         loss = self._losses[len(self.given) - 1] if self._losses else 0.0
         return {"loss": tf.constant(loss, tf.float32), "step_number": tf.constant(len(self.given))}
 
-    def epoch_metrics(self):
+    def epoch_metrics(self, means):
         return {"learning_rate": 0.5}
 
 
@@ -432,6 +432,17 @@ def test_the_rows_of_finished_epochs_stay_as_they_were(tmp_path):
     _, before = Checkpoint(tmp_path, "x").load()
     history = fit(Line(), points(), PLAN, 7, Checkpoint(tmp_path, "x"))
     assert history.iloc[:2].to_dict("records") == before["history"]
+
+
+def test_every_process_reports_the_whole_history_so_far(tmp_path):
+    told: list[dict] = []
+    with pytest.raises(Interrupted):
+        line = interrupted_at(Line(), 7)
+        fit(line, points(), PLAN, 7, Checkpoint(tmp_path, "x"), report=told.extend)
+    assert [row["epoch"] for row in told] == [1, 2]
+    told.clear()
+    history = fit(Line(), points(), PLAN, 7, Checkpoint(tmp_path, "x"), report=told.extend)
+    assert history.to_dict("records") == told
 
 
 @pytest.mark.parametrize("step", [1, 4, 7, 10])
@@ -668,7 +679,7 @@ def train_small(what, checkpoint):
         history = fine_tune(model, train, validation, told["learning"], 24, 3, checkpoint)
     else:
         told = pretraining_settings(config, what, "of this test")
-        model, history = pretrain(train.images, train.lens_ids, told, 3, checkpoint)
+        model, history = pretrain(train, validation, told, 3, checkpoint)
     return model.get_weights(), history
 
 

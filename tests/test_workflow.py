@@ -130,9 +130,31 @@ def test_histories_tell_what_was_learned(finished):
     assert list(history["epoch"]) == list(range(1, 31))
     assert (history["embedding_std_uniform"] == np.float32(64**-0.5)).all()
     columns = {"loss", "learning_rate", "embedding_std", "images_per_second"}
+    columns |= {"effective_rank", "alignment", "uniformity", "neighbour_auc", "collapsed"}
     assert columns <= set(history.columns)
     tuned = pd.read_csv(finished / "results/finetune" / CELL.format("baseline") / "history.csv")
-    assert {"loss", "validation_loss", "validation_auc"} <= set(tuned.columns)
+    assert {"loss", "auc", "validation_loss", "validation_auc"} <= set(tuned.columns)
+
+
+def test_metrics_carry_whether_the_pretraining_has_collapsed(finished):
+    history = pd.read_csv(finished / "results/pretrain/model_2/byol-dihedral/seed-1/history.csv")
+    table = pd.read_csv(finished / "results/comparison/auc_table.csv").set_index("arm")
+    for arm, expected in {
+        "byol-dihedral": bool(history["collapsed"].iloc[-1]),
+        "probe-byol-dihedral": bool(history["collapsed"].iloc[-1]),
+        "probe-random": None,
+    }.items():
+        metrics = read_json(finished / "results/evaluate" / CELL.format(arm) / "metrics.json")
+        assert metrics["pretraining_collapsed"] is expected
+        told = table.loc[arm, "pretraining_collapsed"]
+        assert pd.isna(told) if expected is None else told == expected
+
+
+def test_trainings_leave_logs_for_tensorboard(finished):
+    folders = [path.parent for path in (finished / "logs/tensorboard").rglob("events.*")]
+    logs = finished / "logs/tensorboard"
+    assert logs / "pretrain/model_2/byol-dihedral/seed-1" in folders
+    assert logs / "finetune" / CELL.format("baseline") in folders
 
 
 def test_logs_show_progress_with_the_time_left(finished):

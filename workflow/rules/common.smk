@@ -135,12 +135,15 @@ def pretrained(pattern, arm, dataset, seed):
     )
 
 
-def encoder_of(wildcards):
-    """The pretrained encoder that an arm starts from; nothing for an arm without pretraining."""
-    if config["arms"][wildcards.arm].get("pretraining") is None:
-        return []
-    encoder = f"{PRETRAIN}/encoder.weights.h5"
-    return pretrained(encoder, wildcards.arm, wildcards.dataset, wildcards.seed)
+def of_pretraining(file):
+    """A file of the pretraining that an arm starts from, none for an arm without: for `input:`."""
+
+    def files(wildcards):
+        if config["arms"][wildcards.arm].get("pretraining") is None:
+            return []
+        return pretrained(f"{PRETRAIN}/{file}", wildcards.arm, wildcards.dataset, wildcards.seed)
+
+    return files
 
 
 # The rows of the table, and those of them that start from a pretraining: arm -> title.

@@ -7,6 +7,7 @@ rule evaluate:
         preprocessing=f"{DATA}/preprocessing.json",
         shards=shards_of("test"),
         classifier=f"{FINETUNE}/classifier.weights.h5",
+        pretraining=of_pretraining("history.csv"),
     output:
         predictions=f"{EVALUATE}/predictions.parquet",
         metrics=f"{EVALUATE}/metrics.json",

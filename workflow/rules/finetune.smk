@@ -6,7 +6,7 @@ rule finetune:
         manifest=f"{DATA}/manifest.json",
         preprocessing=f"{DATA}/preprocessing.json",
         shards=shards_of("train", "validation"),
-        encoder=encoder_of,
+        encoder=of_pretraining("encoder.weights.h5"),
     output:
         classifier=f"{FINETUNE}/classifier.weights.h5",
         history=f"{FINETUNE}/history.csv",
@@ -26,6 +26,8 @@ rule finetune:
         settings=lambda w: settings.arm_settings(config, w.arm, w.dataset),
         cpu_threads=config["cpu_threads"],
         checkpoint=f"checkpoints/finetune/{CELL}",
+        # the folder alone: whether it is used is no parameter, since it changes no result
+        tensorboard=f"logs/tensorboard/finetune/{CELL}",
         code=finetuning_code,
     message:
         "Learning the labels: {wildcards.arm} on {wildcards.dataset}, seed {wildcards.seed}"

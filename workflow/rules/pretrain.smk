@@ -1,11 +1,11 @@
-# An encoder learns from unlabelled views.
+# An encoder learns from unlabelled views; validation images tell how it does, and decide nothing.
 
 
 rule pretrain:
     input:
         manifest=f"{DATA}/manifest.json",
         preprocessing=f"{DATA}/preprocessing.json",
-        shards=shards_of("train"),
+        shards=shards_of("train", "validation"),
     output:
         encoder=f"{PRETRAIN}/encoder.weights.h5",
         history=f"{PRETRAIN}/history.csv",
@@ -19,12 +19,14 @@ rule pretrain:
     threads: config["cpu_threads"]
     resources:
         gpu=1,
-        mem_mb=memory_mb("train"),
+        mem_mb=memory_mb("train", "validation"),
         runtime=1440,
     params:
         settings=lambda w: settings.pretraining_settings(config, w.pretraining, w.dataset),
         cpu_threads=config["cpu_threads"],
         checkpoint="checkpoints/pretrain/{dataset}/{pretraining}/seed-{seed}",
+        # the folder alone: whether it is used is no parameter, since it changes no result
+        tensorboard="logs/tensorboard/pretrain/{dataset}/{pretraining}/seed-{seed}",
         code=pretraining_code,
     message:
         "Pretraining {wildcards.pretraining} on {wildcards.dataset}, seed {wildcards.seed}"

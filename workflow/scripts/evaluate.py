@@ -7,8 +7,11 @@ title = f"evaluate {wildcards.dataset}/{wildcards.arm} seed {wildcards.seed}"
 runtime.start(snakemake.log[0], title, params.cpu_threads)
 runtime.start_tensorflow(params.cpu_threads, gpu=True)
 
+import pandas as pd
+
 from sslens.classes import CLASSES
 from sslens.classification import build_classifier, predict
+from sslens.diagnostics import ended_collapsed
 from sslens.evaluation import metrics_of_file, predictions_frame, write_predictions
 from sslens.export import export
 from sslens.files import write_json
@@ -21,8 +24,13 @@ classifier.load_weights(snakemake.input.classifier)
 labels = [CLASSES[label] for label in test.labels]
 predictions = predictions_frame(test.image_ids, labels, predict(classifier, test.images))
 write_predictions(predictions, snakemake.output.predictions)
-cell = {"labels": float(wildcards.fraction), "seed": int(wildcards.seed)}
-metrics = metrics_of_file(snakemake.output.predictions, params.fields | cell)
+history = snakemake.input.get("pretraining") or None
+told = {
+    "labels": float(wildcards.fraction),
+    "seed": int(wildcards.seed),
+    "pretraining_collapsed": ended_collapsed(pd.read_csv(history)) if history else None,
+}
+metrics = metrics_of_file(snakemake.output.predictions, params.fields | told)
 write_json(snakemake.output.metrics, metrics)
 runtime.log.info("macro AUC %.4f on %d images", metrics["auc"]["macro"], metrics["images"])
 export(classifier, *inputs, snakemake.output.model)

@@ -11,6 +11,7 @@ runtime.start_tensorflow(params.cpu_threads, gpu=True)
 from sslens.checkpoints import Checkpoint, fingerprint
 from sslens.classification import learn_labels
 from sslens.records import load_split
+from sslens.tensorboard import reporter
 from sslens.training import save_trained
 
 inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
@@ -20,8 +21,9 @@ checkpoint = Checkpoint(
     params.checkpoint, fingerprint(told, [*inputs, *([pretrained] if pretrained else [])])
 )
 train, validation = (load_split(*inputs, split) for split in ("train", "validation"))
+report = reporter(params.tensorboard, snakemake.config["tensorboard"])
 classifier, history = learn_labels(
-    train, validation, params.settings, pretrained, fraction, seed, checkpoint
+    train, validation, params.settings, pretrained, fraction, seed, checkpoint, report
 )
 save_trained(classifier, snakemake.output.classifier, history, snakemake.output.history)
 checkpoint.remove()

@@ -11,12 +11,14 @@ runtime.start_tensorflow(params.cpu_threads, gpu=True)
 from sslens.checkpoints import Checkpoint, fingerprint
 from sslens.pretraining import pretrain
 from sslens.records import load_split
+from sslens.tensorboard import reporter
 from sslens.training import save_trained
 
 inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
 told = [params.settings, params.code, params.cpu_threads, seed]
 checkpoint = Checkpoint(params.checkpoint, fingerprint(told, inputs))
-train = load_split(*inputs, "train")
-encoder, history = pretrain(train.images, train.lens_ids, params.settings, seed, checkpoint)
+train, validation = (load_split(*inputs, split) for split in ("train", "validation"))
+report = reporter(params.tensorboard, snakemake.config["tensorboard"])
+encoder, history = pretrain(train, validation, params.settings, seed, checkpoint, report)
 save_trained(encoder, snakemake.output.encoder, history, snakemake.output.history)
 checkpoint.remove()

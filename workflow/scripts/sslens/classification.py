@@ -15,12 +15,14 @@ from sslens import training
 from sslens.auc import class_aucs
 from sslens.checkpoints import Checkpoint
 from sslens.classes import CLASSES
+from sslens.diagnostics import measured_rows
 from sslens.encoders import build_encoder
 from sslens.heads import classifier_of
 from sslens.optimizers import build_optimizer
 from sslens.protocols import LINEAR_PROBE
 from sslens.records import Split
 from sslens.seeds import derive_seed
+from sslens.tensorboard import Report, silent
 from sslens.views import make_view
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,7 @@ def learn_labels(
     fraction: float,
     seed: int,
     checkpoint: Checkpoint,
+    report: Report = silent,
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Learn the labels by the protocol of an arm.
 
@@ -52,6 +55,7 @@ def learn_labels(
         fraction: of the training labels that may be used.
         seed: of the run.
         checkpoint: to go on from.
+        report: is told the rows of a fine-tuning's history.
 
     Returns:
         The classifier, and the history of the protocol.
@@ -75,6 +79,7 @@ def learn_labels(
             len(train.labels),
             seed,
             checkpoint,
+            report,
         )
     return classifier, history
 
@@ -128,6 +133,7 @@ def fine_tune(
     full_split: int,
     seed: int,
     checkpoint: Checkpoint,
+    report: Report = silent,
 ) -> pd.DataFrame:
     """Train all layers of a classifier on labelled images.
 
@@ -138,13 +144,17 @@ def fine_tune(
         full_split: images of the full training split, which an epoch is counted by.
         seed: of the run.
         checkpoint: to go on from.
+        report: is told the rows of the history.
 
     Returns:
         The history: epoch, step, loss, accuracy, images_per_second, learning_rate (when the epoch
-        has ended), validation_loss, validation_auc (macro, one-vs-rest).
+        has ended), and measured then: auc (macro, one-vs-rest, of training images as they are, as
+        many as there are of validation), validation_loss, validation_auc.
     """
     plan = training.plan_training(settings, len(train.images), full_split)
-    learner = _FineTuning(classifier, validation, settings, plan)
+    rows = measured_rows(len(train.labels), len(validation.labels), seed)
+    learned = Split(*(array[rows] for array in train))
+    learner = _FineTuning(classifier, learned, validation, settings, plan)
     best = ("validation_auc", learner.kept)
     history = training.fit(
         learner,
@@ -153,6 +163,7 @@ def fine_tune(
         seed,
         checkpoint,
         keep_best=best if settings["select"] == "best_validation" else None,
+        report=report,
     )
     training.assign(classifier.weights, [weight.numpy() for weight in learner.kept])
     return history
@@ -164,8 +175,15 @@ class _FineTuning:
     `kept` is what its weights will be: themselves, or their moving averages.
     """
 
-    def __init__(self, classifier, validation: Split, settings: dict, plan: training.Plan):
-        self._classifier, self._validation = classifier, validation
+    def __init__(
+        self,
+        classifier: keras.Model,
+        learned: Split,
+        validation: Split,
+        settings: dict,
+        plan: training.Plan,
+    ):
+        self._classifier, self._learned, self._validation = classifier, learned, validation
         variables = classifier.trainable_variables
         self._optimizer = build_optimizer(settings["optimizer"], plan.steps, variables)
         self.kept, after_step = classifier.weights, None
@@ -186,16 +204,18 @@ class _FineTuning:
 
         self.train_step = training.compile_step(loss, variables, self._optimizer, after_step)
 
-    def epoch_metrics(self) -> dict[str, float]:
-        labels = self._validation.labels
+    def epoch_metrics(self, means: dict[str, float]) -> dict[str, float]:
         with self._as_kept():
-            logits = predict(self._classifier, self._validation.images)
+            learned, validation = (
+                predict(self._classifier, split.images)
+                for split in (self._learned, self._validation)
+            )
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(self._validation.labels, validation)
         return {
             "learning_rate": float(self._optimizer.learning_rate),
-            "validation_loss": float(
-                tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
-            ),
-            "validation_auc": float(class_aucs(labels, logits).mean()),
+            "auc": float(class_aucs(self._learned.labels, learned).mean()),
+            "validation_loss": float(tf.reduce_mean(losses)),
+            "validation_auc": float(class_aucs(self._validation.labels, validation).mean()),
         }
 
     @contextmanager

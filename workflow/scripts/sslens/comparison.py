@@ -35,7 +35,7 @@ def collect(
     names to titles. Rows are in the order of `arms`, then `datasets`, then label fraction and seed,
     whatever order they came in.
 
-    Raises ValueError where there is nothing to compare, a file lacks a field of `CELL` or an AUC,
+    Raises ValueError where there is nothing to compare, a file lacks a field that the tables need,
     an arm or data set is not among those given, two files are of one cell, or two arms were scored
     on different numbers of test images of one data set.
     """
@@ -80,7 +80,8 @@ def _flatten(fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _check_row(row: Mapping[str, Any], arms: Iterable[str], datasets: Iterable[str]) -> None:
-    missing = [field for field in (*CELL, *AUC_COLUMNS, "images") if field not in row]
+    needed = (*CELL, *AUC_COLUMNS, "images", "pretraining_collapsed")
+    missing = [field for field in needed if field not in row]
     if missing:
         raise ValueError(f"metrics of {_name(row)} lack {', '.join(missing)}")
     if row["arm"] not in arms:
@@ -133,7 +134,8 @@ def markdown_table(
         "precision. Two decimals as published, so 0.997 prints 1.00: full precision is in "
         "auc_table.csv."
     )
-    return f"{pipe_table(['Method', *datasets.values()], rows)}\n{caption}\n"
+    note = _collapse_note(_collapsed_seeds(chosen), arms, datasets)
+    return f"{pipe_table(['Method', *datasets.values()], rows)}\n{caption}\n{note}"
 
 
 def markdown_tables(
@@ -157,6 +159,30 @@ def _select(
         fractions = ", ".join(str(x) for x in sorted(chosen["labels"].unique()))
         raise ValueError(f"one table is of one label fraction, not of {fractions}")
     return chosen
+
+
+def _collapsed_seeds(frame: pd.DataFrame) -> pd.Series:
+    """Seeds whose pretraining has collapsed, as text, by (arm, dataset) of those that have any."""
+    collapsed = frame[frame["pretraining_collapsed"].eq(True)]
+    seeds = collapsed.groupby(["arm", "dataset"])["seed"].unique()
+    return seeds.map(lambda found: ", ".join(map(str, sorted(found)))).rename("collapsed_seeds")
+
+
+def _collapse_note(seeds: pd.Series, arms: Mapping[str, str], datasets: Mapping[str, str]) -> str:
+    """A paragraph that names rows whose pretraining has collapsed; nothing where none has."""
+    words = {cell: "seeds" if "," in text else "seed" for cell, text in seeds.items()}
+    names = [
+        f"{arms[arm]} on {datasets[dataset]} ({words[arm, dataset]} {seeds[arm, dataset]})"
+        for arm in arms
+        for dataset in datasets
+        if (arm, dataset) in words
+    ]
+    if not names:
+        return ""
+    return (
+        f"\n**Collapsed**: {'; '.join(names)}. In the last epoch of the pretraining nearly all "
+        "images had the same features or embeddings, so this tells nothing of its method.\n"
+    )
 
 
 def _images(frame: pd.DataFrame, datasets: Mapping[str, str]) -> str:
@@ -207,6 +233,7 @@ PROBE_COLUMNS = (
     "beats_random",
     "seeds",
     "images",
+    "collapsed_seeds",
 )
 
 
@@ -219,7 +246,8 @@ def probe_table(
     random-encoder control. Columns are `PROBE_COLUMNS`: macro AUCs are means over seeds, the
     difference is pretrained minus random, `beats_random` says whether it is above zero. Where no
     control with the same encoder was run on a data set, all three of its columns are missing: a
-    larger random encoder is no control for a smaller pretrained one.
+    larger random encoder is no control for a smaller pretrained one. `collapsed_seeds` are those
+    whose pretraining has collapsed, as text, missing where none has.
 
     Raises ValueError where label fractions are mixed, or two arms are controls for one encoder.
     """
@@ -242,6 +270,7 @@ def probe_table(
         images=("images", "first"),
     ).reset_index()
     table = table.merge(controls.reset_index(), on=match, how="left")
+    table = table.merge(_collapsed_seeds(probes).reset_index(), on=["arm", "dataset"], how="left")
     table["difference"] = table["auc_macro_pretrained"] - table["auc_macro_random"]
     # A nullable boolean: without a control the answer is neither yes nor no.
     beats = (table["difference"] > 0).astype("boolean")
@@ -272,7 +301,9 @@ def probe_markdown(
         f'{_fraction(table)}. "no gain": the pretrained encoder does not beat the random one. '
         "Without an interval, so a small difference may be chance."
     )
-    return f"{pipe_table(['Linear probe', *datasets.values()], rows)}\n{caption}\n"
+    collapsed = table.set_index(["arm", "dataset"])["collapsed_seeds"].dropna()
+    note = _collapse_note(collapsed, arms, datasets)
+    return f"{pipe_table(['Linear probe', *datasets.values()], rows)}\n{caption}\n{note}"
 
 
 def probe_markdowns(

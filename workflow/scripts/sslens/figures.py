@@ -21,6 +21,7 @@ from sklearn.metrics import roc_curve
 
 from sslens.auc import log_odds
 from sslens.classes import CLASSES
+from sslens.diagnostics import ended_collapsed
 from sslens.evaluation import LOGIT_COLUMNS, score
 from sslens.files import atomic_path
 
@@ -141,11 +142,17 @@ def _roc_curve(predictions: pd.DataFrame, c: int) -> tuple[np.ndarray, np.ndarra
 #: hollow points in the same colour (its partner or reference), and whether the axis starts at zero.
 HISTORY_PANELS = (
     ("loss (hollow: validation)", "loss", "validation_loss", False),
-    ("validation AUC", "validation_auc", None, False),
+    ("AUC (hollow: validation)", "auc", "validation_auc", False),
     ("learning rate", "learning_rate", None, True),
-    ("embedding std (hollow: 1/√d)", "embedding_std", "embedding_std_uniform", True),
     ("images per second", "images_per_second", None, True),
+    ("embedding std (hollow: 1/√d)", "embedding_std", "embedding_std_uniform", True),
+    ("effective rank of the features", "effective_rank", None, True),
+    ("alignment (0: views alike)", "alignment", None, True),
+    ("uniformity (0: all alike)", "uniformity", None, True),
+    ("AUC of nearest neighbours", "neighbour_auc", None, False),
 )
+#: Panels side by side; more go into another row.
+PANELS_A_ROW = 4
 _HOLLOW = {"linewidth": 0.7, "marker": "o", "markersize": 4, "markerfacecolor": "white"}
 
 
@@ -157,8 +164,9 @@ def history_figure(
     `history` maps a run's title to its history (columns `epoch`, `loss`, `learning_rate`, ...; see
     `HISTORY_PANELS`). A quantity that no run recorded gets no panel. An embedding whose standard
     deviation falls far below the hollow 1/sqrt(d), what d dimensions of vectors spread uniformly
-    over the unit sphere have (Chen & He 2021, SimSiam), has collapsed. `rows` are the titles of all
-    rows of the table, so that a row looks the same in every figure.
+    over the unit sphere have (Chen & He 2021, SimSiam), has collapsed; the legend says so of a run
+    that ended like that. `rows` are the titles of all rows of the table, so that a row looks the
+    same in every figure.
 
     Raises ValueError where there is no history, or one lacks `epoch` or `loss`.
     """
@@ -169,14 +177,18 @@ def history_figure(
         if missing:
             raise ValueError(f"history of {name} lacks {', '.join(sorted(missing))}")
     shown = [p for p in HISTORY_PANELS if any(_recorded(f, p[1]) for f in history.values())]
-    legend_rows = -(-len(history) // len(shown))
-    figure = Figure(figsize=(3.4 * len(shown), 2.9 + 0.22 * legend_rows), layout="constrained")
+    columns = min(len(shown), PANELS_A_ROW)
+    panel_rows, legend_rows = (-(-count // columns) for count in (len(shown), len(history)))
+    size = (3.4 * columns, 0.3 + 2.6 * panel_rows + 0.22 * legend_rows)
+    figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title)
-    panels = figure.subplots(1, len(shown), squeeze=False)[0]
+    panels = figure.subplots(panel_rows, columns, squeeze=False).ravel()
+    for unused in panels[len(shown) :]:
+        unused.remove()
     names = list(rows or history)
     looks = dict(zip(names, line_looks(len(names)), strict=True))
-    for panel, (heading, column, partner, from_zero) in zip(panels, shown, strict=True):
+    for panel, (heading, column, partner, from_zero) in zip(panels, shown, strict=False):
         for name, frame in history.items():
             look = looks[name]
             if partner and _recorded(frame, partner):
@@ -191,9 +203,14 @@ def history_figure(
         if from_zero:
             panel.update_datalim([(panel.dataLim.x0, 0)])
             panel.autoscale_view()
-    handles, labels = panels[0].get_legend_handles_labels()
-    _legend_below(figure, handles, labels, columns=len(shown))
+    handles, names = panels[0].get_legend_handles_labels()
+    labels = [f"{name} (collapsed)" if _ended_collapsed(history[name]) else name for name in names]
+    _legend_below(figure, handles, labels, columns=columns)
     return figure
+
+
+def _ended_collapsed(frame: pd.DataFrame) -> bool:
+    return "collapsed" in frame.columns and ended_collapsed(frame)
 
 
 def _recorded(frame: pd.DataFrame, column: str) -> bool:

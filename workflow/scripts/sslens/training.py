@@ -17,6 +17,7 @@ from sslens.checkpoints import Checkpoint
 from sslens.files import atomic_path
 from sslens.seeds import derive_seed
 from sslens.stopping import Stopped, signals_held
+from sslens.tensorboard import Report, silent
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +87,8 @@ class Learner(Protocol):
     def train_step(self, batch: tuple, seed: tf.Tensor, progress: tf.Tensor) -> dict:
         """Take one step on a batch; return scalar tensors, among them `loss`."""
 
-    def epoch_metrics(self) -> dict[str, float]:
-        """What is measured when an epoch has ended, and the learning rate."""
+    def epoch_metrics(self, means: dict[str, float]) -> dict[str, float]:
+        """What is measured when an epoch has ended, with its means; and the learning rate."""
 
 
 def compile_step(
@@ -125,6 +126,7 @@ def fit(
     seed: int,
     checkpoint: Checkpoint,
     keep_best: tuple[str, list] | None = None,
+    report: Report = silent,
 ) -> pd.DataFrame:
     """Train, or go on training from the checkpoint, to the end of the plan.
 
@@ -140,6 +142,7 @@ def fit(
             signal asks to stop.
         keep_best: the name of a measure of `epoch_metrics` and the variables that are, at the
             end, set back to what they were in the epoch where it was highest.
+        report: is told every row of the history, those of the checkpoint too.
 
     Returns:
         The history, a row an epoch.
@@ -153,17 +156,19 @@ def fit(
     with signals_held() as held:
         course = _Course(learner.variables, plan, checkpoint, held)
         history = course.history
+        report(history)
         remaining = _Clock(plan.epochs - len(history))
         for epoch in range(len(history), plan.epochs):
             row = _train_epoch(learner, data, plan, epoch, seed, course)
             _check_weights(learner.variables, f"epoch {epoch + 1}")
-            row |= learner.epoch_metrics()
+            row |= learner.epoch_metrics(row)
             if keep_best is not None:
                 measure, variables = keep_best
                 if row[measure] > max((past[measure] for past in history), default=-math.inf):
                     course.best = [variable.numpy() for variable in variables]
             course.end_epoch(row)
             course.save()
+            report([row])
             log.info("%s", _progress_line(row, plan, remaining.tick()))
             course.stop_if_asked()
     if keep_best is not None:
