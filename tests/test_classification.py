@@ -248,7 +248,7 @@ def test_fine_tuning_sees_the_augmented_images(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("select", ["last", "best_validation"])
 def test_the_best_epoch_is_kept_where_it_is_asked_for(tmp_path, monkeypatch, select):
-    def caught(*given, keep_best):
+    def caught(*given, keep_best, **_):
         return keep_best
 
     monkeypatch.setattr(classification.training, "fit", caught)
@@ -344,7 +344,7 @@ def pretrained(tmp_path):
 def test_fine_tuning_with_few_labels_sees_those_and_counts_by_all(learned):
     classifier, name, given, told = learned("fresh", fraction=0.2)
     assert name == "fine_tune"
-    model, train, validation, settings, full_split, seed, _ = given
+    model, train, validation, settings, full_split, seed, *_ = given
     assert model is classifier
     rows = labelled_subset(TRAIN.labels, 0.2, 3)
     assert len(rows) == 18

@@ -566,9 +566,9 @@ def test_asked_to_stop_while_an_epoch_is_measured_it_finishes_the_epoch(tmp_path
     learner = Line()
     measure = learner.epoch_metrics
 
-    def epoch_metrics():
+    def epoch_metrics(means):
         signal.raise_signal(signal.SIGINT)
-        return measure()
+        return measure(means)
 
     learner.epoch_metrics = epoch_metrics
     with pytest.raises(Stopped, match="stopped by SIGINT after step 3 of 11;"):
