@@ -92,7 +92,7 @@ def measure_layer(size: int, channels_in: int, channels_out: int, kernel: int, s
     # nothing needs the gradient of the images themselves
     halves = ["filter"] if channels_in == 1 else ["input", "filter"]
     times = {name: [half(False, name), half(True, name)] for name in halves}
-    rule = convolution.faster_by_forward(out, channels_in, channels_out)
+    rule = convolution.faster_by_forward(out, channels_in, channels_out, kernel)
     choice = dict(zip(("input", "filter"), rule, strict=True))
     return {
         **{f"{name} built-in, forward": pair for name, pair in times.items()},

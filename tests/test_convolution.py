@@ -106,24 +106,25 @@ def test_a_batch_of_unknown_size_in_a_graph():
 
 
 def test_the_rule_with_onednn(monkeypatch):
-    """The built-in kernels, but for the filters of wide layers on the smallest maps."""
+    """The built-in kernels, but for the 3x3 filters of wide layers on the smallest maps."""
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
-    assert faster_by_forward(32, 64, 64) == (False, False)
-    assert faster_by_forward(2, 255, 256) == (False, False)
-    assert faster_by_forward(2, 256, 256) == (False, True)
-    assert faster_by_forward(1, 512, 512) == (False, True)
-    assert faster_by_forward(3, 512, 512) == (False, False)
+    assert faster_by_forward(32, 64, 64, 3) == (False, False)
+    assert faster_by_forward(2, 255, 256, 3) == (False, False)
+    assert faster_by_forward(2, 256, 256, 3) == (False, True)
+    assert faster_by_forward(1, 512, 512, 3) == (False, True)
+    assert faster_by_forward(2, 512, 512, 1) == (False, False)
+    assert faster_by_forward(3, 512, 512, 3) == (False, False)
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
-    assert faster_by_forward(2, 256, 256) == (False, True)
+    assert faster_by_forward(2, 256, 256, 3) == (False, True)
 
 
 def test_the_rule_without_onednn(monkeypatch):
     """Wide layers gain in both halves, large maps in the input's; the first has none."""
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
-    assert faster_by_forward(2, 64, 64) == (True, True)
-    assert faster_by_forward(16, 16, 16) == (True, False)
-    assert faster_by_forward(15, 16, 16) == (False, False)
-    assert faster_by_forward(32, 1, 16) == (False, False)
+    assert faster_by_forward(2, 64, 64, 3) == (True, True)
+    assert faster_by_forward(16, 16, 16, 3) == (True, False)
+    assert faster_by_forward(15, 16, 16, 3) == (False, False)
+    assert faster_by_forward(32, 1, 16, 3) == (False, False)
 
 
 # --- the layer ------------------------------------------------------------------------------------
@@ -167,7 +168,7 @@ def test_the_layer_runs_the_kernels_that_the_rule_selects(halves, no_gpu, monkey
         INPUT: int(not by_input),
         FILTER: int(not by_filter),
     }
-    assert set(asked) == {(5, 4, 5)}  # output map, channels in, channels out
+    assert set(asked) == {(5, 4, 5, 3)}  # output map, channels in, channels out, kernel
 
 
 @pytest.mark.parametrize(

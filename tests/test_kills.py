@@ -56,6 +56,7 @@ class Job(NamedTuple):
     input: dict
     output: dict
     params: dict
+    config: dict
     log: list
 
 
@@ -129,8 +130,11 @@ def job_of(kind, data, folder, encoder):
             "settings": told,
             "code": "of this test",
             "cpu_threads": 1,
+            "threads_per_operation": 1,
             "checkpoint": str(folder / "checkpoint"),
+            "tensorboard": str(folder / "tensorboard"),
         },
+        config={"tensorboard": False},
         log=[str(folder / "job.log")],
     )
 

@@ -332,7 +332,7 @@ def test_a_collapse_is_told_in_the_history_and_in_the_log(monkeypatch, tmp_path,
     monkeypatch.setitem(encoders.DEPTHS, "resnet18", (1, 1))
     monkeypatch.setattr(pretraining, "load_method", {"byol": Attraction}.get)
     told = pretraining_settings(CONFIG, "small-byol", "of this test") | {"steps": 60}
-    told["optimizer"] |= {"learning_rate": 0.02}
+    told["optimizer"] |= {"learning_rate": 0.005}
     _, history = pretrain(TRAIN, VALIDATION, told, 3, Checkpoint(tmp_path, "x"))
     assert history["collapsed"].iloc[0] == 0
     assert history["collapsed"].iloc[-1] == 1

@@ -4,11 +4,13 @@ import signal
 import subprocess
 import sys
 import textwrap
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 import sslens
+from sslens import runtime
 
 LIBRARY = Path(sslens.__file__).parent.parent
 
@@ -174,3 +176,30 @@ def test_what_its_libraries_write_while_it_loads_is_in_the_log(tmp_path):
     first, *others = (tmp_path / "job.log").read_text().splitlines()
     assert "started as process" in first
     assert others[0] == "no AVX here"
+
+
+@pytest.mark.parametrize(
+    ("installed", "asked"), [("tensorflow-cpu", 0), ("tensorflow", 1), ("numpy", 1)]
+)
+def test_with_tensorflow_for_cpus_a_job_asks_for_no_gpu(monkeypatch, installed, asked):
+    def version(name):
+        if name != installed:
+            raise metadata.PackageNotFoundError(name)
+        return "2.21.0"
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert runtime.gpus_of_a_job() == asked
+
+
+def test_an_operation_may_have_fewer_threads_than_there_are(tmp_path):
+    done = run(
+        tmp_path,
+        """
+        runtime.start("job.log", "job", 3)
+        runtime.start_tensorflow(3, gpu=False, each=2)
+        import tensorflow as tf
+        print(tf.config.threading.get_intra_op_parallelism_threads())
+        print(tf.config.threading.get_inter_op_parallelism_threads())
+        """,
+    )
+    assert done.stdout.split() == ["2", "3"], done.stderr

@@ -134,9 +134,7 @@ class Line:
         self.optimizer = build_optimizer(optimizer, plan.steps, trained)
         self.variables = [*trained, self.moving, *self.optimizer.variables]
 
-        def loss(batch, seed):
-            x, y = batch
-            x += 0.1 * tf.random.stateless_normal(tf.shape(x), seed)
+        def loss(x, y):
             error = tf.matmul(x, self.weight) + self.bias - y[:, None]
             self.moving.assign(0.9 * self.moving + 0.1 * tf.reduce_mean(x))
             return tf.reduce_mean(error**2), {"largest": tf.reduce_max(tf.abs(error))}
@@ -145,6 +143,10 @@ class Line:
             self.moving.assign(self.moving * (2 - progress))
 
         self.train_step = eagerly(compile_step(loss, trained, self.optimizer, after_step))
+
+    def views(self, batch, seed):
+        x, y = batch
+        return x + 0.1 * tf.random.stateless_normal(tf.shape(x), seed), y
 
     def epoch_metrics(self, means):
         metrics = {"learning_rate": float(self.optimizer.learning_rate)}
@@ -170,10 +172,10 @@ def interrupted_at(learner, step):
     """The learner, but its step of this number (from 0, over the whole training) fails."""
     whole = learner.train_step
 
-    def train_step(batch, seed, progress):
+    def train_step(views, progress):
         if round(float(progress) * PLAN.steps) - 1 == step:
             raise Interrupted
-        return whole(batch, seed, progress)
+        return whole(views, progress)
 
     learner.train_step = train_step
     return learner
@@ -183,10 +185,10 @@ def asked_to_stop_at(learner, step, number=signal.SIGTERM):
     """The learner, but a signal that asks to stop comes within its step of this number."""
     whole = learner.train_step
 
-    def train_step(batch, seed, progress):
+    def train_step(views, progress):
         if round(float(progress) * PLAN.steps) - 1 == step:
             signal.raise_signal(number)
-        return whole(batch, seed, progress)
+        return whole(views, progress)
 
     learner.train_step = train_step
     return learner
@@ -212,7 +214,11 @@ class Recorder:
     def __init__(self, losses=()):
         self.variables, self.given, self._losses = [], [], losses
 
-    def train_step(self, batch, seed, progress):
+    def views(self, batch, seed):
+        return batch, seed
+
+    def train_step(self, views, progress):
+        batch, seed = views
         self.given.append(([part.numpy() for part in batch], tuple(seed.numpy()), float(progress)))
         loss = self._losses[len(self.given) - 1] if self._losses else 0.0
         return {"loss": tf.constant(loss, tf.float32), "step_number": tf.constant(len(self.given))}
@@ -338,8 +344,8 @@ def test_weights_that_the_last_step_spoilt_are_not_saved(tmp_path):
     learner = Line()
     whole = learner.train_step
 
-    def train_step(batch, seed, progress):
-        metrics = whole(batch, seed, progress)
+    def train_step(views, progress):
+        metrics = whole(views, progress)
         if round(float(progress) * PLAN.steps) == 6:  # the last of the second epoch
             learner.bias.assign([math.inf])
         return metrics
@@ -582,8 +588,8 @@ def test_asked_to_stop_it_saves_nothing_that_is_not_finite(tmp_path, bad):
     learner = asked_to_stop_at(Line(), 4)
     whole = learner.train_step
 
-    def train_step(batch, seed, progress):
-        metrics = whole(batch, seed, progress)
+    def train_step(views, progress):
+        metrics = whole(views, progress)
         if round(float(progress) * PLAN.steps) == 5 and bad == "weights":
             learner.bias.assign([math.inf])
         elif round(float(progress) * PLAN.steps) == 5:

@@ -11,7 +11,7 @@ import yaml
 ROOT = Path(str(workflow.current_basedir)).parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from sslens import settings
+from sslens import runtime, settings
 from sslens.archive_paths import watched
 from sslens.digest import script_digest
 from sslens.protocols import FINE_TUNE, LINEAR_PROBE
@@ -24,6 +24,10 @@ try:
     settings.check(config, yaml.safe_load(schema_file.read_text()))
 except settings.ConfigurationError as error:
     sys.exit(f"configuration: {error}")
+
+
+# The GPUs that a job with a network asks for.
+GPUS = runtime.gpus_of_a_job()
 
 
 def one_of(names):

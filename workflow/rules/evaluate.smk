@@ -20,13 +20,14 @@ rule evaluate:
         "../../envs/tensorflow-gpu.yaml"
     threads: config["cpu_threads"]
     resources:
-        gpu=1,
+        gpu=GPUS,
         mem_mb=memory_mb("test"),
         runtime=60,
     params:
         fields=lambda w: settings.arm_fields(config, w.arm, w.dataset),
         encoder=lambda w: settings.arm_encoder(config, w.arm, w.dataset),
         cpu_threads=config["cpu_threads"],
+        threads_per_operation=config["threads_per_operation"],
         code=script_digest("evaluate"),
     message:
         "Evaluating {wildcards.arm} on the test set of {wildcards.dataset}"

@@ -19,12 +19,13 @@ rule finetune:
         "../../envs/tensorflow-gpu.yaml"
     threads: config["cpu_threads"]
     resources:
-        gpu=1,
+        gpu=GPUS,
         mem_mb=memory_mb("train", "validation"),
         runtime=1440,
     params:
         settings=lambda w: settings.arm_settings(config, w.arm, w.dataset),
         cpu_threads=config["cpu_threads"],
+        threads_per_operation=config["threads_per_operation"],
         checkpoint=f"checkpoints/finetune/{CELL}",
         # the folder alone: whether it is used is no parameter, since it changes no result
         tensorboard=f"logs/tensorboard/finetune/{CELL}",

@@ -18,12 +18,13 @@ rule pretrain:
         "../../envs/tensorflow-gpu.yaml"
     threads: config["cpu_threads"]
     resources:
-        gpu=1,
+        gpu=GPUS,
         mem_mb=memory_mb("train", "validation"),
         runtime=1440,
     params:
         settings=lambda w: settings.pretraining_settings(config, w.pretraining, w.dataset),
         cpu_threads=config["cpu_threads"],
+        threads_per_operation=config["threads_per_operation"],
         checkpoint="checkpoints/pretrain/{dataset}/{pretraining}/seed-{seed}",
         # the folder alone: whether it is used is no parameter, since it changes no result
         tensorboard="logs/tensorboard/pretrain/{dataset}/{pretraining}/seed-{seed}",

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import keras
@@ -118,11 +119,14 @@ def predict(model: keras.Model, images: np.ndarray, batch_size: int = 250) -> np
     """Outputs of a model in inference mode for every image, each once, in order.
 
     The batches hold at most `batch_size` images and are as even as can be, since every size of
-    batch is traced anew.
+    batch is traced anew. As many run side by side as TensorFlow runs operations.
     """
     # not `model.predict`, which copies all images first
-    batches = np.array_split(images, -(-len(images) // batch_size))
-    return np.concatenate([model.predict_on_batch(batch) for batch in batches])
+    first, *others = np.array_split(images, -(-len(images) // batch_size))
+    outputs = [model.predict_on_batch(first)]  # traced once, before threads would do so each
+    with ThreadPoolExecutor(tf.config.threading.get_inter_op_parallelism_threads() or 1) as pool:
+        outputs += pool.map(model.predict_on_batch, others)
+    return np.concatenate(outputs)
 
 
 def fine_tune(
@@ -195,13 +199,18 @@ class _FineTuning:
             def after_step(_):
                 move_averages(self.kept, classifier.weights, rate, self._optimizer.iterations)
 
-        def loss(batch, seed):
+        @tf.function(autograph=False)
+        def views(batch, seed):
             images, labels = batch
-            logits = classifier(make_view(images, seed, settings["augmentation"]), training=True)
+            return make_view(images, seed, settings["augmentation"]), labels
+
+        def loss(images, labels):
+            logits = classifier(images, training=True)
             losses = cross_entropy(labels, logits, settings["label_smoothing"])
             right = tf.equal(tf.argmax(logits, axis=1), tf.cast(labels, tf.int64))
             return tf.reduce_mean(losses), {"accuracy": tf.reduce_mean(tf.cast(right, tf.float32))}
 
+        self.views = views
         self.train_step = training.compile_step(loss, variables, self._optimizer, after_step)
 
     def epoch_metrics(self, means: dict[str, float]) -> dict[str, float]:

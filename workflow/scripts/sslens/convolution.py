@@ -44,16 +44,19 @@ def convolve(
     return operation(images, kernel)
 
 
-def faster_by_forward(map_size: int, channels_in: int, channels_out: int) -> tuple[bool, bool]:
+def faster_by_forward(
+    map_size: int, channels_in: int, channels_out: int, kernel: int
+) -> tuple[bool, bool]:
     """Tell which halves of the gradient the forward kernel computes faster on a CPU.
 
     The rule was measured with `benchmarks/convolution.py`. With oneDNN (which the library
-    switches on, see `runtime`) the built-in kernels are the faster ones but for the filters of
-    wide layers on the smallest maps; without it nearly all wide or large layers gain.
+    switches on, see `runtime`) the built-in kernels are the faster ones but for the 3x3 filters
+    of wide layers on the smallest maps; without it nearly all wide or large layers gain.
 
     Args:
         map_size: pixels along a side of the layer's output.
         channels_in, channels_out: of the layer.
+        kernel: pixels along a side of its filters.
 
     Returns:
         (input gradient by forward, filter gradient by forward).
@@ -61,7 +64,7 @@ def faster_by_forward(map_size: int, channels_in: int, channels_out: int) -> tup
     if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0":
         wide = channels_in * channels_out >= 64 * 64
         return wide or (channels_in > 1 and map_size >= 16), wide
-    return False, map_size <= 2 and channels_in * channels_out >= 256 * 256
+    return False, kernel > 1 and map_size <= 2 and channels_in * channels_out >= 256 * 256
 
 
 def _builtin_input_gradient(images, kernel, upstream, stride):

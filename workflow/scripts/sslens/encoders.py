@@ -71,7 +71,7 @@ class Convolution(keras.layers.Conv2D):
             return super().convolution_op(inputs, kernel)
         stride = self.strides[0]
         map_size = -(-inputs.shape[1] // stride)
-        halves = faster_by_forward(map_size, inputs.shape[-1], self.filters)
+        halves = faster_by_forward(map_size, inputs.shape[-1], self.filters, self.kernel_size[0])
         return convolve(inputs, tf.convert_to_tensor(kernel), stride, *halves)
 
 

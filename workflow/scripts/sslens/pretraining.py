@@ -180,11 +180,16 @@ class _Pretraining:
         )
         self.variables = method.variables + self._optimizer.variables
 
-        def loss(batch, seed):
+        @tf.function(autograph=False)
+        def views(batch, seed):
             (groups,) = batch
-            first, second = draw_views(groups, seed, settings["views"])
+            return draw_views(groups, seed, settings["views"])
+
+        def loss(first, second):
             value, embeddings = method.loss(first, second)
             return value, embedding_spread(embeddings)
+
+        self.views = views
 
         self.train_step = training.compile_step(
             loss, method.trainable_variables, self._optimizer, method.after_step

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
@@ -60,13 +61,27 @@ def start(log_path: str | Path, title: str, threads: int) -> None:
     atexit.register(finish)
 
 
-def start_tensorflow(threads: int, gpu: bool) -> None:
+def gpus_of_a_job() -> int:
+    """How many GPUs a job with a network asks Snakemake for.
+
+    None where the package tensorflow-cpu is installed: it can use none, and such jobs then share
+    the cores. One otherwise, also where TensorFlow is not installed, as beside a cluster.
+    """
+    try:
+        metadata.version("tensorflow-cpu")
+    except metadata.PackageNotFoundError:
+        return 1
+    return 0
+
+
+def start_tensorflow(threads: int, gpu: bool, each: int | None = None) -> None:
     """Set TensorFlow up; to be called after `start`, before anything else imports it.
 
     Args:
-        threads: of an operation on the CPU. Their number changes the last bits of a sum, so it
-            comes from the configuration.
+        threads: operations that run at a time on the CPU.
         gpu: whether the job may use a GPU; hidden from it otherwise.
+        each: threads of one operation, as many as of all if None. Their number changes the last
+            bits of a sum, so it comes from the configuration.
     """
     # TensorFlow switches oneDNN on by itself only on some CPUs. Without it the gradients of its
     # convolutions are up to twenty times slower, and the numbers are different ones.
@@ -78,7 +93,7 @@ def start_tensorflow(threads: int, gpu: bool) -> None:
         import tensorflow as tf
 
     tf.get_logger().setLevel(logging.ERROR)
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_intra_op_parallelism_threads(each or threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     for device in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(device, True)

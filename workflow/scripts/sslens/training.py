@@ -4,7 +4,8 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -84,8 +85,14 @@ class Learner(Protocol):
 
     variables: list
 
-    def train_step(self, batch: tuple, seed: tf.Tensor, progress: tf.Tensor) -> dict:
-        """Take one step on a batch; return scalar tensors, among them `loss`."""
+    def views(self, batch: tuple, seed: tf.Tensor) -> tuple:
+        """Make of a batch what a step is taken on.
+
+        Called from another thread, a step ahead; it must change nothing.
+        """
+
+    def train_step(self, views: tuple, progress: tf.Tensor) -> dict:
+        """Take one step; return scalar tensors, among them `loss`."""
 
     def epoch_metrics(self, means: dict[str, float]) -> dict[str, float]:
         """What is measured when an epoch has ended, with its means; and the learning rate."""
@@ -97,19 +104,19 @@ def compile_step(
     """Make the training step of a learner.
 
     Args:
-        loss: (batch, seed) to a scalar loss and a dictionary of further scalars.
+        loss: of what `Learner.views` makes, to a scalar and a dictionary of further scalars.
         variables: what the optimiser changes; it must have been built on exactly these.
         optimizer: that changes them.
         after_step: called with the progress once the variables have changed.
 
     Returns:
-        A function of (batch, seed, progress) to a dictionary of scalars, among them `loss`.
+        A function of (views, progress) to a dictionary of scalars, among them `loss`.
     """
 
     @tf.function(autograph=False)
-    def train_step(batch, seed, progress):
+    def train_step(views, progress):
         with tf.GradientTape() as tape:
-            value, metrics = loss(batch, seed)
+            value, metrics = loss(*views)
         gradients = tape.gradient(value, variables)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         if after_step is not None:
@@ -259,15 +266,14 @@ def _train_epoch(
     began = time.perf_counter()
     records = course.records
     steps = plan.steps_of(epoch)[len(records) :]
-    for step in steps:
+
+    def views_of(step: int) -> tuple:
         rows = rows_of_step(len(data[0]), plan.batch_size, step, seed)
-        records.append(
-            learner.train_step(
-                tuple(tf.constant(array[rows]) for array in data),
-                tf.constant(derive_seed(seed, "views", step), tf.int32),
-                tf.constant((step + 1) / plan.steps, tf.float32),
-            )
-        )
+        key = tf.constant(derive_seed(seed, "views", step), tf.int32)
+        return learner.views(tuple(tf.constant(array[rows]) for array in data), key)
+
+    for step, views in zip(steps, made_ahead(views_of, steps), strict=True):
+        records.append(learner.train_step(views, tf.constant((step + 1) / plan.steps, tf.float32)))
         if len(records) > 1:  # the step before, so that a GPU need not be waited for
             _check_loss(records[-2]["loss"], epoch, step)
         # after the last step, `fit` saves the whole epoch
@@ -285,6 +291,18 @@ def _train_epoch(
         **means,
         "images_per_second": len(steps) * plan.batch_size / seconds,
     }
+
+
+def made_ahead(make: Callable, inputs: Sequence) -> Iterator:
+    """`map`, but what comes next is made on another thread while the last one is used."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = None
+        for given in inputs:
+            made, coming = coming, thread.submit(make, given)
+            if made is not None:
+                yield made.result()
+        if coming is not None:
+            yield coming.result()
 
 
 def _columns(records: list[dict]) -> dict[str, np.ndarray]:
