@@ -91,7 +91,8 @@ def measure_sslens(name: str, width: int, method: str, images: int) -> tuple[lis
     import numpy as np
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(THREADS)
+    # `threads_per_operation` of the default run, and of the published protocol
+    tf.config.threading.set_intra_op_parallelism_threads(1 if width == 16 else THREADS)
     tf.config.threading.set_inter_op_parallelism_threads(THREADS)
 
     from sslens import settings

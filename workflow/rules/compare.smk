@@ -98,7 +98,10 @@ rule training_curves:
     params:
         titles=lambda w: list((ROWS if w.stage == "finetuning" else PRETRAINED_ROWS).values()),
         rows=list(ROWS.values()),
-        title=lambda w: f"{settings.dataset_titles(config)[w.dataset]}: {w.stage}",
+        title=lambda w: (
+            f"{settings.dataset_titles(config)[w.dataset]}: "
+            + w.stage.replace("finetuning", "fine-tuning")
+        ),
         code=script_digest("training_curves"),
     message:
         "Drawing the {wildcards.stage} curves of {wildcards.dataset}"
