@@ -5,9 +5,9 @@
 Makes a run from nothing in a temporary folder, the default one if no file is given, or looks at one
 that is finished, and prints JSON: the wall time in seconds; for every rule its jobs, the sum of
 their seconds (jobs run side by side, so the sums of all rules are more than the wall time) and the
-longest; and for the trainings how much of it were steps of training, the rest being imports,
-tracing, reading, validating and writing. A job's time is that between the first and the last line
-of its log: the start of its interpreter, about half a second, comes before.
+longest; and for the trainings how much of it were the steps of their epochs, the first of which is
+traced, the rest being imports, reading, validating and writing. A job's time is that between the
+first and the last line of its log: the start of its interpreter, about half a second, comes before.
 """
 
 import argparse

@@ -109,7 +109,12 @@ def test_a_class_without_an_image_is_refused():
 
 
 @pytest.mark.parametrize(("size", "batch"), [(1, 3), (7, 3), (9, 3), (2, 250)])
-def test_every_image_is_predicted_once_in_order_and_in_inference_mode(size, batch):
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_image_is_predicted_once_in_order_and_in_inference_mode(
+    size, batch, workers, monkeypatch
+):
+    name = "get_inter_op_parallelism_threads"
+    monkeypatch.setattr(tf.config.threading, name, lambda: workers)
     inputs = keras.Input((2, 2, 1))
     hidden = keras.layers.BatchNormalization()(keras.layers.Flatten()(inputs))
     model = keras.Model(inputs, keras.layers.Dropout(0.5)(hidden))

@@ -39,7 +39,14 @@ OVERLAY = {
     "preprocessing": {"crop": 16},
     "pretraining": {"batch_size": 4, "epochs": 16},
     "pretrainings": {"byol-dihedral": {"batch_size": 4}},
-    "finetuning": {"batch_size": 4, "epochs": 16, "select": "best_validation"},
+    "finetuning": {
+        "batch_size": 4,
+        "epochs": 16,
+        "select": "best_validation",
+        "label_smoothing": 0.1,
+        "weight_averaging": 0.9,
+        "optimizer": {"clip_norm": 1.0},
+    },
 }
 CONTRASTIVE, BYOL, BASELINE, TUNED, PROBE = (
     "contrastive-rotation", "byol-dihedral", "baseline", "tuned", "probe",
@@ -129,8 +136,7 @@ def job_of(kind, data, folder, encoder):
         params={
             "settings": told,
             "code": "of this test",
-            "cpu_threads": 1,
-            "threads_per_operation": 1,
+            "threads": {"threads": 2, "each": 1},
             "checkpoint": str(folder / "checkpoint"),
             "tensorboard": str(folder / "tensorboard"),
         },

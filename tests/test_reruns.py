@@ -92,6 +92,12 @@ def test_a_row_of_another_name_trains_nothing(plan):
     assert jobs == COMPARISON | PROBES | set(CURVES.values())
 
 
+def test_the_threads_concern_all_jobs_with_networks(plan):
+    jobs = plan({"cpu_threads": 2})
+    assert all(any(job.startswith(kind) for job in jobs) for kind in ("Pretraining", "Learning"))
+    assert not any(job.startswith("Rendering") for job in jobs)
+
+
 def test_logs_for_tensorboard(plan):
     assert plan({"tensorboard": False}) == set()
 

@@ -179,16 +179,23 @@ def test_what_its_libraries_write_while_it_loads_is_in_the_log(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("installed", "asked"), [("tensorflow-cpu", 0), ("tensorflow", 1), ("numpy", 1)]
+    ("packages", "elsewhere", "asked"),
+    [
+        ({"tensorflow-cpu"}, False, 0),
+        ({"tensorflow-cpu"}, True, 1),
+        ({"tensorflow"}, False, 1),
+        ({"tensorflow-cpu", "tensorflow"}, False, 1),
+        (set(), False, 1),
+    ],
 )
-def test_with_tensorflow_for_cpus_a_job_asks_for_no_gpu(monkeypatch, installed, asked):
+def test_a_job_asks_for_no_gpu_that_it_cannot_use(monkeypatch, packages, elsewhere, asked):
     def version(name):
-        if name != installed:
+        if name not in packages:
             raise metadata.PackageNotFoundError(name)
         return "2.21.0"
 
     monkeypatch.setattr(metadata, "version", version)
-    assert runtime.gpus_of_a_job() == asked
+    assert runtime.gpus_of_a_job(elsewhere) == asked
 
 
 def test_an_operation_may_have_fewer_threads_than_there_are(tmp_path):

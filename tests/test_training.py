@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import keras
 import numpy as np
@@ -29,7 +30,7 @@ from sslens.records import Split
 from sslens.seeds import derive_seed
 from sslens.settings import arm_settings, load, pretraining_settings
 from sslens.stopping import ASKING, Stopped
-from sslens.training import Plan, compile_step, fit, plan_training, rows_of_step
+from sslens.training import Plan, compile_step, fit, made_ahead, plan_training, rows_of_step
 
 OPTIMIZER = {
     "name": "adamw",
@@ -104,6 +105,31 @@ def test_rows_depend_on_seed_and_step_alone():
     for one_pass in (first[0:3], first[3:6], first[6:9]):
         assert sorted(itertools.chain(*one_pass)) == list(range(24))
     assert [rows(step, 2) for step in range(9)] != first
+
+
+def test_views_are_made_one_ahead_and_on_another_thread():
+    made = []
+
+    def make(number):
+        made.append((number, threading.current_thread()))
+        return -number
+
+    views = made_ahead(make, range(4))
+    taken = []
+    for view in views:
+        taken.append(view)
+        while len(made) < min(len(taken) + 1, 4):
+            time.sleep(0.001)
+        assert [number for number, _ in made] == list(range(min(len(taken) + 1, 4)))
+    assert taken == [0, -1, -2, -3]
+    assert threading.current_thread() not in {thread for _, thread in made}
+
+
+def test_an_error_in_making_views_reaches_the_training():
+    views = made_ahead([10, 20].__getitem__, [0, 1, 2])
+    assert [next(views), next(views)] == [10, 20]
+    with pytest.raises(IndexError):
+        next(views)
 
 
 # --- a line to train ------------------------------------------------------------------------------
@@ -663,7 +689,13 @@ OVERLAY = {
         "small-byol": {"method": "byol", "pretext": "dihedral"},
     },
     "arms": {"small": {}},
-    "finetuning": {"batch_size": 8, "steps": 8, "select": "best_validation"},
+    "finetuning": {
+        "batch_size": 8,
+        "steps": 8,
+        "select": "best_validation",
+        "weight_averaging": 0.9,
+        "optimizer": {"clip_norm": 1.0},
+    },
 }
 STEPS_PER_EPOCH = 3  # of 24 images in batches of 8
 

@@ -27,7 +27,7 @@ except settings.ConfigurationError as error:
 
 
 # The GPUs that a job with a network asks for.
-GPUS = runtime.gpus_of_a_job()
+GPUS = runtime.gpus_of_a_job(bool(workflow.deployment_settings.deployment_method))
 
 
 def one_of(names):

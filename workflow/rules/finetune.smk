@@ -24,8 +24,7 @@ rule finetune:
         runtime=1440,
     params:
         settings=lambda w: settings.arm_settings(config, w.arm, w.dataset),
-        cpu_threads=config["cpu_threads"],
-        threads_per_operation=config["threads_per_operation"],
+        threads=settings.thread_settings(config),
         checkpoint=f"checkpoints/finetune/{CELL}",
         # the folder alone: whether it is used is no parameter, since it changes no result
         tensorboard=f"logs/tensorboard/finetune/{CELL}",

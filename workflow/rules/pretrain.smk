@@ -23,8 +23,7 @@ rule pretrain:
         runtime=1440,
     params:
         settings=lambda w: settings.pretraining_settings(config, w.pretraining, w.dataset),
-        cpu_threads=config["cpu_threads"],
-        threads_per_operation=config["threads_per_operation"],
+        threads=settings.thread_settings(config),
         checkpoint="checkpoints/pretrain/{dataset}/{pretraining}/seed-{seed}",
         # the folder alone: whether it is used is no parameter, since it changes no result
         tensorboard="logs/tensorboard/pretrain/{dataset}/{pretraining}/seed-{seed}",

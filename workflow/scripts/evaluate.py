@@ -4,8 +4,8 @@ from sslens import runtime
 
 wildcards, params = snakemake.wildcards, snakemake.params
 title = f"evaluate {wildcards.dataset}/{wildcards.arm} seed {wildcards.seed}"
-runtime.start(snakemake.log[0], title, params.cpu_threads)
-runtime.start_tensorflow(params.cpu_threads, gpu=True, each=params.threads_per_operation)
+runtime.start(snakemake.log[0], title, params.threads["threads"])
+runtime.start_tensorflow(**params.threads, gpu=True)
 
 import pandas as pd
 

@@ -119,12 +119,16 @@ def predict(model: keras.Model, images: np.ndarray, batch_size: int = 250) -> np
     """Outputs of a model in inference mode for every image, each once, in order.
 
     The batches hold at most `batch_size` images and are as even as can be, since every size of
-    batch is traced anew. As many run side by side as TensorFlow runs operations.
+    batch is traced anew. On a CPU as many run side by side as TensorFlow runs operations, each
+    smaller by as much.
     """
+    on_gpu = bool(tf.config.list_logical_devices("GPU"))
+    workers = 1 if on_gpu else tf.config.threading.get_inter_op_parallelism_threads() or 1
+    most = max(batch_size // workers, 1)
     # not `model.predict`, which copies all images first
-    first, *others = np.array_split(images, -(-len(images) // batch_size))
-    outputs = [model.predict_on_batch(first)]  # traced once, before threads would do so each
-    with ThreadPoolExecutor(tf.config.threading.get_inter_op_parallelism_threads() or 1) as pool:
+    first, *others = np.array_split(images, -(-len(images) // most))
+    outputs = [model.predict_on_batch(first)]  # Keras makes its function here, not in a thread
+    with ThreadPoolExecutor(workers) as pool:
         outputs += pool.map(model.predict_on_batch, others)
     return np.concatenate(outputs)
 

@@ -132,9 +132,10 @@ class Diagnosis:
         )
         self._labels = validation.labels[asked], train.labels[known]
         groups = validation.images[:, None]
-        # a small validation split may have no two images of a lens
         if settings["pairs"] == "same_lens" and len(set(validation.lens_ids)) < len(groups):
-            groups = validation.images[group_rows(validation.lens_ids)]
+            lenses = validation.images[group_rows(validation.lens_ids)]
+            # a small validation split may have no two lenses with several images
+            groups = lenses if len(lenses) > 1 else groups
         groups = groups[diagnostics.measured_rows(len(groups), DIAGNOSED["pairs"], seed)]
         key = tf.constant(derive_seed(seed, "diagnosed views"), tf.int32)
         views = map(np.asarray, draw_views(groups, key, settings["views"]))

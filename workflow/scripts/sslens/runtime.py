@@ -61,17 +61,26 @@ def start(log_path: str | Path, title: str, threads: int) -> None:
     atexit.register(finish)
 
 
-def gpus_of_a_job() -> int:
+def gpus_of_a_job(elsewhere: bool) -> int:
     """How many GPUs a job with a network asks Snakemake for.
 
-    None where the package tensorflow-cpu is installed: it can use none, and such jobs then share
-    the cores. One otherwise, also where TensorFlow is not installed, as beside a cluster.
+    0 where it runs by the package tensorflow-cpu, which can use none: such jobs then share the
+    cores. 1 otherwise, also where TensorFlow is not installed, as beside a cluster.
+
+    Args:
+        elsewhere: whether jobs have environments of their own (conda, containers).
     """
+    without_gpu = installed("tensorflow-cpu") and not installed("tensorflow")
+    return 0 if without_gpu and not elsewhere else 1
+
+
+def installed(package: str) -> bool:
+    """Whether a package is installed in this environment."""
     try:
-        metadata.version("tensorflow-cpu")
+        metadata.version(package)
     except metadata.PackageNotFoundError:
-        return 1
-    return 0
+        return False
+    return True
 
 
 def start_tensorflow(threads: int, gpu: bool, each: int | None = None) -> None:
@@ -99,7 +108,8 @@ def start_tensorflow(threads: int, gpu: bool, each: int | None = None) -> None:
         tf.config.experimental.set_memory_growth(device, True)
     if gpu:
         devices = ", ".join(d.name for d in tf.config.list_logical_devices("GPU")) or "CPU"
-        log.info("TensorFlow %s on %s, %d threads", tf.__version__, devices, threads)
+        told = (tf.__version__, devices, threads, each or threads)
+        log.info("TensorFlow %s on %s, %d threads, %d for an operation", *told)
 
 
 @contextmanager

@@ -371,6 +371,12 @@ def drawn_shards(config: Mapping, split: str) -> list[tuple[int, int]]:
     return [(start, min(start + size, images)) for start in range(0, images, size)]
 
 
+def thread_settings(config: Mapping) -> dict:
+    """The threads of a job with a network: operations at a time, and those of one operation."""
+    count = config["cpu_threads"]
+    return {"threads": count, "each": min(config["threads_per_operation"] or count, count)}
+
+
 def preprocessing_settings(config: Mapping, dataset: str) -> dict:
     """What the preprocessing of a data set is told."""
     return resolve(config["preprocessing"], dataset)
