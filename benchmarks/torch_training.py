@@ -142,7 +142,14 @@ def flipped(images: torch.Tensor) -> torch.Tensor:
 # --- tasks ----------------------------------------------------------------------------------------
 
 
-class Supervised(nn.Module):
+class Task(nn.Module):
+    """What is trained."""
+
+    def after_step(self):
+        """Nothing, where a task has nothing to do then."""
+
+
+class Supervised(Task):
     """Classification of rotated and flipped images."""
 
     def __init__(self, encoder):
@@ -152,11 +159,8 @@ class Supervised(nn.Module):
     def loss(self, images, labels):
         return F.cross_entropy(self.network(flipped(rotated(images))), labels)
 
-    def after_step(self):
-        """Nothing to do."""
 
-
-class Contrastive(nn.Module):
+class Contrastive(Task):
     """SimCLR on two rotations."""
 
     def __init__(self, encoder):
@@ -168,11 +172,8 @@ class Contrastive(nn.Module):
     def loss(self, images, labels):
         return self.criterion(self.network(rotated(images)), self.network(rotated(images)))
 
-    def after_step(self):
-        """Nothing to do."""
 
-
-class Byol(nn.Module):
+class Byol(Task):
     """BYOL on two flips."""
 
     def __init__(self, encoder):

@@ -86,16 +86,14 @@ def measure_torch(name: str, width: int, method: str, images: int) -> tuple[list
 
 def measure_sslens(name: str, width: int, method: str, images: int) -> tuple[list[float], int]:
     """By the project's own trainings, as they tell in their history."""
-    os.environ |= {f"{library}_NUM_THREADS": str(THREADS) for library in ("OMP", "OPENBLAS", "MKL")}
-    os.environ |= {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
-    import numpy as np
-    import tensorflow as tf
+    from sslens import runtime, settings
 
+    runtime.start(os.devnull, f"{name}-{width} {method}", THREADS)
     # `threads_per_operation` of the default run, and of the published protocol
-    tf.config.threading.set_intra_op_parallelism_threads(1 if width == 16 else THREADS)
-    tf.config.threading.set_inter_op_parallelism_threads(THREADS)
+    runtime.start_tensorflow(THREADS, gpu=False, each=1 if width == 16 else THREADS)
 
-    from sslens import settings
+    import numpy as np
+
     from sslens.classification import build_classifier, fine_tune
     from sslens.pretraining import pretrain
     from sslens.records import Split
@@ -106,7 +104,7 @@ def measure_sslens(name: str, width: int, method: str, images: int) -> tuple[lis
     ids = np.arange(images).astype(str)
     pixels = np.random.default_rng(0).normal(size=(images, 64, 64, 1)).astype(np.float32)
     data = Split(ids, pixels, np.arange(images) % 3, ids)
-    validation = Split(*(array[:BATCH] for array in data))
+    validation = data.take(slice(BATCH))
     if method == "supervised":
         told = settings.arm_settings(config, "baseline", "model_2")["learning"] | length
         network, trained = build_classifier(encoder, pixels.shape[1:], 0)

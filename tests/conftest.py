@@ -16,7 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 @pytest.fixture(scope="session", autouse=True)
 def interrupts_are_heeded():
-    """A shell's background job, as a CI's may be, ignores SIGINT, which tests of Ctrl-C send."""
+    """By tests and their processes; a shell's background job, as a CI's may be, ignores SIGINT."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -1,15 +1,12 @@
 """The workflow as its users run it, for the tests that need a run."""
 
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from paths import ROOT
 
-#: For Popen: a shell's background job, as a CI's may be, hands on an ignored SIGINT.
-HEED_INTERRUPTS = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
 TINY = ROOT / "tests" / "configs" / "tiny.yaml"
 
 

@@ -22,7 +22,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from paths import ROOT
-from running import HEED_INTERRUPTS
 
 from sslens.classes import CLASSES
 from sslens.files import read_json, write_json
@@ -159,7 +158,6 @@ def start(job, long_epochs):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        **HEED_INTERRUPTS,
     )
 
 

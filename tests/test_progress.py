@@ -9,7 +9,6 @@ import time
 
 import pytest
 from paths import ROOT
-from running import HEED_INTERRUPTS
 
 from sslens.progress import read_jobs, report
 
@@ -124,7 +123,6 @@ def status(*arguments, cwd=None):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        **HEED_INTERRUPTS,
     )
 
 

@@ -477,18 +477,20 @@ def test_every_process_reports_the_whole_history_so_far(tmp_path):
     assert history.to_dict("records") == told
 
 
+def train_to_the_best(folder, learner):
+    """A training that keeps what had the best score; the learner and the history."""
+    best = ("score", [learner.weight, learner.bias])
+    history = fit(learner, points(), PLAN, 7, Checkpoint(folder, "x"), keep_best=best)
+    return learner, history
+
+
 @pytest.mark.parametrize("step", [1, 4, 7, 10])
 @pytest.mark.parametrize("scores", [(0.1, 0.7, 0.5, 0.6), (0.1, 0.2, 0.3, 0.2)])
 def test_the_best_epoch_is_remembered_over_an_interruption(tmp_path, step, scores):
-    def train(folder, learner):
-        best = ("score", [learner.weight, learner.bias])
-        history = fit(learner, points(), PLAN, 7, Checkpoint(folder, "x"), keep_best=best)
-        return learner, history
-
-    whole, expected = train(tmp_path / "a", Line(PLAN, scores))
+    whole, expected = train_to_the_best(tmp_path / "a", Line(PLAN, scores))
     with pytest.raises(Interrupted):
-        train(tmp_path / "b", interrupted_at(Line(PLAN, scores), step))
-    again, history = train(tmp_path / "b", Line(PLAN, scores))
+        train_to_the_best(tmp_path / "b", interrupted_at(Line(PLAN, scores), step))
+    again, history = train_to_the_best(tmp_path / "b", Line(PLAN, scores))
     assert_same_bits(again.state(), whole.state())
     assert_same_history(history, expected)
 
@@ -580,16 +582,11 @@ def test_means_over_an_epoch_in_two_parts_keep_their_precision(tmp_path):
 
 @pytest.mark.parametrize("step", range(PLAN.steps))
 def test_asked_to_stop_it_remembers_the_best_epoch(tmp_path, step):
-    def train(folder, learner):
-        best = ("score", [learner.weight, learner.bias])
-        history = fit(learner, points(), PLAN, 7, Checkpoint(folder, "x"), keep_best=best)
-        return learner, history
-
     scores = (0.1, 0.7, 0.5, 0.6)
-    whole, expected = train(tmp_path / "a", Line(PLAN, scores))
+    whole, expected = train_to_the_best(tmp_path / "a", Line(PLAN, scores))
     with pytest.raises(Stopped):
-        train(tmp_path / "b", asked_to_stop_at(Line(PLAN, scores), step))
-    again, history = train(tmp_path / "b", Line(PLAN, scores))
+        train_to_the_best(tmp_path / "b", asked_to_stop_at(Line(PLAN, scores), step))
+    again, history = train_to_the_best(tmp_path / "b", Line(PLAN, scores))
     assert_same_bits(again.state(), whole.state())
     assert_same_history(history, expected)
 

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 from paths import ROOT
-from running import HEED_INTERRUPTS, command, run
+from running import command, run
 from sklearn.metrics import roc_auc_score
 
 from sslens.classes import CLASSES
@@ -195,7 +195,6 @@ def test_an_interrupted_and_repeated_run_gives_the_same_table(finished, tmp_path
         stdout=quiet,
         stderr=quiet,
         start_new_session=True,
-        **HEED_INTERRUPTS,
     )
     # a training is killed: Snakemake tries it again, and it goes on from its checkpoint
     wait_for(lambda: lock.with_name("checkpoint.npz").exists() and lock.read_text(), first)

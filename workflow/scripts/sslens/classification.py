@@ -67,7 +67,7 @@ def learn_labels(
     labelled = train
     if fraction < 1:
         rows = labelled_subset(train.labels, fraction, seed)
-        labelled = Split(*(array[rows] for array in train))
+        labelled = train.take(rows)
     if settings["protocol"] == LINEAR_PROBE:
         settle_batch_statistics(encoder, train.images)
         history = fit_linear_probe(classifier, encoder, labelled, validation, settings["learning"])
@@ -160,8 +160,7 @@ def fine_tune(
         many as there are of validation), validation_loss, validation_auc.
     """
     plan = training.plan_training(settings, len(train.images), full_split)
-    rows = measured_rows(len(train.labels), len(validation.labels), seed)
-    learned = Split(*(array[rows] for array in train))
+    learned = train.take(measured_rows(len(train.labels), len(validation.labels), seed))
     learner = _FineTuning(classifier, learned, validation, settings, plan)
     best = ("validation_auc", learner.kept)
     history = training.fit(
@@ -178,10 +177,7 @@ def fine_tune(
 
 
 class _FineTuning:
-    """A classifier as the engine wants it.
-
-    `kept` is what its weights will be: themselves, or their moving averages.
-    """
+    """A classifier as the engine wants it."""
 
     def __init__(
         self,
@@ -194,14 +190,14 @@ class _FineTuning:
         self._classifier, self._learned, self._validation = classifier, learned, validation
         variables = classifier.trainable_variables
         self._optimizer = build_optimizer(settings["optimizer"], plan.steps, variables)
-        self.kept, after_step = classifier.weights, None
-        self.variables = classifier.variables + self._optimizer.variables
+        self._averages, after_step = [], None
         if (rate := settings["weight_averaging"]) is not None:
-            self.kept = [_twin(weight) for weight in classifier.weights]
-            self.variables = self.variables + self.kept
+            self._averages = [_twin(weight) for weight in classifier.weights]
 
             def after_step(_):
-                move_averages(self.kept, classifier.weights, rate, self._optimizer.iterations)
+                move_averages(self._averages, classifier.weights, rate, self._optimizer.iterations)
+
+        self.variables = classifier.variables + self._optimizer.variables + self._averages
 
         @tf.function(autograph=False)
         def views(batch, seed):
@@ -216,6 +212,11 @@ class _FineTuning:
 
         self.views = views
         self.train_step = training.compile_step(loss, variables, self._optimizer, after_step)
+
+    @property
+    def kept(self) -> list:
+        """What the classifier's weights will be: themselves, or their moving averages."""
+        return self._averages or self._classifier.weights
 
     def epoch_metrics(self, means: dict[str, float]) -> dict[str, float]:
         with self._as_kept():
@@ -234,6 +235,9 @@ class _FineTuning:
     @contextmanager
     def _as_kept(self) -> Iterator[None]:
         """The classifier as it would be kept, for a while."""
+        if not self._averages:
+            yield
+            return
         weights = self._classifier.weights
         trained = [weight.numpy() for weight in weights]
         training.assign(weights, [weight.numpy() for weight in self.kept])

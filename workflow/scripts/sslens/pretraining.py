@@ -191,7 +191,6 @@ class _Pretraining:
             return value, embedding_spread(embeddings)
 
         self.views = views
-
         self.train_step = training.compile_step(
             loss, method.trainable_variables, self._optimizer, method.after_step
         )

@@ -25,6 +25,10 @@ class Split(NamedTuple):
     labels: np.ndarray
     lens_ids: np.ndarray  # images of one lens have the same
 
+    def take(self, rows: np.ndarray | slice) -> "Split":
+        """The split of these rows alone."""
+        return Split(*(array[rows] for array in self))
+
 
 def write_shard(path: str | Path, rows: pd.DataFrame, images: Iterable[np.ndarray]) -> int:
     """Write a TFRecord of examples, atomically.
