@@ -315,7 +315,11 @@ class Attraction:
     """Views attract and nothing repels, so that all embeddings become one."""
 
     def __init__(self, encoder, options, seed):
-        self._network = keras.Sequential([encoder, keras.layers.Dense(16)])
+        initializer = keras.initializers.GlorotUniform(seed=seed)
+        head = keras.layers.Dense(16, kernel_initializer=initializer)
+        # features are never negative: without it embeddings would be much alike from the start
+        centred = keras.layers.LayerNormalization()
+        self._network = keras.Sequential([encoder, centred, head])
         self.trainable_variables = self._network.trainable_variables
         self.variables = self._network.variables
 
@@ -332,7 +336,7 @@ def test_a_collapse_is_told_in_the_history_and_in_the_log(monkeypatch, tmp_path,
     monkeypatch.setitem(encoders.DEPTHS, "resnet18", (1, 1))
     monkeypatch.setattr(pretraining, "load_method", {"byol": Attraction}.get)
     told = pretraining_settings(CONFIG, "small-byol", "of this test") | {"steps": 60}
-    told["optimizer"] |= {"learning_rate": 0.005}
+    told["optimizer"] |= {"learning_rate": 0.02}
     _, history = pretrain(TRAIN, VALIDATION, told, 3, Checkpoint(tmp_path, "x"))
     assert history["collapsed"].iloc[0] == 0
     assert history["collapsed"].iloc[-1] == 1
