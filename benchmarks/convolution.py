@@ -61,7 +61,8 @@ def measure() -> dict:
 
 def shapes_of(name: str, width: int) -> Counter:
     """How often each (map, channels in, channels out, kernel, stride) occurs in an encoder."""
-    from sslens.encoders import Convolution, build_encoder
+    from sslens.encoders import build_encoder
+    from sslens.layers import Convolution
 
     settings = {"name": name, "width": width, "stem": "imagenet", "batch_norm_momentum": 0.9}
     encoder = build_encoder(settings | {"neck": [], "neck_dropout": []}, (64, 64, 1), seed=0)

@@ -1,12 +1,17 @@
 """Throughput of whole training steps, beside PyTorch's on the same machine.
 
     python benchmarks/training.py [NETWORK/METHOD ...]
+    python benchmarks/training.py --arithmetic [--gpus 1] [NETWORK/METHOD ...]
 
-Needs `envs/benchmark.lock`. For each network (`resnet18-16`, `resnet18-64`, `resnet50-64`) and
-method (`supervised`, `contrastive`, `byol`) it trains on random images of 64 x 64 pixels, batch 64,
-in a process of each framework in turn, and prints as JSON the images a second of the fastest epoch
-of each, and their ratio: above 1 this project is the faster one. A step is all of it: the views,
-forward, backward, optimiser and moving average.
+The first needs `envs/benchmark.lock`. For each network (`resnet18-16`, `resnet18-64`,
+`resnet50-64`) and method (`supervised`, `contrastive`, `byol`) it trains on random images of 64 x
+64 pixels, batch 64, in a process of each framework in turn, and prints as JSON the images a second
+of the fastest epoch of each, and their ratio: above 1 this project is the faster one. A step is all
+of it: the views, forward, backward, optimiser and moving average.
+
+With `--arithmetic` this project is measured beside itself instead: in each precision, with and
+without XLA, as ratios to float32 without; and the fastest is named, to be set as `precision` and
+`xla` in the configuration, which fixes them: other arithmetic gives other last bits.
 """
 
 import argparse
@@ -24,6 +29,12 @@ BATCH, THREADS, EPOCHS = 64, 2, 4
 NETWORKS = {"resnet18-16": 3072, "resnet18-64": 512, "resnet50-64": 256}
 METHODS = ("supervised", "contrastive", "byol")
 FRAMEWORKS = ("sslens", "pytorch")
+#: What `--arithmetic` compares, as (precision, xla); the first is what a ratio is to.
+ARITHMETICS = {
+    f"{precision}{', xla' if xla else ''}": (precision, xla)
+    for precision in ("float32", "bfloat16", "float16")
+    for xla in (False, True)
+}
 PRETRAININGS = {"contrastive": "contrastive-rotation", "byol": "byol-dihedral"}
 
 
@@ -32,48 +43,66 @@ def main() -> None:
     cells = [f"{network}/{method}" for network in NETWORKS for method in METHODS]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cells", nargs="*", metavar="NETWORK/METHOD", help="all, if not given")
-    parser.add_argument("--rounds", type=int, default=2, help="processes of each framework")
-    parser.add_argument("--measure", choices=FRAMEWORKS, help=argparse.SUPPRESS)
+    parser.add_argument("--rounds", type=int, default=2, help="processes of each contender")
+    parser.add_argument("--arithmetic", action="store_true", help="precisions and XLA instead")
+    parser.add_argument("--gpus", type=int, default=0, help="that this project may use")
+    parser.add_argument("--measure", choices=(*FRAMEWORKS, *ARITHMETICS), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if unknown := set(options.cells) - set(cells):
         parser.error(f"{', '.join(sorted(unknown))}: known are {', '.join(cells)}")
     if options.measure:
         (cell,) = options.cells
-        print(json.dumps(measure(options.measure, *cell.split("/"))))
+        print(json.dumps(measure(options.measure, options.gpus, *cell.split("/"))))
         return
+    # a CPU computes in float16 a hundred times slower
+    arithmetics = [name for name, (p, _) in ARITHMETICS.items() if options.gpus or p != "float16"]
+    contenders = arithmetics if options.arithmetic else FRAMEWORKS
     results = {}
     for cell in options.cells or cells:
         found = [
-            (framework, in_a_process(framework, cell))
+            (contender, in_a_process(contender, options.gpus, cell))
             for _ in range(options.rounds)
-            for framework in FRAMEWORKS
+            for contender in contenders
         ]
         if len(parameters := {measured["parameters"] for _, measured in found}) != 1:
             raise RuntimeError(f"{cell}: the networks differ, {sorted(parameters)} parameters")
         best = {
-            framework: max(max(m["images_per_second"][1:]) for f, m in found if f == framework)
-            for framework in FRAMEWORKS
+            contender: max(max(m["images_per_second"][1:]) for c, m in found if c == contender)
+            for contender in contenders
         }
         results[cell] = {name: round(speed, 1) for name, speed in best.items()}
-        results[cell]["ratio"] = round(best["sslens"] / best["pytorch"], 3)
+        results[cell] |= conclusions(best)
         print(f"{cell}: {results[cell]}", file=sys.stderr)
     print(json.dumps(results, indent=1))
 
 
-def in_a_process(framework: str, cell: str) -> dict:
-    """`measure` in a process of its own, so that no framework's threads disturb the other's."""
+def conclusions(best: dict[str, float]) -> dict:
+    """What the fastest epochs of the contenders say: ratios, and which arithmetic to set."""
+    if "pytorch" in best:
+        return {"ratio": round(best["sslens"] / best["pytorch"], 3)}
+    base = best[next(iter(ARITHMETICS))]
+    ratios = {name: round(speed / base, 3) for name, speed in best.items()}
+    return {"ratios": ratios, "fastest": max(best, key=lambda name: best[name])}
+
+
+def in_a_process(contender: str, gpus: int, cell: str) -> dict:
+    """`measure` in a process of its own, so that no contender's threads disturb the other's."""
     done = subprocess.run(
-        [sys.executable, __file__, cell, "--measure", framework],
+        [sys.executable, __file__, cell, "--measure", contender, "--gpus", str(gpus)],
         stdout=subprocess.PIPE, check=True,
     )  # fmt: skip
     return json.loads(done.stdout)
 
 
-def measure(framework: str, network: str, method: str) -> dict:
+def measure(contender: str, gpus: int, network: str, method: str) -> dict:
     """Images a second in every epoch, the first of which is spoilt by its start."""
     name, width = network.split("-")
-    function = measure_torch if framework == "pytorch" else measure_sslens
-    speeds, parameters = function(name, int(width), method, NETWORKS[network])
+    what = (name, int(width), method, NETWORKS[network])
+    if contender == "pytorch":
+        speeds, parameters = measure_torch(*what)
+    else:
+        precision, xla = ARITHMETICS.get(contender, ("float32", False))
+        speeds, parameters = measure_sslens(*what, gpus, precision, xla)
     return {"images_per_second": speeds, "parameters": parameters}
 
 
@@ -84,22 +113,26 @@ def measure_torch(name: str, width: int, method: str, images: int) -> tuple[list
     return throughput(name, width, method, images, BATCH, EPOCHS, THREADS)
 
 
-def measure_sslens(name: str, width: int, method: str, images: int) -> tuple[list[float], int]:
+def measure_sslens(
+    name: str, width: int, method: str, images: int, gpus: int, precision: str, xla: bool
+) -> tuple[list[float], int]:
     """By the project's own trainings, as they tell in their history."""
     from sslens import runtime, settings
 
     runtime.start(os.devnull, f"{name}-{width} {method}", THREADS)
     # `threads_per_operation` of the default run, and of the published protocol
-    runtime.start_tensorflow(THREADS, gpu=False, each=1 if width == 16 else THREADS)
+    each = 1 if width == 16 else THREADS
+    runtime.start_tensorflow(THREADS, gpus, each, precision)
 
     import numpy as np
 
     from sslens.classification import build_classifier, fine_tune
     from sslens.pretraining import pretrain
     from sslens.records import Split
+    from sslens.training import plan_training
 
     config = settings.load(ROOT / "config", {})
-    length = {"batch_size": BATCH, "epochs": EPOCHS, "steps": None}
+    length = {"batch_size": BATCH, "epochs": EPOCHS, "steps": None, "xla": xla}
     encoder = config["encoder"] | {"name": name, "width": width}
     ids = np.arange(images).astype(str)
     pixels = np.random.default_rng(0).normal(size=(images, 64, 64, 1)).astype(np.float32)
@@ -108,7 +141,8 @@ def measure_sslens(name: str, width: int, method: str, images: int) -> tuple[lis
     if method == "supervised":
         told = settings.arm_settings(config, "baseline", "model_2")["learning"] | length
         network, trained = build_classifier(encoder, pixels.shape[1:], 0)
-        history = fine_tune(network, data, validation, told, images, 0, NoCheckpoint())
+        plan = plan_training(told, images, images)
+        history = fine_tune(network, data, validation, told, plan, 0, NoCheckpoint())
     else:
         told = settings.pretraining_settings(config, PRETRAININGS[method], "model_2")
         told |= length | {"encoder": encoder}

@@ -29,6 +29,7 @@ from sslens.classification import (
 from sslens.evaluation import softmax
 from sslens.records import Split
 from sslens.settings import arm_settings, load
+from sslens.training import plan_training
 
 OVERLAY = {
     "encoder": {"width": 2, "stem": "small", "neck": []},
@@ -210,7 +211,9 @@ def test_fine_tuning_changes_all_and_its_history_is_true(tmp_path):
     before = {v.path: v.numpy().copy() for v in classifier.variables}
     told = arm_settings(CONFIG, "fresh", "of this test")["learning"]
     few = Split(*(array[:20] for array in TRAIN))
-    history = fine_tune(classifier, few, VALIDATION, told, 24, 3, Checkpoint(tmp_path, "x"))
+    history = fine_tune(
+        classifier, few, VALIDATION, told, plan_training(told, 20, 24), 3, Checkpoint(tmp_path, "x")
+    )
     assert list(history.columns) == [
         "epoch",
         "step",
@@ -247,7 +250,15 @@ def test_fine_tuning_sees_the_augmented_images(tmp_path, monkeypatch):
     told = arm_settings(CONFIG, "fresh", "of this test")["learning"]
     with pytest.raises(Seen) as seen:
         checkpoint = Checkpoint(tmp_path, "x")
-        fine_tune(small_classifier()[0], TRAIN, VALIDATION, told, 90, 3, checkpoint)
+        fine_tune(
+            small_classifier()[0],
+            TRAIN,
+            VALIDATION,
+            told,
+            plan_training(told, 90, 90),
+            3,
+            checkpoint,
+        )
     assert seen.value.args == ((8, 16, 16, 1), told["augmentation"])
 
 
@@ -259,7 +270,15 @@ def test_the_best_epoch_is_kept_where_it_is_asked_for(tmp_path, monkeypatch, sel
     monkeypatch.setattr(classification.training, "fit", caught)
     classifier, _ = small_classifier()
     told = arm_settings(CONFIG, "fresh", "of this test")["learning"] | {"select": select}
-    kept = fine_tune(classifier, TRAIN, VALIDATION, told, 90, 3, Checkpoint(tmp_path, "x"))
+    kept = fine_tune(
+        classifier,
+        TRAIN,
+        VALIDATION,
+        told,
+        plan_training(told, 90, 90),
+        3,
+        Checkpoint(tmp_path, "x"),
+    )
     if select == "last":
         assert kept is None
     else:
@@ -290,7 +309,9 @@ def fine_tuned(tmp_path, **changes):
     told = arm_settings(CONFIG, "fresh", "of this test")["learning"] | changes
     classifier, _ = small_classifier()
     checkpoint = Checkpoint(tmp_path, "x")
-    history = fine_tune(classifier, TRAIN, VALIDATION, told, 90, 3, checkpoint)
+    history = fine_tune(
+        classifier, TRAIN, VALIDATION, told, plan_training(told, 90, 90), 3, checkpoint
+    )
     checkpoint.remove()
     return classifier, history
 
@@ -349,7 +370,7 @@ def pretrained(tmp_path):
 def test_fine_tuning_with_few_labels_sees_those_and_counts_by_all(learned):
     classifier, name, given, told = learned("fresh", fraction=0.2)
     assert name == "fine_tune"
-    model, train, validation, settings, full_split, seed, *_ = given
+    model, train, validation, settings, plan, seed, *_ = given
     assert model is classifier
     rows = labelled_subset(TRAIN.labels, 0.2, 3)
     assert len(rows) == 18
@@ -357,7 +378,7 @@ def test_fine_tuning_with_few_labels_sees_those_and_counts_by_all(learned):
     assert np.array_equal(train.images, TRAIN.images[rows])
     assert np.array_equal(train.labels, TRAIN.labels[rows])
     assert validation is VALIDATION
-    assert (settings, full_split, seed) == (told["learning"], 90, 3)
+    assert (settings, plan, seed) == (told["learning"], plan_training(settings, 18, 90), 3)
     fresh, _ = small_classifier()
     for one, other in zip(classifier.get_weights(), fresh.get_weights(), strict=True):
         assert np.array_equal(one, other)

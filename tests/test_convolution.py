@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import sslens.encoders
+import sslens.layers
 from sslens.convolution import convolve, faster_by_forward
-from sslens.encoders import Convolution, build_encoder
+from sslens.encoders import build_encoder
+from sslens.layers import Convolution
 
 HALVES = list(itertools.product([False, True], repeat=2))
 FORWARD, INPUT, FILTER = "Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter"
@@ -159,7 +160,7 @@ def test_the_layer_runs_the_kernels_that_the_rule_selects(halves, no_gpu, monkey
         asked.append(arguments)
         return halves
 
-    monkeypatch.setattr(sslens.encoders, "faster_by_forward", rule)
+    monkeypatch.setattr(sslens.layers, "faster_by_forward", rule)
     layer = Convolution(5, 3, strides=2, padding="same", use_bias=False)
     found = gradient_operations(layer, (9, 9, 4))
     by_input, by_filter = halves
@@ -188,7 +189,7 @@ def test_the_measured_rule_reaches_the_layer(onednn, shape, filters, expected, n
 
 def test_on_a_gpu_the_gradient_is_cudnns(monkeypatch):
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: ["a GPU"])
-    monkeypatch.setattr(sslens.encoders, "faster_by_forward", lambda *_: (True, True))
+    monkeypatch.setattr(sslens.layers, "faster_by_forward", lambda *_: (True, True))
     layer = Convolution(4, 3, padding="same", use_bias=False)
     assert gradient_operations(layer, (8, 8, 2)) == {FORWARD: 1, INPUT: 1, FILTER: 1}
 
@@ -196,7 +197,7 @@ def test_on_a_gpu_the_gradient_is_cudnns(monkeypatch):
 @pytest.mark.parametrize("halves", HALVES)
 @pytest.mark.parametrize("bias", [False, True])
 def test_the_layer_is_keras_conv2d(halves, bias, no_gpu, monkeypatch):
-    monkeypatch.setattr(sslens.encoders, "faster_by_forward", lambda *_: halves)
+    monkeypatch.setattr(sslens.layers, "faster_by_forward", lambda *_: halves)
     arguments = {"strides": 2, "padding": "same", "use_bias": bias}
     ours, theirs = Convolution(5, 3, **arguments), keras.layers.Conv2D(5, 3, **arguments)
     images = random(2, 9, 9, 4)

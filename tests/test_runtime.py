@@ -149,7 +149,7 @@ def test_tensorflow_gets_its_threads_and_no_gpu(tmp_path):
         """
         import os
         runtime.start("job.log", "job", 1)
-        runtime.start_tensorflow(1, gpu=False)
+        runtime.start_tensorflow(1, gpus=0)
         import tensorflow as tf
         print(tf.config.threading.get_intra_op_parallelism_threads())
         print(tf.config.threading.get_inter_op_parallelism_threads())
@@ -168,7 +168,7 @@ def test_what_its_libraries_write_while_it_loads_is_in_the_log(tmp_path):
         tmp_path,
         """
         runtime.start("job.log", "job", 1)
-        runtime.start_tensorflow(1, gpu=False)
+        runtime.start_tensorflow(1, gpus=0)
         """,
     )
     assert done.returncode == -signal.SIGABRT
@@ -203,10 +203,48 @@ def test_an_operation_may_have_fewer_threads_than_there_are(tmp_path):
         tmp_path,
         """
         runtime.start("job.log", "job", 3)
-        runtime.start_tensorflow(3, gpu=False, each=2)
+        runtime.start_tensorflow(3, gpus=0, each=2)
         import tensorflow as tf
         print(tf.config.threading.get_intra_op_parallelism_threads())
         print(tf.config.threading.get_inter_op_parallelism_threads())
         """,
     )
     assert done.stdout.split() == ["2", "3"], done.stderr
+
+
+def test_a_training_computes_in_the_precision_it_is_told(tmp_path):
+    done = run(
+        tmp_path,
+        """
+        runtime.start("job.log", "job", 2)
+        runtime.start_tensorflow(2, gpus=1, precision="bfloat16")
+        import keras
+        layer = keras.layers.Dense(2)
+        layer.build((1, 3))
+        print(layer.compute_dtype, layer.kernel.dtype)
+        """,
+    )
+    assert done.stdout == "bfloat16 float32\n", done.stderr
+    assert "on CPU in bfloat16, 2 threads, 2 for an operation" in (tmp_path / "job.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("precision", "capability", "remedy"),
+    [
+        ("bfloat16", (7, 5), "float32 or float16"),
+        ("bfloat16", (6, 1), "float32"),
+        ("float16", (6, 1), "float32"),
+        ("bfloat16", (8, 0), None),
+        ("float16", (7, 0), None),
+        ("float32", (3, 5), None),
+    ],
+)
+def test_a_gpu_that_cannot_says_so(precision, capability, remedy):
+    details = {"device_name": "Tesla T4", "compute_capability": capability}
+    if remedy is None:
+        runtime._check_precision(precision, details)
+        return
+    with pytest.raises(RuntimeError) as error:
+        runtime._check_precision(precision, details)
+    expected = f"precision: Tesla T4 does not compute in {precision}; set {remedy}"
+    assert str(error.value) == expected

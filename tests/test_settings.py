@@ -628,6 +628,7 @@ def test_an_arm_is_told_its_protocol_encoder_and_learning():
         "protocol": "fine_tune",
         "encoder": config["encoder"],
         "learning": finetuning
+        | {"xla": False}
         | {"epochs": 2, "augmentation": config["pretexts"][finetuning["augmentation"]]},
     }
     assert settings.arm_settings(config, "baseline", "model_2")["learning"]["epochs"] != 2

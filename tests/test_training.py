@@ -21,7 +21,7 @@ import pytest
 import tensorflow as tf
 from paths import ROOT
 
-from sslens import encoders, training
+from sslens import encoders, replicas, training
 from sslens.checkpoints import Checkpoint
 from sslens.classification import build_classifier, fine_tune
 from sslens.optimizers import build_optimizer
@@ -43,6 +43,22 @@ OPTIMIZER = {
 }
 POINTS = 20
 PLAN = Plan(batch_size=8, steps=11, steps_per_epoch=3)  # four epochs, the last of two steps
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", [training.HELD_BY_GPU, 10])
+def test_a_batch_is_the_same_rows_of_each_array_wherever_they_are_held(limit, monkeypatch):
+    data = [np.arange(24.0, dtype=np.float32).reshape(12, 2), np.arange(12) % 3]
+    monkeypatch.setattr(training, "HELD_BY_GPU", limit)
+    rows = np.array([7, 0, 11])
+    for devices in ([], ["CPU:0"]):  # which stands in for a GPU
+        monkeypatch.setattr(replicas, "devices", lambda devices=devices: devices)
+        batch = training.reader(data)(rows)
+        for tensor, array in zip(batch, data, strict=True):
+            assert tensor.dtype == array.dtype
+            assert np.array_equal(tensor, array[rows])
 
 
 # --- plans ----------------------------------------------------------------------------------------
@@ -711,7 +727,8 @@ def train_small(what, checkpoint):
     if what == "fine-tuning":
         told = arm_settings(config, "small", "of this test")
         model, _ = build_classifier(told["encoder"], (16, 16, 1), 3)
-        history = fine_tune(model, train, validation, told["learning"], 24, 3, checkpoint)
+        plan = plan_training(told["learning"], 24, 24)
+        history = fine_tune(model, train, validation, told["learning"], plan, 3, checkpoint)
     else:
         told = pretraining_settings(config, what, "of this test")
         model, history = pretrain(train, validation, told, 3, checkpoint)
@@ -794,3 +811,25 @@ def test_interrupted_or_killed_it_ends_in_the_same_bits(
     assert_same_history(history_again, history)
     # networks, optimiser, and the best epoch's weights
     assert_same_bits(again.load()[0], whole.load()[0])
+
+
+# --- the compiler ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_a_compiled_step_is_the_step(name):
+    rng = np.random.default_rng(0)
+    views = tuple(tf.constant(rng.normal(size=(8, 3)), tf.float32) for _ in range(2))
+    ended = []
+    for xla in (False, True):
+        weight = keras.Variable(np.ones((3, 3), "float32"), name="kernel")
+        told = OPTIMIZER | {"name": name, "clip_norm": 0.1}
+
+        def loss(given, wanted, weight=weight):
+            return tf.reduce_mean((given @ weight - wanted) ** 2), {}
+
+        step = compile_step(loss, [weight], build_optimizer(told, 20, [weight]), xla=xla)
+        losses = [float(step(views, tf.constant(0.5))["loss"]) for _ in range(5)]
+        ended.append([*losses, *weight.numpy().ravel()])
+    assert losses[4] < losses[1]
+    np.testing.assert_allclose(*ended, rtol=1e-4, atol=1e-6)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sslens.encoders import Convolution, FusedBatchNormalization, build_encoder
+from sslens.encoders import build_encoder
+from sslens.layers import Convolution, FusedBatchNormalization
 from sslens.methods.byol import Method, regression_loss, target_rate
 
 SETTINGS = {

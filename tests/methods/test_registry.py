@@ -36,6 +36,7 @@ def default_options(name):
         "pretrainings": {"it": {"method": name, "pretext": "none"}},
         "pretexts": {"none": []},
         "encoder": {},
+        "xla": False,
     }
     return pretraining_settings(config, "it", "model_1")["options"]
 

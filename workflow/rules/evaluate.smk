@@ -26,7 +26,7 @@ rule evaluate:
     params:
         fields=lambda w: settings.arm_fields(config, w.arm, w.dataset),
         encoder=lambda w: settings.arm_encoder(config, w.arm, w.dataset),
-        threads=settings.thread_settings(config),
+        computing=settings.thread_settings(config),
         code=script_digest("evaluate"),
     message:
         "Evaluating {wildcards.arm} on the test set of {wildcards.dataset}"

@@ -19,12 +19,12 @@ rule finetune:
         "../../envs/tensorflow-gpu.yaml"
     threads: config["cpu_threads"]
     resources:
-        gpu=GPUS,
+        gpu=GPUS * config["gpus_per_training"],
         mem_mb=memory_mb("train", "validation"),
         runtime=1440,
     params:
         settings=lambda w: settings.arm_settings(config, w.arm, w.dataset),
-        threads=settings.thread_settings(config),
+        computing=settings.computing_settings(config),
         checkpoint=f"checkpoints/finetune/{CELL}",
         # the folder alone: whether it is used is no parameter, since it changes no result
         tensorboard=f"logs/tensorboard/finetune/{CELL}",

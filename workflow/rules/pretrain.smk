@@ -18,12 +18,12 @@ rule pretrain:
         "../../envs/tensorflow-gpu.yaml"
     threads: config["cpu_threads"]
     resources:
-        gpu=GPUS,
+        gpu=GPUS * config["gpus_per_training"],
         mem_mb=memory_mb("train", "validation"),
         runtime=1440,
     params:
         settings=lambda w: settings.pretraining_settings(config, w.pretraining, w.dataset),
-        threads=settings.thread_settings(config),
+        computing=settings.computing_settings(config),
         checkpoint="checkpoints/pretrain/{dataset}/{pretraining}/seed-{seed}",
         # the folder alone: whether it is used is no parameter, since it changes no result
         tensorboard="logs/tensorboard/pretrain/{dataset}/{pretraining}/seed-{seed}",

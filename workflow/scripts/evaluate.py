@@ -4,8 +4,8 @@ from sslens import runtime
 
 wildcards, params = snakemake.wildcards, snakemake.params
 title = f"evaluate {wildcards.dataset}/{wildcards.arm} seed {wildcards.seed}"
-runtime.start(snakemake.log[0], title, params.threads["threads"])
-runtime.start_tensorflow(**params.threads, gpu=True)
+runtime.start(snakemake.log[0], title, params.computing["threads"])
+runtime.start_tensorflow(**params.computing, gpus=snakemake.resources.gpu)
 
 import pandas as pd
 

@@ -5,8 +5,8 @@ from sslens import runtime
 wildcards, params = snakemake.wildcards, snakemake.params
 seed, fraction = int(wildcards.seed), float(wildcards.fraction)
 title = f"finetune {wildcards.dataset}/{wildcards.arm} labels {fraction:g} seed {seed}"
-runtime.start(snakemake.log[0], title, params.threads["threads"])
-runtime.start_tensorflow(**params.threads, gpu=True)
+runtime.start(snakemake.log[0], title, params.computing["threads"])
+runtime.start_tensorflow(**params.computing, gpus=snakemake.resources.gpu)
 
 from sslens.checkpoints import Checkpoint, fingerprint
 from sslens.classification import learn_labels
@@ -16,7 +16,7 @@ from sslens.training import save_trained
 
 inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
 pretrained = snakemake.input.get("encoder") or None
-told = [params.settings, params.code, params.threads, fraction, seed]
+told = [params.settings, params.code, params.computing, fraction, seed]
 checkpoint = Checkpoint(
     params.checkpoint, fingerprint(told, [*inputs, *([pretrained] if pretrained else [])])
 )

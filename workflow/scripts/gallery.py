@@ -4,7 +4,7 @@ from sslens import runtime
 
 wildcards, params = snakemake.wildcards, snakemake.params
 runtime.start(snakemake.log[0], f"gallery {wildcards.dataset}", 1)
-runtime.start_tensorflow(1, gpu=False)
+runtime.start_tensorflow(1, gpus=0)
 
 import pandas as pd
 

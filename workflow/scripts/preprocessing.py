@@ -3,7 +3,7 @@
 from sslens import runtime
 
 runtime.start(snakemake.log[0], f"preprocessing {snakemake.wildcards.dataset}", 1)
-runtime.start_tensorflow(1, gpu=False)
+runtime.start_tensorflow(1, gpus=0)
 
 from sslens.files import write_json
 from sslens.preprocessing import measure

@@ -5,8 +5,8 @@ from sslens import runtime
 wildcards, params = snakemake.wildcards, snakemake.params
 seed = int(wildcards.seed)
 title = f"pretrain {wildcards.dataset}/{wildcards.pretraining} seed {seed}"
-runtime.start(snakemake.log[0], title, params.threads["threads"])
-runtime.start_tensorflow(**params.threads, gpu=True)
+runtime.start(snakemake.log[0], title, params.computing["threads"])
+runtime.start_tensorflow(**params.computing, gpus=snakemake.resources.gpu)
 
 from sslens.checkpoints import Checkpoint, fingerprint
 from sslens.pretraining import pretrain
@@ -15,7 +15,7 @@ from sslens.tensorboard import reporter
 from sslens.training import save_trained
 
 inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
-told = [params.settings, params.code, params.threads, seed]
+told = [params.settings, params.code, params.computing, seed]
 checkpoint = Checkpoint(params.checkpoint, fingerprint(told, inputs))
 train, validation = (load_split(*inputs, split) for split in ("train", "validation"))
 report = reporter(params.tensorboard, snakemake.config["tensorboard"])

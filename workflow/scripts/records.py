@@ -5,7 +5,7 @@ from sslens import runtime
 wildcards = snakemake.wildcards
 title = f"records {wildcards.dataset}/{wildcards.split} {wildcards.shard}"
 runtime.start(snakemake.log[0], title, 1)
-runtime.start_tensorflow(1, gpu=False)
+runtime.start_tensorflow(1, gpus=0)
 
 from sslens.catalogue import read_catalogue
 from sslens.records import write_shard

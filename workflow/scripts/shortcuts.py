@@ -3,7 +3,7 @@
 from sslens import runtime
 
 runtime.start(snakemake.log[0], "shortcuts", 1)
-runtime.start_tensorflow(1, gpu=False)
+runtime.start_tensorflow(1, gpus=0)
 
 import pandas as pd
 

@@ -12,14 +12,14 @@ import tensorflow as tf
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from sslens import training
+from sslens import replicas, training
 from sslens.auc import class_aucs
 from sslens.checkpoints import Checkpoint
 from sslens.classes import CLASSES
 from sslens.diagnostics import measured_rows
 from sslens.encoders import build_encoder
 from sslens.heads import classifier_of
-from sslens.optimizers import build_optimizer
+from sslens.optimizers import build_optimizer, current_rate
 from sslens.protocols import LINEAR_PROBE
 from sslens.records import Split
 from sslens.seeds import derive_seed
@@ -61,28 +61,30 @@ def learn_labels(
     Returns:
         The classifier, and the history of the protocol.
     """
-    classifier, encoder = build_classifier(settings["encoder"], train.images.shape[1:], seed)
-    if pretrained is not None:
-        encoder.load_weights(pretrained)
-    labelled = train
+    labelled, learning = train, settings["learning"]
     if fraction < 1:
-        rows = labelled_subset(train.labels, fraction, seed)
-        labelled = train.take(rows)
+        labelled = train.take(labelled_subset(train.labels, fraction, seed))
     if settings["protocol"] == LINEAR_PROBE:
+        classifier, encoder = _begin(settings["encoder"], train, pretrained, seed)
         settle_batch_statistics(encoder, train.images)
-        history = fit_linear_probe(classifier, encoder, labelled, validation, settings["learning"])
-    else:
+        return classifier, fit_linear_probe(classifier, encoder, labelled, validation, learning)
+    plan = training.plan_training(learning, len(labelled.labels), len(train.labels))
+    with replicas.shared_by_gpus(plan.batch_size):
+        classifier, _ = _begin(settings["encoder"], train, pretrained, seed)
         history = fine_tune(
-            classifier,
-            labelled,
-            validation,
-            settings["learning"],
-            len(train.labels),
-            seed,
-            checkpoint,
-            report,
+            classifier, labelled, validation, learning, plan, seed, checkpoint, report
         )
     return classifier, history
+
+
+def _begin(
+    encoder_settings: dict, train: Split, pretrained: str | None, seed: int
+) -> tuple[keras.Model, keras.Model]:
+    """A classifier and the encoder inside it, pretrained or fresh."""
+    classifier, encoder = build_classifier(encoder_settings, train.images.shape[1:], seed)
+    if pretrained is not None:
+        encoder.load_weights(pretrained)
+    return classifier, encoder
 
 
 def labelled_subset(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
@@ -122,15 +124,21 @@ def predict(model: keras.Model, images: np.ndarray, batch_size: int = 250) -> np
     batch is traced anew. On a CPU as many run side by side as TensorFlow runs operations, each
     smaller by as much.
     """
-    on_gpu = bool(tf.config.list_logical_devices("GPU"))
-    workers = 1 if on_gpu else tf.config.threading.get_inter_op_parallelism_threads() or 1
+    on_cpu = not replicas.devices()
+    workers = tf.config.threading.get_inter_op_parallelism_threads() or 1 if on_cpu else 1
     most = max(batch_size // workers, 1)
     # not `model.predict`, which copies all images first
     first, *others = np.array_split(images, -(-len(images) // most))
-    outputs = [model.predict_on_batch(first)]  # Keras makes its function here, not in a thread
+
+    def outputs_of(batch: np.ndarray) -> np.ndarray:
+        # the replicas of a shared model predict the same images, one replica after the other
+        return model.predict_on_batch(batch)[: len(batch)]
+
+    outputs = [outputs_of(first)]  # Keras makes its function here, not in a thread
     with ThreadPoolExecutor(workers) as pool:
-        outputs += pool.map(model.predict_on_batch, others)
-    return np.concatenate(outputs)
+        outputs += pool.map(outputs_of, others)
+    # NumPy's linear algebra knows no bfloat16
+    return np.concatenate(outputs).astype(np.float32, copy=False)
 
 
 def fine_tune(
@@ -138,7 +146,7 @@ def fine_tune(
     train: Split,
     validation: Split,
     settings: dict,
-    full_split: int,
+    plan: training.Plan,
     seed: int,
     checkpoint: Checkpoint,
     report: Report = silent,
@@ -149,7 +157,7 @@ def fine_tune(
         classifier: its encoder fresh or pretrained; trained at the end.
         train, validation: preprocessed splits; the labelled subset, and all of validation.
         settings: of fine-tuning, resolved (see `settings.finetuning_settings`).
-        full_split: images of the full training split, which an epoch is counted by.
+        plan: length of the training.
         seed: of the run.
         checkpoint: to go on from.
         report: is told the rows of the history.
@@ -159,7 +167,6 @@ def fine_tune(
         has ended), and measured then: auc (macro, one-vs-rest, of training images as they are, as
         many as there are of validation), validation_loss, validation_auc.
     """
-    plan = training.plan_training(settings, len(train.images), full_split)
     learned = train.take(measured_rows(len(train.labels), len(validation.labels), seed))
     learner = _FineTuning(classifier, learned, validation, settings, plan)
     best = ("validation_auc", learner.kept)
@@ -211,7 +218,9 @@ class _FineTuning:
             return tf.reduce_mean(losses), {"accuracy": tf.reduce_mean(tf.cast(right, tf.float32))}
 
         self.views = views
-        self.train_step = training.compile_step(loss, variables, self._optimizer, after_step)
+        self.train_step = training.compile_step(
+            loss, variables, self._optimizer, after_step, settings["xla"]
+        )
 
     @property
     def kept(self) -> list:
@@ -226,7 +235,7 @@ class _FineTuning:
             )
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(self._validation.labels, validation)
         return {
-            "learning_rate": float(self._optimizer.learning_rate),
+            "learning_rate": current_rate(self._optimizer),
             "auc": float(class_aucs(self._learned.labels, learned).mean()),
             "validation_loss": float(tf.reduce_mean(losses)),
             "validation_auc": float(class_aucs(self._validation.labels, validation).mean()),

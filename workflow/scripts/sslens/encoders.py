@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 import keras
-import tensorflow as tf
 
-from sslens.convolution import convolve, faster_by_forward
+from sslens.layers import BatchNormalization, Convolution, FusedBatchNormalization
 from sslens.seeds import derive_seed
 
 # Encoder -> blocks of each of its four stages (He et al. 2016, arXiv:1512.03385, table 1). What its
@@ -46,7 +45,8 @@ def build_encoder(settings: dict, input_shape: Sequence[int], seed: int) -> kera
             stride = 2 if stage > 0 and index == 0 else 1
             channels = settings["width"] * 2**stage
             maps = block(maps, channels, stride, f"stage{stage + 1}_block{index + 1}", layers)
-    features = keras.layers.GlobalAveragePooling2D(name="pool")(maps)
+    # float32 whatever the policy: what the maps agree on is in the small differences of their means
+    features = keras.layers.GlobalAveragePooling2D(name="pool", dtype="float32")(maps)
     rates = settings["neck_dropout"]
     for index, units in enumerate(settings["neck"]):
         features = layers.dense_block(features, units, f"neck{index + 1}")
@@ -55,50 +55,6 @@ def build_encoder(settings: dict, input_shape: Sequence[int], seed: int) -> kera
                 rates[index], seed=layers.seed(f"neck{index + 1}_dropout"), name=f"drop{index + 1}"
             )(features)
     return keras.Model(inputs, features, name=settings["name"])
-
-
-@keras.saving.register_keras_serializable(package="sslens")
-class Convolution(keras.layers.Conv2D):
-    """`keras.layers.Conv2D` with "same" padding and, on a CPU, the faster gradient by shape.
-
-    Its variables and numbers are those of the Keras layer, so weights move freely between
-    machines with and without a GPU; there cuDNN's own gradient is used.
-    """
-
-    def convolution_op(self, inputs, kernel):
-        plain = self.padding == "same" and self.groups == 1 and self.dilation_rate == (1, 1)
-        if not plain or tf.config.list_logical_devices("GPU"):
-            return super().convolution_op(inputs, kernel)
-        stride = self.strides[0]
-        map_size = -(-inputs.shape[1] // stride)
-        halves = faster_by_forward(map_size, inputs.shape[-1], self.filters, self.kernel_size[0])
-        return convolve(inputs, tf.convert_to_tensor(kernel), stride, *halves)
-
-
-@keras.saving.register_keras_serializable(package="sslens")
-class FusedBatchNormalization(keras.layers.BatchNormalization):
-    """Batch normalisation of image maps by TensorFlow's fused kernel.
-
-    Keras 3 composes it of elementary operations, which are slower on CPU and GPU alike. As
-    everywhere with the fused kernel, the moving variance is of the unbiased batch variance.
-    """
-
-    def call(self, inputs, training=None, mask=None):
-        if not (training and self.trainable):
-            return super().call(inputs, training=False)
-        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=inputs,
-            scale=tf.convert_to_tensor(self.gamma),
-            offset=tf.convert_to_tensor(self.beta),
-            mean=tf.zeros([0]),
-            variance=tf.zeros([0]),
-            epsilon=self.epsilon,
-            is_training=True,
-        )
-        keep = self.momentum
-        self.moving_mean.assign(self.moving_mean * keep + mean * (1 - keep))
-        self.moving_variance.assign(self.moving_variance * keep + variance * (1 - keep))
-        return outputs
 
 
 class _LayerFactory:
@@ -136,9 +92,9 @@ class _LayerFactory:
             kernel_initializer=keras.initializers.GlorotUniform(seed=self.seed(name)),
             name=name,
         )(features)
-        return keras.layers.BatchNormalization(
-            momentum=self._momentum, epsilon=1e-5, name=f"{name}_bn"
-        )(features)
+        return BatchNormalization(momentum=self._momentum, epsilon=1e-5, name=f"{name}_bn")(
+            features
+        )
 
 
 def _stem(inputs, settings: dict, layers: _LayerFactory):

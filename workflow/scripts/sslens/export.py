@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from sslens.encoders import Convolution, FusedBatchNormalization
 from sslens.files import atomic_path, read_json
+from sslens.layers import BatchNormalization, Convolution, FusedBatchNormalization
 
 #: What this library's layers are when they need not be fast: Keras's own, of the same numbers.
 PLAIN = {
     Convolution: keras.layers.Conv2D,
+    BatchNormalization: keras.layers.BatchNormalization,
     FusedBatchNormalization: keras.layers.BatchNormalization,
 }
 

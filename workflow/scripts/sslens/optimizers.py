@@ -4,7 +4,21 @@ import keras
 import tensorflow as tf
 
 
-class Adam(keras.optimizers.Adam):
+class _OfWholeGradients(keras.Optimizer):
+    """For a Keras optimiser that is given gradients already summed over the replicas.
+
+    Keras would sum them itself, but only after it has cut them to a norm, each share for itself.
+    """
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        return grads_and_vars
+
+
+class SGD(_OfWholeGradients, keras.optimizers.SGD):
+    """Keras's SGD."""
+
+
+class Adam(_OfWholeGradients, keras.optimizers.Adam):
     """Keras's Adam and decoupled weight decay, by one kernel for a variable.
 
     Keras composes an update of some twenty small operations, and works the schedule's rate out
@@ -36,7 +50,7 @@ class Adam(keras.optimizers.Adam):
 
 
 #: Adam's weight decay is decoupled (Loshchilov & Hutter 2019, arXiv:1711.05101) under both names.
-OPTIMIZERS = {"adam": Adam, "adamw": Adam, "sgd": keras.optimizers.SGD}
+OPTIMIZERS = {"adam": Adam, "adamw": Adam, "sgd": SGD}
 # what weight decay leaves out: the gains and offsets of normalisations, and biases. Keras matches
 # the variable's own name, not its layer's.
 NOT_DECAYED = ["gamma", "beta", "bias"]
@@ -45,7 +59,8 @@ NOT_DECAYED = ["gamma", "beta", "bias"]
 def build_optimizer(settings: dict, steps: int, variables: list) -> keras.Optimizer:
     """Build an optimiser on exactly the variables it will train.
 
-    Built on others, it would drop its state when a checkpoint is restored.
+    Built on others, it would drop its state when a checkpoint is restored. It is given gradients
+    summed over the replicas.
 
     Args:
         settings: `name` (a key of `OPTIMIZERS`), `learning_rate` (the peak), `schedule`
@@ -65,8 +80,16 @@ def build_optimizer(settings: dict, steps: int, variables: list) -> keras.Optimi
     optimizer = OPTIMIZERS[settings["name"]](rate, **options)
     if settings["weight_decay"]:
         optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
+    if keras.config.dtype_policy().compute_dtype == "float16":
+        # gradients that are too small for float16 are scaled up, by as much as fits
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(variables)
     return optimizer
+
+
+def current_rate(optimizer: keras.Optimizer) -> float:
+    """The learning rate of the next step."""
+    return float(tf.convert_to_tensor(optimizer.learning_rate))
 
 
 def _schedule(settings: dict, steps: int):

@@ -8,12 +8,12 @@ import pandas as pd
 import tensorflow as tf
 from threadpoolctl import threadpool_limits
 
-from sslens import diagnostics, training
+from sslens import diagnostics, replicas, training
 from sslens.checkpoints import Checkpoint
 from sslens.classification import predict
 from sslens.encoders import build_encoder
 from sslens.methods import load_method
-from sslens.optimizers import build_optimizer
+from sslens.optimizers import build_optimizer, current_rate
 from sslens.records import Split
 from sslens.seeds import derive_seed
 from sslens.tensorboard import Report, silent
@@ -56,14 +56,15 @@ def pretrain(
         learning_rate (when the epoch has ended), what `Diagnosis` measures then, and collapsed
         (1 or 0, see `diagnostics.has_collapsed`).
     """
-    encoder = build_encoder(settings["encoder"], train.images.shape[1:], seed)
-    method = load_method(settings["method"])(encoder, settings["options"], seed)
     of_one_lens = settings["pairs"] == "same_lens"
     groups = train.images[group_rows(train.lens_ids)] if of_one_lens else train.images[:, None]
     plan = training.plan_training(settings, len(groups), len(train.images))
-    diagnosis = Diagnosis(encoder, train, validation, settings, seed)
-    learner = _Pretraining(method, settings, plan, diagnosis)
-    history = training.fit(learner, [groups], plan, seed, checkpoint, report=report)
+    with replicas.shared_by_gpus(plan.batch_size):
+        encoder = build_encoder(settings["encoder"], train.images.shape[1:], seed)
+        method = load_method(settings["method"])(encoder, settings["options"], seed)
+        diagnosis = Diagnosis(encoder, train, validation, settings, seed)
+        learner = _Pretraining(method, settings, plan, diagnosis)
+        history = training.fit(learner, [groups], plan, seed, checkpoint, report=report)
     return encoder, history
 
 
@@ -188,11 +189,11 @@ class _Pretraining:
 
         def loss(first, second):
             value, embeddings = method.loss(first, second)
-            return value, embedding_spread(embeddings)
+            return value, embedding_spread(replicas.whole_batch(embeddings))
 
         self.views = views
         self.train_step = training.compile_step(
-            loss, method.trainable_variables, self._optimizer, method.after_step
+            loss, method.trainable_variables, self._optimizer, method.after_step, settings["xla"]
         )
 
     def epoch_metrics(self, means: dict[str, float]) -> dict[str, float]:
@@ -207,7 +208,7 @@ class _Pretraining:
                 means["embedding_std_uniform"],
                 measures["effective_rank"],
             )
-        rate = float(self._optimizer.learning_rate)
+        rate = current_rate(self._optimizer)
         return {"learning_rate": rate, **measures, "collapsed": int(collapsed)}
 
 

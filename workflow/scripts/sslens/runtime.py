@@ -15,6 +15,10 @@ from threadpoolctl import threadpool_limits
 from sslens.stopping import Stopped
 
 log = logging.getLogger("sslens")
+#: Precision -> Keras's name of layers that compute in it, with float32 weights.
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+#: Precision -> the least compute capability of an NVIDIA GPU that gains from it.
+COMPUTE_CAPABILITY = {"float32": (0, 0), "bfloat16": (8, 0), "float16": (7, 0)}
 ONLY_LOG = {"only_log": True}  # of a message that the terminal need not show
 
 
@@ -83,20 +87,32 @@ def installed(package: str) -> bool:
     return True
 
 
-def start_tensorflow(threads: int, gpu: bool, each: int | None = None) -> None:
+def start_tensorflow(
+    threads: int,
+    gpus: int,
+    each: int | None = None,
+    precision: str = "float32",
+) -> None:
     """Set TensorFlow up; to be called after `start`, before anything else imports it.
+
+    On a GPU, memory is taken as it is needed, and operations are deterministic ones.
 
     Args:
         threads: operations that run at a time on the CPU.
-        gpu: whether the job may use a GPU; hidden from it otherwise.
+        gpus: how many GPUs the job may use, the first ones; the others are hidden from it.
         each: threads of one operation, as many as of all if None. Their number changes the last
             bits of a sum, so it comes from the configuration.
+        precision: of the layers between the images and the losses, a key of `POLICIES`. Weights
+            are float32 in any case.
+
+    Raises:
+        RuntimeError: where a GPU cannot compute in this precision.
     """
     # TensorFlow switches oneDNN on by itself only on some CPUs. Without it the gradients of its
     # convolutions are up to twenty times slower, and the numbers are different ones.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    if not gpu:
+    if not gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     with _stderr_to_log():
         import tensorflow as tf
@@ -104,12 +120,34 @@ def start_tensorflow(threads: int, gpu: bool, each: int | None = None) -> None:
     tf.get_logger().setLevel(logging.ERROR)
     tf.config.threading.set_intra_op_parallelism_threads(each or threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
-    for device in tf.config.list_physical_devices("GPU"):
+    devices = tf.config.list_physical_devices("GPU")[:gpus]
+    tf.config.set_visible_devices(devices, "GPU")
+    for device in devices:
         tf.config.experimental.set_memory_growth(device, True)
-    if gpu:
-        devices = ", ".join(d.name for d in tf.config.list_logical_devices("GPU")) or "CPU"
-        told = (tf.__version__, devices, threads, each or threads)
-        log.info("TensorFlow %s on %s, %d threads, %d for an operation", *told)
+        _check_precision(precision, tf.config.experimental.get_device_details(device))
+    if devices:
+        tf.config.experimental.enable_op_determinism()
+    elif precision == "float16":
+        log.warning("precision: float16 is very slow without a GPU; bfloat16 or float32 is not")
+    if precision != "float32":
+        import keras
+
+        keras.config.set_dtype_policy(POLICIES[precision])
+    names = ", ".join(d.name for d in tf.config.list_logical_devices("GPU")) or "CPU"
+    told = (tf.__version__, names, precision, threads, each or threads)
+    line = "TensorFlow %s on %s in %s, %d threads, %d for an operation"
+    log.info(line, *told, extra=ONLY_LOG)
+
+
+def _check_precision(precision: str, details: dict) -> None:
+    """Stop where a GPU, by its details from TensorFlow, has no arithmetic of a precision."""
+    capability = details.get("compute_capability", (0, 0))
+    if capability < COMPUTE_CAPABILITY[precision]:
+        able = [name for name, least in COMPUTE_CAPABILITY.items() if capability >= least]
+        raise RuntimeError(
+            f"precision: {details.get('device_name', 'this GPU')} does not compute in {precision}; "
+            f"set {' or '.join(able)}"
+        )
 
 
 @contextmanager

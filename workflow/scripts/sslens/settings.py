@@ -377,6 +377,11 @@ def thread_settings(config: Mapping) -> dict:
     return {"threads": count, "each": min(config["threads_per_operation"] or count, count)}
 
 
+def computing_settings(config: Mapping) -> dict:
+    """What decides the arithmetic of a training's process: its threads and its precision."""
+    return thread_settings(config) | {"precision": config["precision"]}
+
+
 def preprocessing_settings(config: Mapping, dataset: str) -> dict:
     """What the preprocessing of a data set is told."""
     return resolve(config["preprocessing"], dataset)
@@ -391,6 +396,7 @@ def pretraining_settings(config: Mapping, pretraining: str, dataset: str) -> dic
     entry["views"] = config["pretexts"][entry["pretext"]]
     entry["options"] = _with_defaults(entry.get("options", {}), _method_schema(entry))
     entry["encoder"] = _encoder(config, entry, dataset)
+    entry["xla"] = config["xla"]
     return entry
 
 
@@ -404,6 +410,7 @@ def arm_settings(config: Mapping, arm: str, dataset: str) -> dict:
     if protocol == FINE_TUNE:
         learning = resolve(config["finetuning"], dataset)
         learning["augmentation"] = config["pretexts"][learning["augmentation"]]
+        learning["xla"] = config["xla"]
     else:
         learning = resolve(config["probe"], dataset)
     return {

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from sslens import replicas
 from sslens.checkpoints import Checkpoint
 from sslens.files import atomic_path
 from sslens.seeds import derive_seed
@@ -22,6 +23,8 @@ from sslens.tensorboard import Report, silent
 
 log = logging.getLogger(__name__)
 
+#: Bytes of images that a GPU's memory holds during a training; more stay in the machine's.
+HELD_BY_GPU = 4e9
 #: Between two checkpoints within an epoch: what a training that is killed loses, at most.
 SECONDS_BETWEEN_CHECKPOINTS = 600
 
@@ -77,6 +80,17 @@ def rows_of_step(images: int, batch_size: int, step: int, seed: int) -> np.ndarr
     return order[start : start + batch_size]
 
 
+def reader(data: Sequence[np.ndarray]) -> Callable[[np.ndarray], tuple]:
+    """A function of rows to the batch of them, a tensor an array.
+
+    Where there is a GPU whose memory can hold the data (`HELD_BY_GPU`), they are copied there once.
+    """
+    if replicas.devices() and sum(array.nbytes for array in data) <= HELD_BY_GPU:
+        held = [tf.constant(array) for array in data]
+        return lambda rows: tuple(tf.gather(tensor, rows) for tensor in held)
+    return lambda rows: tuple(tf.constant(array[rows]) for array in data)
+
+
 class Learner(Protocol):
     """What the engine trains.
 
@@ -99,29 +113,47 @@ class Learner(Protocol):
 
 
 def compile_step(
-    loss: Callable, variables: list, optimizer: keras.Optimizer, after_step: Callable | None = None
+    loss: Callable,
+    variables: list,
+    optimizer: keras.Optimizer,
+    after_step: Callable | None = None,
+    xla: bool = False,
 ) -> Callable:
-    """Make the training step of a learner.
+    """Make the training step of a learner, shared by the replicas in whose scope it is made.
 
     Args:
-        loss: of what `Learner.views` makes, to a scalar and a dictionary of further scalars.
+        loss: of what `Learner.views` makes, or of a replica's rows of it, to a scalar and a
+            dictionary of further scalars, whose means over the replicas are those of the batch.
         variables: what the optimiser changes; it must have been built on exactly these.
         optimizer: that changes them.
         after_step: called with the progress once the variables have changed.
+        xla: whether TensorFlow's compiler fuses the operations of the step.
 
     Returns:
         A function of (views, progress) to a dictionary of scalars, among them `loss`.
     """
 
-    @tf.function(autograph=False)
-    def train_step(views, progress):
+    def step(views, progress):
         with tf.GradientTape() as tape:
-            value, metrics = loss(*views)
-        gradients = tape.gradient(value, variables)
+            value, metrics = loss(*map(replicas.own_share, views))
+            scaled = optimizer.scale_loss(value / replicas.count())
+        gradients = replicas.total(tape.gradient(scaled, variables))
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         if after_step is not None:
             after_step(progress)
         return {"loss": value, **metrics}
+
+    if xla:
+        step = tf.function(step, autograph=False, jit_compile=True)
+    strategy = tf.distribute.get_strategy()
+
+    @tf.function(autograph=False)
+    def train_step(views, progress):
+        scalars = strategy.run(step, args=(views, progress))
+        return {
+            name: strategy.reduce(tf.distribute.ReduceOp.MEAN, value, axis=None)
+            for name, value in scalars.items()
+        }
 
     return train_step
 
@@ -165,8 +197,15 @@ def fit(
         history = course.history
         report(history)
         remaining = _Clock(plan.epochs - len(history))
+        batch_of = reader(data)
+
+        def views_of(step: int) -> tuple:
+            rows = rows_of_step(len(data[0]), plan.batch_size, step, seed)
+            key = tf.constant(derive_seed(seed, "views", step), tf.int32)
+            return learner.views(batch_of(rows), key)
+
         for epoch in range(len(history), plan.epochs):
-            row = _train_epoch(learner, data, plan, epoch, seed, course)
+            row = _train_epoch(learner, views_of, plan, epoch, course)
             _check_weights(learner.variables, f"epoch {epoch + 1}")
             row |= learner.epoch_metrics(row)
             if keep_best is not None:
@@ -260,18 +299,12 @@ class _Course:
 
 
 def _train_epoch(
-    learner: Learner, data, plan: Plan, epoch: int, seed: int, course: _Course
+    learner: Learner, views_of: Callable[[int], tuple], plan: Plan, epoch: int, course: _Course
 ) -> dict:
     """Train an epoch, or the rest of it; return its row of the history, means over its steps."""
     began = time.perf_counter()
     records = course.records
     steps = plan.steps_of(epoch)[len(records) :]
-
-    def views_of(step: int) -> tuple:
-        rows = rows_of_step(len(data[0]), plan.batch_size, step, seed)
-        key = tf.constant(derive_seed(seed, "views", step), tf.int32)
-        return learner.views(tuple(tf.constant(array[rows]) for array in data), key)
-
     for step, views in zip(steps, made_ahead(views_of, steps), strict=True):
         records.append(learner.train_step(views, tf.constant((step + 1) / plan.steps, tf.float32)))
         if len(records) > 1:  # the step before, so that a GPU need not be waited for

@@ -8,6 +8,7 @@ arXiv:2103.00020, figure 3): view i of one side has to be found among all views 
 import keras
 import tensorflow as tf
 
+from sslens import replicas
 from sslens.heads import mlp
 
 
@@ -47,7 +48,9 @@ class Method:
         """
         features = self._encoder(tf.concat([first, second], axis=0), training=True)
         one, other = tf.split(self._projector(features, training=True), 2)
-        return info_nce(one, other, self._temperature), one
+        # negatives are all other images of a step, whatever replica has them
+        first, second = replicas.whole_batch(one), replicas.whole_batch(other)
+        return info_nce(first, second, self._temperature), one
 
     def after_step(self, progress: tf.Tensor) -> None:
         """Nothing to do."""
