@@ -6,17 +6,27 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
 from sslens.auc import log_odds
+from sslens.calibration import (
+    brier_score,
+    expected_calibration_error,
+    fit_temperature,
+    log_loss,
+)
 from sslens.classes import CLASSES
 from sslens.evaluation import (
+    LOGIT_COLUMNS,
     PREDICTION_COLUMNS,
     PROBABILITY_COLUMNS,
+    auc_one_vs_one,
     metrics_of_file,
     predictions_frame,
     score,
     softmax,
+    true_positive_rate,
     write_predictions,
 )
 from sslens.files import atomic_path, read_json, sha256_of, write_json
@@ -147,6 +157,147 @@ def test_saturated_probabilities_do_not_tie():
     assert score(frame)["auc"]["axion"] == 1.0
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_one_vs_one_is_hand_and_tills_count(seed):
+    frame = random_frame(images=50, decimals=0, seed=seed)
+    ranks = log_odds(frame[list(LOGIT_COLUMNS)].to_numpy())
+    of = [ranks[frame["label"] == name] for name in CLASSES]
+    separabilities = [
+        (mann_whitney(of[i][:, i], of[j][:, i]) + mann_whitney(of[j][:, j], of[i][:, j])) / 2
+        for i in range(3)
+        for j in range(i)
+    ]
+    assert score(frame)["auc_one_vs_one"] == pytest.approx(np.mean(separabilities), abs=1e-12)
+
+
+def test_one_vs_one_is_scikit_learns_of_the_probabilities():
+    frame = random_frame(images=300)
+    frame = frame.drop(index=range(0, 240, 3))  # few axions: the classes count alike all the same
+    expected = roc_auc_score(
+        frame["label"], frame[list(PROBABILITY_COLUMNS)].to_numpy(), multi_class="ovo"
+    )
+    metrics = score(frame)
+    assert metrics["auc_one_vs_one"] == pytest.approx(expected, abs=1e-12)
+    assert abs(metrics["auc_one_vs_one"] - metrics["auc"]["macro"]) > 1e-3
+
+
+def test_one_vs_one_does_not_tie_where_probabilities_are_saturated():
+    labels = np.array([0, 0, 1, 1])
+    logits = np.array([[70.0, 0, -60], [65, 0, -60], [60, 0, -60], [55, 0, -60]])
+    probabilities = softmax(logits)
+    assert (probabilities[:, 0] == 1).all()
+    assert auc_one_vs_one(labels, logits) == 1
+
+
+def test_accuracy_has_wilsons_interval():
+    frame = random_frame(images=60)
+    metrics = score(frame)
+    n, p, z = 60, metrics["accuracy"], norm.ppf(0.975)
+    # the rates q at which p is z standard deviations from q: (p - q)^2 = z^2 q (1 - q) / n
+    low, high = np.sort(np.roots([1 + z**2 / n, -(2 * p + z**2 / n), p**2]))
+    assert metrics["accuracy_low"] == pytest.approx(low, abs=1e-12)
+    assert metrics["accuracy_high"] == pytest.approx(high, abs=1e-12)
+    assert 0 < low < p < high < 1
+
+
+def test_an_accuracy_of_one_has_an_interval_too():
+    frame = frame_of(CLASSES * 4, 9 * np.eye(3)[np.arange(12) % 3])
+    metrics = score(frame)
+    z = norm.ppf(0.975)
+    assert (metrics["accuracy"], metrics["accuracy_high"]) == (1, 1)
+    assert metrics["accuracy_low"] == pytest.approx(12 / (12 + z**2))
+
+
+def test_the_confusion_counts_predicted_classes_within_true_ones():
+    # two axions, one taken for cdm; three cdm, all right; one no_sub taken for axion
+    labels = ["axion", "axion", "cdm", "cdm", "cdm", "no_sub"]
+    logits = np.eye(3)[[0, 1, 1, 1, 1, 0]]
+    metrics = score(frame_of(labels, logits))
+    assert metrics["confusion"] == {
+        "axion": {"axion": 1, "cdm": 1, "no_sub": 0},
+        "cdm": {"axion": 0, "cdm": 3, "no_sub": 0},
+        "no_sub": {"axion": 1, "cdm": 0, "no_sub": 0},
+    }
+    assert metrics["accuracy"] == pytest.approx(4 / 6)
+
+
+def largest_rate(positive, negative, most):
+    """The best true-positive rate over all thresholds, each tried."""
+    thresholds = [*positive, *negative, np.inf]
+    return max(
+        np.mean(positive >= t) for t in thresholds if np.count_nonzero(negative >= t) <= most
+    )
+
+
+@pytest.mark.parametrize("decimals", [None, 1])
+def test_tpr_at_fpr_is_the_best_of_all_thresholds(decimals):
+    frame = random_frame(images=600, strength=2, decimals=decimals)  # 400 others: 4 may be wrong
+    ranks = log_odds(frame[list(LOGIT_COLUMNS)].to_numpy())
+    rates = score(frame)["tpr_at_fpr"]
+    assert list(rates) == [*CLASSES, "macro"]
+    for c, name in enumerate(CLASSES):
+        positive, negative = ranks[frame["label"] == name, c], ranks[frame["label"] != name, c]
+        assert rates[name] == largest_rate(positive, negative, 4)
+        assert 0 < rates[name] < 1
+    assert rates["macro"] == pytest.approx(np.mean([rates[name] for name in CLASSES]))
+
+
+def test_tpr_at_fpr_does_not_interpolate_and_takes_the_bound_in():
+    negative = np.arange(100.0)
+    positive = np.array([200.0, 98.5, 97.5])
+    of_class = np.repeat([True, False], [3, 100])
+    scores = np.concatenate([positive, negative])
+    assert true_positive_rate(of_class, scores) == 2 / 3  # 1 of 100 is 1 %
+    assert true_positive_rate(of_class[:-1], scores[:-1]) == 2 / 3  # 98.5 is above all 99
+    # ties of both: one step along a diagonal, which either is taken as a whole or not at all
+    assert true_positive_rate(of_class, np.zeros(103)) == 0
+    # points on a line between others count: here steps of one of the class and one of the others
+    of_class, scores = (
+        np.repeat([True, False], [3, 200]),
+        np.array([3.0, 2, 1, 3, 2, 1, *[0] * 197]),
+    )
+    assert true_positive_rate(of_class, scores) == 2 / 3
+
+
+def test_calibration_is_of_the_plain_probabilities_and_of_those_with_the_temperature():
+    frame = random_frame(images=120, strength=2)
+    logits = frame[list(LOGIT_COLUMNS)].to_numpy()
+    labels = np.array([CLASSES.index(name) for name in frame["label"]])
+    metrics = score(frame, temperature=2.5)
+    assert metrics["temperature"] == 2.5
+    for found, given in ((metrics, logits), (metrics["calibrated"], logits / 2.5)):
+        p = softmax(given)
+        assert found["log_loss"] == log_loss(labels, given)
+        assert found["log_loss"] == pytest.approx(
+            -np.mean(np.log(p[np.arange(120), labels])), abs=1e-12
+        )
+        assert found["brier"] == brier_score(labels, p)
+        assert found["ece"] == expected_calibration_error(labels, p)
+    assert set(metrics["calibrated"]) == {"log_loss", "brier", "ece"}
+    plain = score(frame)
+    assert plain["temperature"] == 1
+    assert plain["calibrated"] == {name: plain[name] for name in plain["calibrated"]}
+    changed = {name for name in plain if plain[name] != metrics[name]}
+    assert changed == {"temperature", "calibrated"}
+
+
+@pytest.mark.parametrize("temperature", [0, -1.0, np.nan, np.inf])
+def test_score_refuses_what_is_no_temperature(temperature):
+    with pytest.raises(ValueError, match="a temperature is a positive number; got"):
+        score(random_frame(), temperature)
+
+
+@pytest.mark.parametrize("temperature", [0.05, 1.0, 20.0])
+def test_extreme_logits_have_finite_metrics(temperature, tmp_path):
+    logits = np.where(np.eye(3)[[0, 1, 2, 1, 2, 0]] > 0, 1000.0, -1000.0)
+    metrics = score(frame_of(CLASSES * 2, logits), temperature)
+    write_json(tmp_path / "metrics.json", metrics)  # which refuses what is not finite
+    assert read_json(tmp_path / "metrics.json") == metrics
+    assert metrics["log_loss"] == pytest.approx(1000)  # half of them wrong by 2000
+    assert metrics["calibrated"]["log_loss"] == pytest.approx(1000 / temperature)
+    assert metrics["brier"] == pytest.approx(1)
+
+
 def test_score_refuses_a_test_set_without_a_class():
     frame = random_frame()
     with pytest.raises(ValueError, match="no AUC without test images of cdm, no_sub$"):
@@ -191,6 +342,33 @@ def test_metrics_of_file_hold_the_arm_the_scores_and_the_digest(tmp_path):
     }
     with pytest.raises(ValueError, match="accuracy, auc have the names of metrics"):
         metrics_of_file(path, {"auc": 1.0, "accuracy": 1.0})
+
+
+def test_the_temperature_of_metrics_is_fitted_on_the_validation_file(tmp_path):
+    test, validation = random_frame(seed=0), random_frame(strength=0.5, seed=1)
+    # a class may be absent from what a temperature is fitted on
+    validation = validation[validation["label"] != "cdm"]
+    write_predictions(test, tmp_path / "test.parquet")
+    write_predictions(validation, tmp_path / "validation.parquet")
+    metrics = metrics_of_file(
+        tmp_path / "test.parquet", {"arm": "baseline"}, tmp_path / "validation.parquet"
+    )
+    labels = np.array([CLASSES.index(name) for name in validation["label"]])
+    temperature = fit_temperature(labels, validation[list(LOGIT_COLUMNS)].to_numpy())
+    assert metrics == {
+        "arm": "baseline",
+        **score(test, temperature),
+        "predictions_sha256": sha256_of(tmp_path / "test.parquet"),
+    }
+    assert metrics["temperature"] > 1.1
+
+
+def test_validation_predictions_are_checked_too(tmp_path):
+    frame = random_frame()
+    write_predictions(frame, tmp_path / "test.parquet")
+    write_predictions(pd.concat([frame, frame]), tmp_path / "validation.parquet")
+    with pytest.raises(ValueError, match="60 of 120 predictions repeat an image id"):
+        metrics_of_file(tmp_path / "test.parquet", {}, tmp_path / "validation.parquet")
 
 
 def test_metrics_round_trip_with_sorted_keys(tmp_path):
