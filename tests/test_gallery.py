@@ -6,7 +6,7 @@ from paths import ROOT
 
 from sslens.catalogue import COLUMNS, draw_catalogue
 from sslens.classes import CLASSES
-from sslens.figures import CLASS_TITLES
+from sslens.figures.style import CLASS_TITLES
 from sslens.gallery import AXES, gallery_figure, parameters_figure
 from sslens.settings import load
 

@@ -9,7 +9,7 @@ runtime.start_tensorflow(1, gpus=0)
 import pandas as pd
 
 from sslens.catalogue import read_catalogue
-from sslens.figures import save_figure
+from sslens.figures.style import save_figure
 from sslens.gallery import gallery_figure, parameters_figure
 from sslens.records import read_split
 

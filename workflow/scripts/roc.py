@@ -6,7 +6,8 @@ runtime.start(snakemake.log[0], f"roc {snakemake.wildcards.dataset}", 1)
 
 import pandas as pd
 
-from sslens.figures import roc_figure, save_figure
+from sslens.figures.roc import roc_figure
+from sslens.figures.style import save_figure
 
 frames = [pd.read_parquet(path) for path in snakemake.input.predictions]
 # row by row, and a file a seed within a row

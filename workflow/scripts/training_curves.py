@@ -6,7 +6,8 @@ runtime.start(snakemake.log[0], f"{snakemake.wildcards.stage} {snakemake.wildcar
 
 import pandas as pd
 
-from sslens.figures import history_figure, save_figure
+from sslens.figures.histories import history_figure
+from sslens.figures.style import save_figure
 
 paths = zip(snakemake.params.titles, snakemake.input.histories, strict=True)
 histories = {title: pd.read_csv(path) for title, path in paths}

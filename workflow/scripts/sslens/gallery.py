@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from sslens.classes import CLASSES
-from sslens.figures import CLASS_TITLES, line_looks
+from sslens.figures.images import show_image
+from sslens.figures.style import CLASS_TITLES, line_looks, new_figure
 
 COLUMNS = 6
 BINS = 12
@@ -55,9 +54,7 @@ def gallery_figure(
         A figure with the first images of every class; grey levels rise as asinh, from the darkest
         to the brightest pixel of each image.
     """
-    figure = Figure(figsize=(2.1 * COLUMNS, 2.75 * len(CLASSES)), layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(title)
+    figure = new_figure(2.1 * COLUMNS, 2.75 * len(CLASSES), title)
     scale = dataset["instrument"]["pixel_scale"]
     half = dataset["instrument"]["pixels"] * (scale or 1) / 2
     panels = figure.subplots(len(CLASSES), COLUMNS, squeeze=False)
@@ -65,24 +62,13 @@ def gallery_figure(
         chosen = np.flatnonzero(catalogue["label"] == name)[:COLUMNS]
         row[0].set_ylabel(f"{CLASS_TITLES[name]}\n{'arcsec' if scale else 'pixels'}")
         for panel, index in zip(row, chosen, strict=False):
-            _show(panel, images[index, ..., 0], half)
+            show_image(panel, images[index, ..., 0], half)
             panel.set_title(_caption(catalogue.iloc[index], dataset), fontsize=7)
         for panel in row[len(chosen) :]:
             panel.set_axis_off()
         for panel in row[1:]:
             panel.set_yticklabels([])
     return figure
-
-
-def _show(panel: Axes, image: np.ndarray, half: float) -> None:
-    soft = image.std() or 1.0  # where the grey levels turn from linear to logarithmic
-    panel.imshow(
-        np.arcsinh((image - image.min()) / soft),
-        cmap="magma",
-        origin="lower",
-        extent=(-half, half, -half, half),
-    )
-    panel.tick_params(labelsize=6)
 
 
 def _caption(row: pd.Series, dataset: Mapping) -> str:
@@ -110,9 +96,7 @@ def parameters_figure(catalogue: pd.DataFrame, dataset: Mapping, title: str) -> 
     constant = {name: values for name, values in drawn.items() if values.nunique() <= 1}
     varying = {name: values for name, values in drawn.items() if values.nunique() > 1}
     rows = -(-len(varying) // 4) or 1
-    figure = Figure(figsize=(12, 2.6 * rows + 0.9), layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(title)
+    figure = new_figure(12, 2.6 * rows + 0.9, title)
     panels = figure.subplots(rows, 4, squeeze=False).ravel()
     looks = dict(zip(CLASSES, line_looks(len(CLASSES)), strict=True))
     for panel, (name, values) in zip(panels, varying.items(), strict=False):
