@@ -24,6 +24,7 @@ from sslens.classification import (
     learn_labels,
     move_averages,
     predict,
+    predict_averaged,
     settle_batch_statistics,
 )
 from sslens.evaluation import softmax
@@ -123,6 +124,62 @@ def test_every_image_is_predicted_once_in_order_and_in_inference_mode(
     images = np.arange(size * 4, dtype=np.float32).reshape(size, 2, 2, 1)
     expected = (images.reshape(size, 4) - [1, 2, 3, 4]) / np.sqrt(1 + 1e-3)
     np.testing.assert_allclose(predict(model, images, batch), expected, rtol=1e-5)
+
+
+def linear_classifier(weights, scale=1.0):
+    """Three logits of images of 4 x 4 pixels, linear in the pixels."""
+    inputs = keras.Input((4, 4, 1))
+    logits = keras.layers.Dense(3, use_bias=False)(keras.layers.Flatten()(inputs))
+    model = keras.Model(inputs, logits)
+    model.set_weights([np.float32(scale) * np.asarray(weights, np.float32).reshape(16, 3)])
+    return model
+
+
+SQUARES = np.random.default_rng(5).normal(size=(7, 4, 4, 1)).astype(np.float32)
+ORIENTED = np.random.default_rng(6).normal(size=(4, 4, 3))
+
+
+def test_averaged_probabilities_are_the_mean_over_the_eight_orientations():
+    model = linear_classifier(ORIENTED)
+    averaged = predict_averaged(model, SQUARES)
+    assert averaged.dtype == np.float32
+    assert averaged.shape == (7, 3)
+    for image, logits in zip(SQUARES[..., 0], averaged, strict=True):
+        ways = [
+            np.rot90(way, k) for way in (image, image.T) for k in range(4)
+        ]  # the transpose is a flip along a diagonal
+        assert len({way.tobytes() for way in ways}) == 8
+        outputs = [np.tensordot(way.astype(float), ORIENTED, 2) for way in ways]
+        expected = softmax(np.array(outputs)).mean(axis=0)
+        np.testing.assert_allclose(softmax(logits[None])[0], expected, rtol=1e-4)
+        np.testing.assert_allclose(np.exp(logits), expected, rtol=1e-4)
+        assert np.exp(logits.astype(float)).sum() == pytest.approx(1, abs=1e-5)
+    plain = softmax(predict(model, SQUARES))
+    assert np.abs(plain - softmax(averaged)).max() > 0.1
+
+
+def test_averaging_changes_nothing_where_the_orientation_does_not_matter():
+    model = linear_classifier(np.broadcast_to([0.1, -0.2, 0.3], (4, 4, 3)))
+    np.testing.assert_allclose(
+        softmax(predict_averaged(model, SQUARES)), softmax(predict(model, SQUARES)), atol=1e-6
+    )
+
+
+def test_averaged_predictions_are_the_same_in_every_orientation():
+    model = linear_classifier(ORIENTED)
+    expected = predict_averaged(model, SQUARES)
+    flips = [SQUARES[:, ::-1], SQUARES[:, :, ::-1], SQUARES.transpose(0, 2, 1, 3)]
+    for oriented in (*flips, np.rot90(SQUARES, axes=(1, 2))):
+        np.testing.assert_allclose(predict_averaged(model, oriented), expected, atol=1e-5)
+
+
+def test_averaging_keeps_images_apart_whose_probabilities_are_saturated():
+    model = linear_classifier(np.broadcast_to([1, 0, 0], (4, 4, 3)), 50)
+    images = np.ones((3, 4, 4, 1), np.float32) * np.array([1, 2, 3]).reshape(3, 1, 1, 1)
+    averaged = predict_averaged(model, images)
+    assert np.isfinite(averaged).all()
+    assert (softmax(averaged)[:, 0] == 1).all()
+    np.testing.assert_allclose(averaged[:, 0] - averaged[:, 1], [800, 1600, 2400], rtol=1e-6)
 
 
 # --- the linear probe -----------------------------------------------------------------------------

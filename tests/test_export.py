@@ -9,10 +9,11 @@ import pytest
 from paths import ROOT
 
 from sslens import settings
-from sslens.classification import build_classifier, predict
+from sslens.classification import classifier_of_arm, predict
 from sslens.evaluation import softmax
 from sslens.export import exportable
 from sslens.preprocessing import SCALINGS, measure, preprocess
+from sslens.protocols import FINE_TUNE, FROZEN
 
 ENCODER = settings.load(ROOT / "config", {})["encoder"] | {"width": 2}
 CASES = [
@@ -24,6 +25,9 @@ CASES = [
     ),
     ({"crop": 36, "bin": 2, "stretch": "none", "scaling": "none"}, {}),
 ]
+#: The protocol of each; no matter whether the last layer was fine-tuned or fitted.
+PROTOCOLS = ["fine_tune", "linear_probe", "fine_tune", "nearest_neighbours"]
+KNOWN = 12
 PREDICT = """
 import keras, numpy as np
 images = np.load("images.npy")
@@ -39,9 +43,11 @@ def recorded(size=5, pixels=37):
     return images.astype(np.float32)
 
 
-def trained_classifier(encoder, input_shape):
+def trained_classifier(encoder, input_shape, protocol="fine_tune"):
     """One whose batch statistics are not those of a fresh one."""
-    classifier, _ = build_classifier(encoder, input_shape, seed=1)
+    learning = {"neighbours": 5, "temperature": 0.07}
+    told = {"protocol": protocol, "encoder": encoder, "learning": learning}
+    classifier, _ = classifier_of_arm(told, input_shape, KNOWN, seed=1)
     rng = np.random.default_rng(1)
     classifier.set_weights(
         [
@@ -49,6 +55,11 @@ def trained_classifier(encoder, input_shape):
             for w in classifier.get_weights()
         ]
     )
+    if protocol == "nearest_neighbours":
+        cosines, classes = classifier.get_layer("cosines"), classifier.get_layer("classes")
+        unit = rng.normal(size=cosines.kernel.shape)
+        cosines.set_weights([unit / np.linalg.norm(unit, axis=0)])
+        classes.set_weights([np.eye(3)[np.arange(KNOWN) % 3]])
     return classifier
 
 
@@ -57,9 +68,9 @@ def folder(tmp_path_factory):
     """What the pipeline predicts, and what a process predicts that cannot see the library."""
     folder, images = tmp_path_factory.mktemp("export"), recorded()
     np.save(folder / "images.npy", images)
-    for case, (own, encoder) in enumerate(CASES):
+    for case, ((own, encoder), protocol) in enumerate(zip(CASES, PROTOCOLS, strict=True)):
         facts = measure(images, {"softening": 0.1} | own)
-        classifier = trained_classifier(ENCODER | encoder, facts["input_shape"])
+        classifier = trained_classifier(ENCODER | encoder, facts["input_shape"], protocol)
         expected = softmax(predict(classifier, preprocess(images, facts)))
         np.save(folder / f"expected{case}.npy", expected)
         exportable(classifier, facts, images.shape[1:]).save(folder / f"{case}.keras")
@@ -74,20 +85,26 @@ def test_raw_images_are_enough_and_keras_alone(folder, case):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_every_scaling_is_tested():
+def test_every_scaling_and_protocol_is_tested():
+    assert set(PROTOCOLS) == {FINE_TUNE, *FROZEN}
     assert {own["scaling"] for own, _ in CASES} == set(SCALINGS)
     assert {own["stretch"] for own, _ in CASES} == {"asinh", "sqrt", "none"}
 
 
-def test_the_classifier_is_left_as_it_was():
+@pytest.mark.parametrize("protocol", ["fine_tune", "nearest_neighbours"])
+def test_the_classifier_is_left_as_it_was(protocol):
     images = recorded()
     facts = measure(
         images, {"crop": 32, "bin": 1, "stretch": "none", "scaling": "none", "softening": 1.0}
     )
-    classifier = trained_classifier(ENCODER, facts["input_shape"])
+    classifier = trained_classifier(ENCODER, facts["input_shape"], protocol)
     before = predict(classifier, preprocess(images, facts))
-    exportable(classifier, facts, images.shape[1:])
+    weights = classifier.get_weights()
+    exported = exportable(classifier, facts, images.shape[1:])
+    exported.set_weights([0 * weight for weight in exported.get_weights()])
     assert np.array_equal(predict(classifier, preprocess(images, facts)), before)
+    for one, other in zip(classifier.get_weights(), weights, strict=True):
+        assert np.array_equal(one, other)
 
 
 def example(folder, images, classifier="0.keras"):

@@ -1,11 +1,16 @@
 """Heads: their shapes, what they compute, and their keyed weights."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.metrics import roc_auc_score
 
-from sslens.heads import classifier_of, mlp
+from sslens.diagnostics import neighbour_auc
+from sslens.evaluation import softmax
+from sslens.heads import classifier_of, mlp, neighbours_of
 
 SETTINGS = {"hidden": 12, "output": 5, "batch_norm": True}
 
@@ -121,3 +126,100 @@ def test_a_classifier_survives_saving(tmp_path):
     second.load_weights(path)
     for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
         assert np.array_equal(a, b)
+
+
+# --- nearest neighbours ---------------------------------------------------------------------------
+
+
+def flat_encoder():
+    """Features are the pixels, so that a test may choose them."""
+    inputs = keras.Input((1, 4, 1))
+    return keras.Model(inputs, keras.layers.Flatten()(inputs), name="encoder")
+
+
+RNG = np.random.default_rng(7)
+KNOWN, KNOWN_LABELS = RNG.normal(size=(20, 4)) + np.eye(3, 4)[np.arange(20) % 3], np.arange(20) % 3
+ASKED, LABELS = RNG.normal(size=(15, 4)) + np.eye(3, 4)[np.arange(15) % 3], np.arange(15) % 3
+
+
+def knowing(known, labels, neighbours, temperature=0.07):
+    """A classifier that knows these features."""
+    classifier = neighbours_of(flat_encoder(), 3, len(known), neighbours, temperature)
+    unit = known / np.maximum(np.linalg.norm(known, axis=1, keepdims=True), 1e-12)
+    classifier.get_layer("cosines").set_weights([unit.T])
+    classifier.get_layer("classes").set_weights([np.eye(3)[labels]])
+    return classifier
+
+
+def outputs_of(classifier, features):
+    return classifier.predict_on_batch(features.reshape(-1, 1, 4, 1).astype(np.float32))
+
+
+def slow_shares(features, known, labels, neighbours, temperature):
+    """Section 3.4 of arXiv:1805.01978: the nearest by cosine vote for their class."""
+    shares = np.zeros((len(features), 3))
+    for i, row in enumerate(features.tolist()):
+        cosines = [
+            sum(a * b for a, b in zip(row, other, strict=True))
+            / math.hypot(*row)
+            / math.hypot(*other)
+            for other in known.tolist()
+        ]
+        for k in sorted(range(len(known)), key=lambda k: -cosines[k])[:neighbours]:
+            shares[i, labels[k]] += math.exp(cosines[k] / temperature)
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.filterwarnings("ignore:You are using a softmax")  # of one neighbour
+@pytest.mark.parametrize("neighbours", [1, 5, 20, 21, 1000])
+@pytest.mark.parametrize("temperature", [0.02, 0.07, 1.0])
+def test_probabilities_are_the_shares_of_the_nearest(neighbours, temperature):
+    classifier = knowing(KNOWN, KNOWN_LABELS, neighbours, temperature)
+    assert classifier.output_shape == (None, 3)
+    shares = slow_shares(ASKED, KNOWN, KNOWN_LABELS, neighbours, temperature)
+    outputs = outputs_of(classifier, ASKED)
+    assert outputs.dtype == np.float32
+    assert np.isfinite(outputs).all()
+    np.testing.assert_allclose(softmax(outputs), shares, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(outputs, np.log(shares + 1e-12), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:You are using a softmax")
+@pytest.mark.parametrize("neighbours", [1, 10, 50])
+def test_its_auc_is_that_of_the_diagnosis(neighbours):
+    outputs = outputs_of(knowing(KNOWN, KNOWN_LABELS, neighbours, 0.5), ASKED)
+    # float32 tells shares apart that are the same
+    shares = np.round(softmax(outputs), 6)
+    aucs = [
+        roc_auc_score(of_class, shares[:, c]) for c, of_class in enumerate(np.eye(3)[:, LABELS])
+    ]
+    expected = neighbour_auc(ASKED, LABELS, KNOWN, KNOWN_LABELS, neighbours, 0.5)
+    assert np.mean(aucs) == pytest.approx(expected, abs=1e-9)
+    assert 0.5 < expected < 1
+
+
+def test_the_length_of_a_feature_does_not_matter_even_where_it_is_zero():
+    classifier = knowing(KNOWN, KNOWN_LABELS, 5)
+    lengths = np.linspace(0.01, 50, 15)[:, None]
+    np.testing.assert_allclose(
+        outputs_of(classifier, lengths * ASKED), outputs_of(classifier, ASKED), rtol=1e-3, atol=1e-3
+    )
+    # alike to all: of the nearest, which are the first, each counts as much
+    zeros = softmax(outputs_of(classifier, 0 * ASKED[:1]))
+    np.testing.assert_allclose(zeros, [[0.4, 0.4, 0.2]], atol=1e-6)
+
+
+def test_it_survives_saving_and_holds_the_encoder_that_was_given(tmp_path):
+    path = tmp_path / "classifier.weights.h5"
+    encoders = [encoder_of(seed) for seed in (0, 1)]
+    first, second = (neighbours_of(encoder, 3, 6, 4, 0.1) for encoder in encoders)
+    features = np.random.default_rng(2).uniform(size=(3, 6))
+    first.get_layer("cosines").set_weights([features / np.linalg.norm(features, axis=0)])
+    first.get_layer("classes").set_weights([np.eye(3)[[0, 1, 2, 2, 1, 0]]])
+    assert first.layers[1] is encoders[0]
+    images = np.random.default_rng(1).normal(size=(5, 6, 6, 1)).astype(np.float32)
+    expected = first.predict_on_batch(images)
+    assert np.ptp(expected, axis=0).max() > 1e-3
+    first.save_weights(path)
+    second.load_weights(path)
+    assert np.array_equal(second.predict_on_batch(images), expected)

@@ -22,6 +22,7 @@ OVERLAY = {
     "pretrainings": {
         "small-contrastive": {"method": "contrastive", "pretext": "gaussian_noise"},
         "small-byol": {"method": "byol", "pretext": "dihedral"},
+        "small-supervised": {"method": "supervised_contrastive", "pretext": "dihedral"},
     },
 }
 CONFIG = load(ROOT / "config", OVERLAY)
@@ -84,17 +85,28 @@ class Watcher:
         Watcher.progress.append(float(progress))
 
 
-def watch(tmp_path, monkeypatch, **own):
+class LabelWatcher(Watcher):
+    """One that keeps the labels too."""
+
+    uses_labels = True
+
+    def loss(self, first, second, labels):
+        value, embeddings = super().loss(first, second)
+        Watcher.shown[-1] += (labels.numpy(),)
+        return value, embeddings
+
+
+def watch(tmp_path, monkeypatch, watcher=Watcher, train=TRAIN, **own):
     """A pretraining whose method is watched, step by step."""
     inputs = keras.Input((16, 16, 1))
     dense = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(inputs)))
     asked = []
     monkeypatch.setattr(pretraining, "build_encoder", lambda *given: asked.append(given) or dense)
-    monkeypatch.setattr(pretraining, "load_method", {"byol": Watcher}.get)
+    monkeypatch.setattr(pretraining, "load_method", {"byol": watcher}.get)
     told = pretraining_settings(CONFIG, "small-byol", "of this test") | own
     tf.config.run_functions_eagerly(True)
     try:
-        encoder, _ = pretrain(TRAIN, VALIDATION, told, 5, Checkpoint(tmp_path, "x"))
+        encoder, _ = pretrain(train, VALIDATION, told, 5, Checkpoint(tmp_path, "x"))
     finally:
         tf.config.run_functions_eagerly(False)
     assert encoder is dense
@@ -143,6 +155,44 @@ def test_two_views_of_every_image_by_the_pretext(watched):
         assert not np.array_equal(first, second)
         assert not np.array_equal(first, IMAGES[rows])
         assert not np.array_equal(second, IMAGES[rows])
+
+
+def test_a_method_that_uses_labels_is_given_those_of_the_images_and_no_other_is(
+    tmp_path, monkeypatch
+):
+    shown = watch(tmp_path / "a", monkeypatch, LabelWatcher, views=[])
+    assert len(shown) == 6
+    for step, (first, second, labels) in enumerate(shown):
+        rows = rows_of_step(24, 8, step, 5)
+        assert np.array_equal(first, IMAGES[rows])
+        assert np.array_equal(second, IMAGES[rows])
+        assert labels.tolist() == TRAIN.labels[rows].tolist()
+    # the same images in the same order, with labels or without
+    others = watch(tmp_path / "b", monkeypatch, views=[])
+    assert [len(views) for views in others] == [2] * 6
+    for with_labels, without in zip(shown, others, strict=True):
+        assert np.array_equal(with_labels[0], without[0])
+
+
+def test_a_pair_of_one_lens_has_the_label_of_its_images(tmp_path, monkeypatch):
+    """Also where a lens before it, of fewer images than most, is left out."""
+    kept = np.arange(1, 24)
+    lenses = LENSES[kept]
+    label_of = {lens: k % 3 for k, lens in enumerate(dict.fromkeys(lenses))}
+    labels = np.array([label_of[lens] for lens in lenses])
+    train = Split(kept, IMAGES[kept], labels, lenses)
+    own = {"pairs": "same_lens", "views": [], "batch_size": 7, "steps": 9}
+    shown = watch(tmp_path, monkeypatch, LabelWatcher, train, **own)
+    row_of = {image.tobytes(): row for row, image in enumerate(train.images)}
+    seen = set()
+    for first, second, given in shown:
+        assert len(given) == 7
+        for view in (first, second):
+            rows = [row_of[image.tobytes()] for image in view]
+            assert labels[rows].tolist() == given.tolist()
+            seen |= {lenses[row] for row in rows}
+    assert len(seen) == 7
+    assert seen < set(lenses), "one is left out"
 
 
 def test_every_step_draws_anew(watched):
@@ -344,3 +394,52 @@ def test_a_collapse_is_told_in_the_history_and_in_the_log(monkeypatch, tmp_path,
     warned = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
     assert len(warned) == history["collapsed"].sum()
     assert warned[-1].startswith("epoch 20 has collapsed: the embeddings' standard deviation is 0.")
+
+
+# --- with labels ----------------------------------------------------------------------------------
+
+
+def striped(size, seed):
+    """Images whose class is how wide their stripes are, under noise."""
+    labels = np.random.default_rng(seed).permutation(np.arange(size) % 3)
+    waves = np.sin(np.arange(16) * np.array([0.6, 1.2, 2.4])[labels][:, None])
+    noise = np.random.default_rng(seed + 1).normal(size=(size, 16, 16, 1))
+    ids = np.arange(size)
+    return Split(ids, (waves[:, None, :, None] + 0.5 * noise).astype(np.float32), labels, ids)
+
+
+@pytest.fixture
+def with_labels(monkeypatch, tmp_path):
+    """A function of a training split to the encoder and history that labels make of it."""
+    monkeypatch.setitem(encoders.DEPTHS, "resnet18", (1, 1))
+
+    def pretrain_with(train, **own):
+        told = pretraining_settings(CONFIG, "small-supervised", "of this test") | own
+        checkpoint = Checkpoint(tmp_path, "x")
+        learned = pretrain(train, striped(30, 7), told, 3, checkpoint)
+        checkpoint.remove()
+        return learned
+
+    return pretrain_with
+
+
+def test_with_labels_it_learns_the_classes_and_its_loss_falls(with_labels):
+    _, history = with_labels(striped(48, 0), steps=60)
+    losses = history["loss"].to_numpy()
+    assert losses[-1] < 0.8 * losses[0]
+    assert history["neighbour_auc"].iloc[-1] > 0.9
+    assert not history["collapsed"].any()
+    _, blind = with_labels(striped(48, 0)._replace(labels=np.arange(48) % 3), steps=60)
+    assert losses[-1] < blind["loss"].iloc[-1] - 0.1, "other labels cannot be learned so well"
+
+
+def test_labels_decide_and_not_what_classes_are_called(with_labels):
+    train = striped(24, 0)
+    encoder, history = with_labels(train)
+    renamed, same = with_labels(train._replace(labels=(train.labels + 1) % 3))
+    _, permuted = with_labels(train._replace(labels=np.roll(train.labels, 5)))
+    assert same["loss"].to_numpy() == pytest.approx(history["loss"].to_numpy(), rel=1e-6)
+    for one, other in zip(encoder.get_weights(), renamed.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    differences = (permuted["loss"] - history["loss"]).abs()
+    assert (differences > 1e-3).all()

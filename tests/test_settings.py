@@ -11,6 +11,7 @@ from paths import ROOT
 
 from sslens import settings
 from sslens.methods import method_names
+from sslens.protocols import FINE_TUNE, FROZEN
 from sslens.settings import ConfigurationError, check, load, merge, resolve
 
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
@@ -35,7 +36,8 @@ def error_of(config):
         check(config, SCHEMA)
     message = str(error.value)
     assert "\n" not in message
-    assert len(message) < 300
+    # the list of all that there is grows with it
+    assert len(message.partition("known are")[0]) < 300
     return message
 
 
@@ -183,7 +185,8 @@ def test_the_schema_is_one():
 def test_what_ships_passes():
     check(SHIPPED, SCHEMA)
     overlays = [*(ROOT / "config").glob("*.yaml"), *(ROOT / "tests" / "configs").glob("*.yaml")]
-    assert {"config.yaml", "datasets.yaml", "tiny.yaml"} <= {path.name for path in overlays}
+    names = {"config.yaml", "datasets.yaml", "comparison.yaml", "tiny.yaml"}
+    assert names <= {path.name for path in overlays}
     for path in overlays:
         check(load(ROOT / "config", yaml.safe_load(path.read_text())), SCHEMA)
 
@@ -194,6 +197,44 @@ def test_the_schema_knows_every_key_that_ships():
         known = set(SCHEMA["$defs"][section]["properties"]) - {"for_dataset"}
         given = SHIPPED["finetuning"]["optimizer"] if section == "optimizer" else SHIPPED[section]
         assert set(given) - {"for_dataset"} == known, section
+    for section in ("nearest_neighbours", "evaluation", "comparison"):
+        schema = SCHEMA["properties"][section]
+        assert set(SHIPPED[section]) == set(schema["properties"]) == set(schema["required"])
+
+
+def test_the_schema_and_the_code_know_the_same_protocols():
+    arm = SCHEMA["properties"]["arms"]["additionalProperties"]["properties"]
+    assert arm["protocol"]["enum"] == [FINE_TUNE, *FROZEN]
+    assert len({FINE_TUNE, *FROZEN}) == 3
+
+
+@pytest.mark.parametrize("dataset", SHIPPED["datasets"])
+@pytest.mark.parametrize("arm", SHIPPED["arms"])
+def test_every_arm_that_ships_can_be_told_and_run(arm, dataset):
+    """Also those that no configuration of ours runs: all but what a control is needed for."""
+    config = config_with("run.arms", [arm])
+    told = settings.arm_settings(config, arm, dataset)
+    fields = settings.arm_fields(config, arm, dataset)
+    assert told["protocol"] == fields["protocol"]
+    entry = config["arms"][arm]
+    assert fields["pretraining"] == entry.get("pretraining")
+    keys = {
+        "fine_tune": {*config["finetuning"], "xla", "as_long_as"},
+        "linear_probe": {"inverse_penalties"},
+        "nearest_neighbours": {"neighbours", "temperature"},
+    }
+    assert set(told["learning"]) == keys[told["protocol"]]
+    assert (told["learning"].get("as_long_as") is None) == ("as_long_as" not in entry)
+    if fields["pretraining"] is not None:
+        source = settings.pretrained_on(entry, dataset)
+        pretraining = settings.pretraining_settings(config, fields["pretraining"], source)
+        assert pretraining["encoder"] == told["encoder"]
+        assert pretraining["method"] == fields["method"]
+    if told["protocol"] in FROZEN:
+        random = {"linear_probe": "probe-random", "nearest_neighbours": "neighbours-random"}
+        config["run"]["arms"] = list({arm: 0, random[told["protocol"]]: 0})
+    config["run"]["datasets"] = [dataset]
+    check(config, SCHEMA)
 
 
 # --- the friendly errors --------------------------------------------------------------------------
@@ -359,6 +400,66 @@ def test_the_schema_knows_every_key_that_ships():
             ["datasets: two data sets", "title 'Model I'; change"],
         ),
         ("arms.baseline.title", "Bootstrap Your Own Latent", ["arms: two arms", "Bootstrap"]),
+        # what an arm has of its own
+        (
+            "arms.baseline-long.as_long_as",
+            "contrastive-rotate",
+            [
+                "arms.baseline-long.as_long_as: unknown pretraining 'contrastive-rotate'",
+                "mean 'contrastive-rotation'?",
+            ],
+        ),
+        ("arms.baseline.as_long_as", None, ["arms.baseline.as_long_as: None is not of type"]),
+        (
+            "arms.probe-random.as_long_as",
+            "byol-dihedral",
+            ["arms.probe-random.as_long_as: an arm of protocol linear_probe is not fine-tuned; l"],
+        ),
+        (
+            "arms.neighbours-byol-dihedral.as_long_as",
+            "byol-dihedral",
+            ["arms.neighbours-byol-dihedral.as_long_as: an arm of protocol nearest_neighbours is"],
+        ),
+        (
+            "arms.neighbours-random.finetuning",
+            {"epochs": 3},
+            ["arms.neighbours-random.finetuning: an arm of protocol nearest_neighbours is not"],
+        ),
+        ("arms.probe-random.finetuning", {}, ["arms.probe-random.finetuning: an arm of protocol"]),
+        (
+            "arms.baseline.finetuning",
+            {"epoch": 3},
+            ["arms.baseline.finetuning: unknown key 'epoch'", "mean 'epochs'?"],
+        ),
+        (
+            "arms.baseline.finetuning",
+            {"augmentation": "rotations"},
+            [
+                "arms.baseline.finetuning.augmentation: unknown pretext 'rotations'",
+                "mean 'rotation",
+            ],
+        ),
+        (
+            "arms.byol-dihedral.finetuning",
+            {"for_dataset": {"model_2": {"augmentation": "flip"}}},
+            ["arms.byol-dihedral.finetuning.augmentation: unknown pretext 'flip'"],
+        ),
+        (
+            "arms.baseline.finetuning",
+            {"for_dataset": {"model1": {"epochs": 2}}},
+            ["arms.baseline.finetuning.for_dataset: unknown data set 'model1'", "mean 'model_"],
+        ),
+        ("arms.baseline.protocol", "knn", ["arms.baseline.protocol: 'knn' is not one of"]),
+        # sections of the comparison
+        ("comparison.baseline", "base", ["comparison.baseline: unknown arm 'base'", "'baseline'?"]),
+        ("comparison.baseline", None, ["comparison.baseline: None is not of type 'string'"]),
+        ("comparison.allow_mixed", "yes", ["comparison.allow_mixed: 'yes' is not of type 'bool"]),
+        ("evaluation.average_orientations", 8, ["evaluation.average_orientations: 8 is not of"]),
+        ("evaluation", {}, ["evaluation: 'average_orientations' is a required property"]),
+        ("nearest_neighbours.k", 5, ["nearest_neighbours: unknown key 'k'", "temperature"]),
+        ("nearest_neighbours.neighbours", 0, ["nearest_neighbours.neighbours: 0 is less than"]),
+        ("nearest_neighbours.neighbours", 2.5, ["nearest_neighbours.neighbours: 2.5 is not of"]),
+        ("nearest_neighbours.temperature", 0, ["nearest_neighbours.temperature: 0 is less than"]),
         # what does not fit
         ("preprocessing.crop", 65, ["preprocessing: model_2 has 64 x 64 pixels", "crop 65"]),
         ("preprocessing.bin", 3, ["preprocessing: model_2 has 64 x 64", "bin 3"]),
@@ -407,44 +508,55 @@ def test_pairs_of_one_lens_need_several_images_of_it():
     check(config, SCHEMA)
 
 
-PROBES = ["probe-random", "probe-byol-dihedral"]
+CONTROLS = [
+    ("probe-random", "probe-byol-dihedral", "linear_probe"),
+    ("neighbours-random", "neighbours-byol-dihedral", "nearest_neighbours"),
+]
 
 
-def test_a_probe_needs_that_of_a_random_encoder():
-    message = error_of(config_with("run.arms", ["baseline", "probe-byol-dihedral"]))
-    assert message.startswith(
-        "run.arms: probe-byol-dihedral has no probe of a random encoder to be"
-    )
-    assert message.endswith("on model_1; add probe-random")
-    for arms in (PROBES, ["probe-random"]):
+@pytest.mark.parametrize(("control", "arm", "protocol"), CONTROLS)
+def test_a_frozen_encoder_needs_a_random_one_of_its_protocol(control, arm, protocol):
+    for others in ([], [name for name, *_ in CONTROLS if name != control]):
+        message = error_of(config_with("run.arms", ["baseline", *others, arm]))
+        assert message.startswith(f"run.arms: {arm} has no probe of a random encoder to be")
+        assert message.endswith(f"on model_1; add {control}")
+    for arms in ([control, arm], [control], [name for names in CONTROLS for name in names[:2]]):
         check(config_with("run.arms", arms), SCHEMA)
 
 
-def test_the_control_of_a_probe_has_its_encoder_on_every_data_set():
-    config = config_with("run.arms", PROBES)
+@pytest.mark.parametrize(("control", "arm", "protocol"), CONTROLS)
+def test_the_control_of_an_arm_has_its_encoder_on_every_data_set(control, arm, protocol):
+    config = config_with("run.arms", [control, arm])
     own = {"for_dataset": {"model_2": {"width": 8}}}
     config["pretrainings"]["byol-dihedral"]["encoder"] = own
     message = error_of(config)
-    assert (
-        "probe-byol-dihedral has no probe of a random encoder to be compared with on model_2; "
-        in message
-    )
+    assert f"{arm} has no probe of a random encoder to be compared with on model_2; " in message
+    assert f"an arm with protocol: {protocol}, no pretraining" in message
     given = message.partition("and encoder: ")[2]
     assert given == "{name: resnet18, width: 8, stem: imagenet, neck: []}"
     # as it says
-    control = {"protocol": "linear_probe", "encoder": yaml.safe_load(given)}
-    config["arms"]["probe-random-8"] = {"title": "Random encoder of width 8"} | control
-    assert error_of(config).endswith("on model_2; add probe-random-8")
-    config["run"]["arms"] = [*PROBES, "probe-random-8"]
+    new = {"protocol": protocol, "encoder": yaml.safe_load(given)}
+    config["arms"]["random-8"] = {"title": "Random encoder of width 8"} | new
+    assert error_of(config).endswith("on model_2; add random-8")
+    config["run"]["arms"] = [control, arm, "random-8"]
     check(config, SCHEMA)
 
 
-def test_an_encoder_has_one_control():
-    config = config_with("run.arms", [*PROBES, "again"])
-    config["arms"]["again"] = {"title": "Again", "protocol": "linear_probe"}
+@pytest.mark.parametrize(("control", "arm", "protocol"), CONTROLS)
+def test_an_encoder_has_one_control(control, arm, protocol):
+    config = config_with("run.arms", [control, arm, "again"])
+    config["arms"]["again"] = {"title": "Again", "protocol": protocol}
     assert error_of(config).startswith(
-        "run.arms: probe-random and again probe the same random encoder on model_1; leave all but"
+        f"run.arms: {control} and again probe the same random encoder on model_1; leave all but"
     )
+
+
+def test_titles_may_come_twice_in_tables_of_their_own_alone():
+    arms = ["byol-dihedral", *(name for names in CONTROLS for name in names[:2])]
+    config = config_with("run.arms", arms)
+    check(config, SCHEMA)
+    config["arms"]["neighbours-random"]["title"] = "Bootstrap Your Own Latent"
+    assert error_of(config).startswith("arms: two arms of this run have the title 'Bootstrap")
 
 
 @pytest.fixture
@@ -628,7 +740,7 @@ def test_an_arm_is_told_its_protocol_encoder_and_learning():
         "protocol": "fine_tune",
         "encoder": config["encoder"],
         "learning": finetuning
-        | {"xla": False}
+        | {"xla": False, "as_long_as": None}
         | {"epochs": 2, "augmentation": config["pretexts"][finetuning["augmentation"]]},
     }
     assert settings.arm_settings(config, "baseline", "model_2")["learning"]["epochs"] != 2
@@ -638,6 +750,76 @@ def test_an_arm_is_told_its_protocol_encoder_and_learning():
         "encoder": config["encoder"],
         "learning": config["probe"],
     }
+
+
+def test_neighbours_are_told_how_many_and_how_warm():
+    config = config_with("nearest_neighbours", {"neighbours": 3, "temperature": 0.5})
+    for arm in ("neighbours-random", "neighbours-byol-dihedral"):
+        told = settings.arm_settings(config, arm, "model_3")
+        assert told == {
+            "protocol": "nearest_neighbours",
+            "encoder": config["encoder"],
+            "learning": {"neighbours": 3, "temperature": 0.5},
+        }
+        told["learning"]["neighbours"] = 0
+    assert config["nearest_neighbours"]["neighbours"] == 3
+
+
+def test_an_arm_has_a_fine_tuning_of_its_own():
+    config = config_with("finetuning.for_dataset", {"model_1": {"label_smoothing": 0.1}})
+    config["arms"]["mine"] = {
+        "finetuning": {
+            "augmentation": "dihedral",
+            "optimizer": {"learning_rate": 0.5},
+            "for_dataset": {"model_2": {"select": "best_validation", "augmentation": "none"}},
+        }
+    }
+    general = settings.arm_settings(config, "baseline", "model_3")["learning"]
+    own = {"augmentation": [{"dihedral": {}}]}
+    own["optimizer"] = general["optimizer"] | {"learning_rate": 0.5}
+    expected = {
+        "model_1": general | own | {"label_smoothing": 0.1},
+        "model_2": general | own | {"select": "best_validation", "augmentation": []},
+        "model_3": general | own,
+    }
+    for dataset, learning in expected.items():
+        assert settings.arm_settings(config, "mine", dataset)["learning"] == learning, dataset
+    others = settings.arm_settings(config, "baseline", "model_1")["learning"]
+    assert others == general | {"label_smoothing": 0.1}
+    config["run"]["arms"] = ["baseline", "mine"]
+    check(config, SCHEMA)
+
+
+def test_the_fine_tuning_of_an_arm_gives_its_length_also_in_epochs():
+    config = config_with("arms.mine", {"finetuning": {"epochs": 3}})
+    config["finetuning"] |= {"steps": 50, "for_dataset": {"model_2": {"steps": 70}}}
+    config["arms"]["mine"]["finetuning"]["for_dataset"] = {"model_3": {"steps": 9}}
+
+    def lengths(arm):
+        told = [settings.arm_settings(config, arm, f"model_{k}")["learning"] for k in (1, 2, 3)]
+        return [(learning["epochs"], learning["steps"]) for learning in told]
+
+    assert lengths("mine") == [(3, None), (3, None), (3, 9)]
+    assert lengths("baseline") == [(16, 50), (16, 70), (16, 50)]
+
+
+def test_an_arm_is_as_long_as_a_pretraining_is_on_its_data_set():
+    config = config_with("pretrainings.byol-dihedral.for_dataset", {"model_2": {"steps": 77}})
+    config["pretraining"]["for_dataset"] = {"model_3": {"epochs": 4}}
+    config["arms"]["long"] = {"as_long_as": "byol-dihedral"}
+    expected = {
+        "model_1": {"batch_size": 32, "epochs": 10, "steps": None},
+        "model_2": {"batch_size": 32, "epochs": 10, "steps": 77},
+        "model_3": {"batch_size": 32, "epochs": 4, "steps": None},
+    }
+    for dataset, length in expected.items():
+        learning = settings.arm_settings(config, "long", dataset)["learning"]
+        assert learning["as_long_as"] == length
+        own = settings.arm_settings(config, "baseline", dataset)["learning"]
+        assert own["as_long_as"] is None
+        assert learning == own | {"as_long_as": length}, "all else is as the baseline's"
+    for arm in ("byol-dihedral", "baseline"):
+        assert settings.arm_settings(config, arm, "model_1")["learning"]["as_long_as"] is None
 
 
 def test_an_arms_encoder_is_that_of_its_pretraining_where_it_was_pretrained():
@@ -700,3 +882,157 @@ def test_titles_are_in_the_runs_order_and_of_one_protocol():
     del config["datasets"]["model_1"]["title"]
     titles = [("model_3", "Model III"), ("model_1", "model_1")]
     assert list(settings.dataset_titles(config).items()) == titles
+
+
+# --- what is tested against what ------------------------------------------------------------------
+
+
+def references_of(arms, datasets=("model_1",), config=None):
+    config = config or config_with()
+    config["run"] |= {"arms": list(arms), "datasets": list(datasets)}
+    return settings.references(config)
+
+
+def test_rows_are_tested_against_the_baseline_and_frozen_encoders_against_random_ones():
+    arms = [
+        "byol-dihedral",
+        "baseline",
+        "baseline-long",
+        "contrastive-rotation-from-model_2",
+        "probe-byol-dihedral",
+        "probe-random",
+        "neighbours-contrastive-rotation",
+        "neighbours-random",
+    ]
+    expected = {
+        "byol-dihedral": "baseline",
+        "baseline-long": "baseline",
+        "contrastive-rotation-from-model_2": "baseline",
+        "probe-byol-dihedral": "probe-random",
+        "neighbours-contrastive-rotation": "neighbours-random",
+    }
+    found = references_of(arms, ["model_3", "model_1"])
+    assert found == {"model_3": expected, "model_1": expected}
+    assert list(found) == ["model_3", "model_1"]
+
+
+def test_without_a_baseline_or_a_control_in_the_run_there_is_no_test():
+    arms = ["byol-dihedral", "baseline-long", "probe-byol-dihedral", "neighbours-random"]
+    assert references_of(arms) == {"model_1": {}}
+
+
+def test_another_arm_may_be_the_baseline():
+    config = config_with("comparison.baseline", "baseline-long")
+    arms = ["baseline", "baseline-long", "probe-byol-dihedral", "probe-random"]
+    assert references_of(arms, config=config) == {
+        "model_1": {"baseline": "baseline-long", "probe-byol-dihedral": "probe-random"}
+    }
+    config["comparison"]["baseline"] = "supervised-contrastive"  # not in the run
+    assert references_of(["baseline"], config=config) == {"model_1": {}}
+
+
+def test_the_reference_of_a_frozen_encoder_has_its_settings_on_each_data_set():
+    config = config_with()
+    own = {"for_dataset": {"model_2": {"width": 8}}}
+    config["pretrainings"]["byol-dihedral"]["encoder"] = own
+    config["arms"]["random-8"] = {"protocol": "linear_probe", "encoder": {"width": 8}}
+    arms = ["probe-random", "random-8", "probe-byol-dihedral", "probe-contrastive-rotation"]
+    assert references_of(arms, ["model_1", "model_2"], config) == {
+        "model_1": {
+            "probe-byol-dihedral": "probe-random",
+            "probe-contrastive-rotation": "probe-random",
+        },
+        "model_2": {
+            "probe-byol-dihedral": "random-8",
+            "probe-contrastive-rotation": "probe-random",
+        },
+    }
+
+
+def test_what_ships_has_a_reference_for_all_but_the_references():
+    for path in ({}, yaml.safe_load((ROOT / "config/comparison.yaml").read_text())):
+        config = load(ROOT / "config", path)
+        for found in settings.references(config).values():
+            left = {"baseline", "probe-random", "neighbours-random"} & {*config["run"]["arms"]}
+            assert {*config["run"]["arms"]} - {*found} == left
+
+
+# --- transfers ------------------------------------------------------------------------------------
+
+
+def transfers_of(arms, datasets, **own):
+    config = config_with("arms.to-all", {"pretraining": "byol-dihedral", **own})
+    config["run"] |= {"arms": arms, "datasets": datasets}
+    return settings.transfers(config)
+
+
+def test_a_transfer_stands_beside_the_rows_that_stayed():
+    arms = ["baseline", "baseline-long", "contrastive-rotation", "to-all", "byol-dihedral"]
+    arms += ["contrastive-rotation-from-model_1", "contrastive-rotation-from-model_3"]
+    arms += ["probe-random", "probe-contrastive-gaussian_noise"]
+    found = transfers_of(arms, ["model_2", "model_1"])
+    assert found == {
+        "contrastive-rotation": {
+            "model_2": {
+                "model_2": "contrastive-rotation",
+                "model_1": "contrastive-rotation-from-model_1",
+                "model_3": "contrastive-rotation-from-model_3",  # of no column
+            },
+            "model_1": {
+                "model_1": "contrastive-rotation",  # and not the transfer to where it is from
+                "model_3": "contrastive-rotation-from-model_3",
+            },
+        }
+    }
+    assert list(found["contrastive-rotation"]) == ["model_2", "model_1"]
+
+
+def test_the_first_row_of_an_encoder_is_taken():
+    arms = ["contrastive-rotation-from-model_1", "contrastive-rotation"]
+    found = transfers_of(arms, ["model_1", "model_2"])["contrastive-rotation"]
+    assert found["model_1"] == {"model_1": "contrastive-rotation-from-model_1"}
+    assert found["model_2"] == {
+        "model_1": "contrastive-rotation-from-model_1",
+        "model_2": "contrastive-rotation",
+    }
+
+
+def test_a_pretraining_that_was_not_moved_has_no_transfers():
+    assert transfers_of(["baseline", "contrastive-rotation", "to-all"], ["model_1"]) == {}
+    # nor one that is at home on all data sets of the run
+    here = ["contrastive-rotation-from-model_1"]
+    assert transfers_of(here, ["model_1"]) == {}
+    assert transfers_of(here, ["model_2"]) == {
+        "contrastive-rotation": {"model_2": {"model_1": here[0]}}
+    }
+
+
+def test_a_frozen_encoder_is_no_transfer():
+    moved = {"pretrained_on": "model_1"}
+    for protocol in FROZEN:
+        assert transfers_of(["to-all"], ["model_2"], protocol=protocol, **moved) == {}
+    assert transfers_of(["to-all"], ["model_2"], **moved) == {
+        "byol-dihedral": {"model_2": {"model_1": "to-all"}}
+    }
+
+
+# --- what a run is of -----------------------------------------------------------------------------
+
+
+def test_a_run_is_told_without_what_is_only_defined():
+    config = config_with("run.datasets", ["model_2"])
+    config["run"]["arms"] = ["baseline-long", "probe-random"]
+    told = settings.of_run(config)
+    assert list(told["datasets"]) == ["model_2"]
+    assert list(told["arms"]) == ["baseline-long", "probe-random"]
+    # the pretraining that a baseline is as long as, and the pretexts of both
+    assert list(told["pretrainings"]) == ["contrastive-rotation"]
+    assert set(told["pretexts"]) == {"rotation", "rotation_flip"}
+    assert set(config) - set(told) == {"tensorboard"}
+    assert told["splits"] == config["splits"]
+
+
+@pytest.mark.parametrize("arm", ["probe-random", "byol-dihedral"])
+def test_a_baseline_is_fine_tuned_and_has_no_pretraining(arm):
+    message = error_of(config_with("comparison.baseline", arm))
+    assert message.startswith(f"comparison.baseline: {arm} is no baseline; name an arm that is")

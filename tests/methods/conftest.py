@@ -44,3 +44,9 @@ def two_views():
     rng = np.random.default_rng(5)
     images = rng.normal(size=(8, 16, 16, 1))
     return [tf.constant(images + 0.3 * rng.normal(size=images.shape), tf.float32) for _ in range(2)]
+
+
+@pytest.fixture
+def classes():
+    """Labels of the images of `two_views`, one of them alone in its class."""
+    return tf.constant([0, 1, 0, 2, 1, 0, 1, 0])

@@ -45,10 +45,21 @@ def build(name, encoder, seed=0):
     return load_method(name)(encoder, default_options(name), seed)
 
 
-def train(method, views):
+def uses_labels(method):
+    """Whether the loss of a method, or of its class, takes labels."""
+    return getattr(method, "uses_labels", False)
+
+
+@pytest.fixture
+def batch_of(two_views, classes):
+    """A function of a method to what its loss takes."""
+    return lambda method: (*two_views, classes) if uses_labels(method) else tuple(two_views)
+
+
+def train(method, batch):
     """One step of plain gradient descent; the loss before it."""
     with tf.GradientTape() as tape:
-        loss, _ = method.loss(*views)
+        loss, _ = method.loss(*batch)
     gradients = tape.gradient(loss, method.trainable_variables)
     for variable, gradient in zip(method.trainable_variables, gradients, strict=True):
         variable.assign_sub(0.05 * gradient)
@@ -57,24 +68,30 @@ def train(method, views):
 
 
 def step_of(method):
-    """The training step of the engine, on views that are given."""
+    """The training step of the engine, on a batch that is given."""
     optimizer = build_optimizer(OPTIMIZER, 10, method.trainable_variables)
     step = compile_step(
-        lambda first, second: (method.loss(first, second)[0], {}),
+        lambda *batch: (method.loss(*batch)[0], {}),
         method.trainable_variables,
         optimizer,
         method.after_step,
     )
-    return lambda views, progress=0.5: step(tuple(views), tf.constant(progress))
+    return lambda batch, progress=0.5: step(batch, tf.constant(progress))
 
 
-def test_both_methods_are_known():
-    assert {"byol", "contrastive"} <= set(method_names())
+def test_the_methods_are_known():
+    assert {"byol", "contrastive", "supervised_contrastive"} <= set(method_names())
     assert method_names() == sorted(method_names())
 
 
+def test_those_that_are_self_supervised_see_no_label():
+    assert [name for name in method_names() if uses_labels(load_method(name))] == [
+        "supervised_contrastive"
+    ]
+
+
 def test_an_unknown_method_is_named_beside_the_known():
-    with pytest.raises(ValueError, match="'simclr'.*byol, contrastive"):
+    with pytest.raises(ValueError, match="'simclr'.*byol, contrastive, sup"):
         load_method("simclr")
 
 
@@ -106,9 +123,9 @@ def test_the_schema_is_one_and_refuses_unknown_keys(name):
 
 
 @pytest.mark.parametrize("name", method_names())
-def test_loss_and_embeddings(name, encoder_of, two_views):
+def test_loss_and_embeddings(name, encoder_of, batch_of):
     method = build(name, encoder_of())
-    loss, embeddings = method.loss(*two_views)
+    loss, embeddings = method.loss(*batch_of(method))
     assert loss.shape == ()
     assert np.isfinite(loss)
     assert embeddings.shape == (8, default_options(name)["projector"]["output"])
@@ -137,16 +154,16 @@ def test_variables_stand_in_the_same_order_in_every_build(name, encoder_of):
 
 
 @pytest.mark.parametrize("name", method_names())
-def test_variables_are_all_that_a_checkpoint_must_hold(name, encoder_of, two_views):
+def test_variables_are_all_that_a_checkpoint_must_hold(name, encoder_of, batch_of):
     """Taken to another build, with other weights, they repeat a training bit for bit."""
     method, other = (build(name, encoder_of(seed, True), seed) for seed in (0, 1))
-    train(method, two_views)
+    train(method, batch_of(method))
     state = [variable.numpy() for variable in method.variables]
     ends = []
     for one in (method, other):
         for variable, array in zip(one.variables, state, strict=True):
             variable.assign(array)
-        losses = [train(one, two_views) for _ in range(2)]
+        losses = [train(one, batch_of(one)) for _ in range(2)]
         ends.append((losses, [variable.numpy() for variable in one.variables]))
     assert ends[0][0] == ends[1][0]
     for a, b, variable in zip(ends[0][1], ends[1][1], method.variables, strict=True):
@@ -166,10 +183,10 @@ def test_the_seed_decides_the_heads(name, encoder_of):
 
 
 @pytest.mark.parametrize("name", method_names())
-def test_every_trainable_variable_has_a_gradient(name, encoder_of, two_views):
+def test_every_trainable_variable_has_a_gradient(name, encoder_of, batch_of):
     method = build(name, encoder_of())
     with tf.GradientTape() as tape:
-        loss, _ = method.loss(*two_views)
+        loss, _ = method.loss(*batch_of(method))
     gradients = tape.gradient(loss, method.trainable_variables)
     for variable, gradient in zip(method.trainable_variables, gradients, strict=True):
         assert gradient is not None, variable.path
@@ -177,14 +194,14 @@ def test_every_trainable_variable_has_a_gradient(name, encoder_of, two_views):
 
 
 @pytest.mark.parametrize("name", method_names())
-def test_a_step_trains_in_training_mode(name, encoder_of, two_views):
+def test_a_step_trains_in_training_mode(name, encoder_of, batch_of):
     """Batch normalisation normalises by the batch, and its moving statistics follow."""
     encoder = encoder_of()
     method = build(name, encoder)
     moving = [v for v in method.variables if v.name.startswith("moving_")]
     assert len(moving) >= 2 * 3
     before = [v.numpy() for v in moving]
-    losses = [float(step_of(method)(two_views)["loss"])]
+    losses = [float(step_of(method)(batch_of(method))["loss"])]
     for variable, old in zip(moving, before, strict=True):
         assert np.abs(variable - old).max() > 0, variable.path
     # the loss is blind to the moving statistics
@@ -193,17 +210,18 @@ def test_a_step_trains_in_training_mode(name, encoder_of, two_views):
         for variable, old in zip(method.variables, state, strict=True):
             moved = variable.name.startswith("moving_")
             variable.assign(np.full_like(old, garbage) if moved else old)
-        losses.append(float(method.loss(*two_views)[0]))
+        losses.append(float(method.loss(*batch_of(method))[0]))
     assert losses[1] == losses[2]
 
 
 @pytest.mark.parametrize("name", method_names())
 def test_training_lowers_the_loss_and_changes_the_encoder_that_was_given(
-    name, encoder_of, two_views
+    name, encoder_of, batch_of
 ):
     encoder = encoder_of()
     before = encoder.get_layer("convolution1").kernel.numpy()
-    step = step_of(build(name, encoder))
-    losses = [float(step(two_views)["loss"]) for _ in range(12)]
+    method = build(name, encoder)
+    step = step_of(method)
+    losses = [float(step(batch_of(method))["loss"]) for _ in range(12)]
     assert np.mean(losses[-3:]) < losses[0]
     assert not np.allclose(encoder.get_layer("convolution1").kernel, before, atol=1e-4)

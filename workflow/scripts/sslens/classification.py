@@ -1,14 +1,16 @@
-"""Learning the labels: fine-tuning of the whole network, or a linear probe on a frozen one."""
+"""Learning the labels: by the whole network, or from the features of a frozen one."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from scipy.special import log_softmax, logsumexp
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -16,11 +18,11 @@ from sslens import replicas, training
 from sslens.auc import class_aucs
 from sslens.checkpoints import Checkpoint
 from sslens.classes import CLASSES
-from sslens.diagnostics import measured_rows
+from sslens.diagnostics import measured_rows, normalised
 from sslens.encoders import build_encoder
-from sslens.heads import classifier_of
+from sslens.heads import classifier_of, neighbours_of
 from sslens.optimizers import build_optimizer, current_rate
-from sslens.protocols import LINEAR_PROBE
+from sslens.protocols import FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
 from sslens.records import Split
 from sslens.seeds import derive_seed
 from sslens.tensorboard import Report, silent
@@ -64,27 +66,57 @@ def learn_labels(
     labelled, learning = train, settings["learning"]
     if fraction < 1:
         labelled = train.take(labelled_subset(train.labels, fraction, seed))
-    if settings["protocol"] == LINEAR_PROBE:
-        classifier, encoder = _begin(settings["encoder"], train, pretrained, seed)
+
+    def begin() -> tuple[keras.Model, keras.Model]:
+        shape = train.images.shape[1:]
+        classifier, encoder = classifier_of_arm(settings, shape, len(labelled.labels), seed)
+        if pretrained is not None:
+            encoder.load_weights(pretrained)
+        return classifier, encoder
+
+    if settings["protocol"] in FROZEN:
+        classifier, encoder = begin()
         settle_batch_statistics(encoder, train.images)
-        return classifier, fit_linear_probe(classifier, encoder, labelled, validation, learning)
-    plan = training.plan_training(learning, len(labelled.labels), len(train.labels))
+        fit = {LINEAR_PROBE: fit_linear_probe, NEAREST_NEIGHBOURS: remember}[settings["protocol"]]
+        return classifier, fit(classifier, encoder, labelled, validation, learning)
+    plan = _plan(learning, len(labelled.labels), len(train.labels))
     with replicas.shared_by_gpus(plan.batch_size):
-        classifier, _ = _begin(settings["encoder"], train, pretrained, seed)
+        classifier, _ = begin()
         history = fine_tune(
             classifier, labelled, validation, learning, plan, seed, checkpoint, report
         )
     return classifier, history
 
 
-def _begin(
-    encoder_settings: dict, train: Split, pretrained: str | None, seed: int
+def _plan(settings: dict, images: int, full_split: int) -> training.Plan:
+    """The plan of a fine-tuning, with a pretraining's steps on top where it has to match one."""
+    plan = training.plan_training(settings, images, full_split)
+    if (other := settings["as_long_as"]) is None:
+        return plan
+    more = training.plan_training(other, full_split, full_split)
+    return replace(plan, steps=plan.steps + more.steps)
+
+
+def classifier_of_arm(
+    settings: dict, input_shape: Sequence[int], labelled: int, seed: int
 ) -> tuple[keras.Model, keras.Model]:
-    """A classifier and the encoder inside it, pretrained or fresh."""
-    classifier, encoder = build_classifier(encoder_settings, train.images.shape[1:], seed)
-    if pretrained is not None:
-        encoder.load_weights(pretrained)
-    return classifier, encoder
+    """Build the classifier that an arm's protocol needs, untrained; and the encoder inside it.
+
+    Args:
+        settings: of the arm, resolved.
+        input_shape: (height, width, channels).
+        labelled: training images whose labels are used.
+        seed: of the run.
+    """
+    if settings["protocol"] != NEAREST_NEIGHBOURS:
+        return build_classifier(settings["encoder"], input_shape, seed)
+    encoder = build_encoder(settings["encoder"], input_shape, seed)
+    return neighbours_of(encoder, len(CLASSES), labelled, **settings["learning"]), encoder
+
+
+def count_labelled(images_per_class: Mapping[str, int], fraction: float) -> int:
+    """How many images `labelled_subset` chooses of these."""
+    return sum(round(fraction * images) for images in images_per_class.values())
 
 
 def labelled_subset(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
@@ -139,6 +171,33 @@ def predict(model: keras.Model, images: np.ndarray, batch_size: int = 250) -> np
         outputs += pool.map(outputs_of, others)
     # NumPy's linear algebra knows no bfloat16
     return np.concatenate(outputs).astype(np.float32, copy=False)
+
+
+def predict_averaged(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Logits of a classifier whose probabilities are averaged over the orientations of an image.
+
+    The eight flips and quarter turns of a square change no pixel and no lens's class. The mean is
+    taken over probabilities, and it is its logarithm that is returned, so that a softmax of these
+    logits is the mean.
+
+    Args:
+        model: from images to (batch, classes) logits.
+        images: (n, side, side, channels).
+
+    Returns:
+        (n, classes), float32, finite where the model's logits are.
+    """
+    orientations = (
+        np.rot90(mirrored, turns, axes=(1, 2))
+        for mirrored in (images, images[:, :, ::-1])
+        for turns in range(4)
+    )
+    # by logarithms, since in float64 too a probability may be 0
+    logarithms = [
+        log_softmax(predict(model, oriented).astype(np.float64), axis=1)
+        for oriented in orientations
+    ]
+    return (logsumexp(logarithms, axis=0) - np.log(len(logarithms))).astype(np.float32)
 
 
 def fine_tune(
@@ -329,6 +388,32 @@ def fit_linear_probe(
     kernel = best.coef_.T / scaler.scale_[:, None]
     classifier.layers[-1].set_weights([kernel, best.intercept_ - scaler.mean_ @ kernel])
     return pd.DataFrame(history)
+
+
+def remember(
+    classifier: keras.Model,
+    encoder: keras.Model,
+    train: Split,
+    validation: Split,
+    settings: dict,
+) -> pd.DataFrame:
+    """Give a classifier by nearest neighbours the images that it knows.
+
+    Args:
+        classifier: made by `heads.neighbours_of` for as many images as `train` has.
+        encoder: inside it, frozen.
+        train, validation: preprocessed splits.
+        settings: `neighbours`, and the temperature, which the classifier has already.
+
+    Returns:
+        The history: one row, `neighbours` and `validation_auc`.
+    """
+    features = normalised(predict(encoder, train.images))
+    classifier.get_layer("cosines").set_weights([features.T])
+    classifier.get_layer("classes").set_weights([np.eye(len(CLASSES))[train.labels]])
+    auc = float(class_aucs(validation.labels, predict(classifier, validation.images)).mean())
+    log.info("%d neighbours: validation AUC %.4f", settings["neighbours"], auc)
+    return pd.DataFrame([{"neighbours": settings["neighbours"], "validation_auc": auc}])
 
 
 def settle_batch_statistics(encoder: keras.Model, images: np.ndarray) -> None:

@@ -28,12 +28,10 @@ def exportable(classifier: keras.Model, facts: dict, recorded_shape: Sequence[in
         A model of layers of Keras alone, from raw images (batch, *recorded_shape) to the
         probabilities (batch, classes) in the order of `CLASSES`.
     """
-    encoder, logits = classifier.layers[1], classifier.layers[-1]
-    plain = keras.models.clone_model(encoder, clone_function=_plain_layer)
-    plain.set_weights(encoder.get_weights())
+    plain = keras.models.clone_model(classifier, clone_function=_plain_layer, recursive=True)
+    plain.set_weights(classifier.get_weights())
     inputs = keras.Input(tuple(recorded_shape), name="raw_image")
-    normalised = _preprocess(inputs, facts)
-    outputs = keras.layers.Softmax(name="probabilities")(logits(plain(normalised)))
+    outputs = keras.layers.Softmax(name="probabilities")(plain(_preprocess(inputs, facts)))
     return keras.Model(inputs, outputs, name="sslens_classifier")
 
 

@@ -4,6 +4,7 @@ Their outputs are float32 whatever the precision of the layers before, as losses
 """
 
 import keras
+from keras import ops
 
 from sslens.layers import BatchNormalization
 from sslens.seeds import derive_seed
@@ -36,6 +37,33 @@ def classifier_of(encoder: keras.Model, classes: int, seed: int) -> keras.Model:
     inputs = keras.Input(encoder.input_shape[1:], name="image")
     logits = _dense(classes, seed, "logits", dtype="float32")(encoder(inputs))
     return keras.Model(inputs, logits, name="classifier")
+
+
+def neighbours_of(
+    encoder: keras.Model, classes: int, images: int, neighbours: int, temperature: float
+) -> keras.Model:
+    """Put a vote of the nearest known images on an encoder: a model to (batch, classes) logits.
+
+    The probability of a class is the share of the weights exp(cosine / temperature) that its images
+    have among the nearest ones (Wu et al. 2018, arXiv:1805.01978, section 3.4). The images it knows
+    are weights: the layer `cosines` holds their normalised features, (features, images), and
+    `classes` what they are, (images, classes), one-hot.
+
+    Args:
+        encoder: its output is normalised.
+        classes: number of them.
+        images: how many it knows.
+        neighbours: how many of them are asked, at most.
+        temperature: of the weights.
+    """
+    inputs = keras.Input(encoder.input_shape[1:], name="image")
+    unit = keras.layers.UnitNormalization(name="unit", dtype="float32")(encoder(inputs))
+    cosines = keras.layers.Dense(images, use_bias=False, name="cosines", dtype="float32")(unit)
+    nearest, which = ops.top_k(cosines, min(neighbours, images))
+    known = keras.layers.Embedding(images, classes, name="classes", dtype="float32")(which)
+    shares = ops.sum(ops.softmax(nearest / temperature)[..., None] * known, axis=1)
+    # the least share keeps logits finite, and leaves their order as it is
+    return keras.Model(inputs, ops.log(shares + 1e-12), name="classifier")
 
 
 def _dense(units: int, seed: int, name: str, **options) -> keras.layers.Dense:

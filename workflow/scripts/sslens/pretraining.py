@@ -1,4 +1,4 @@
-"""Pretraining: an encoder learns from two views of every image, without labels."""
+"""Pretraining: an encoder learns from two views of every image, as a rule without labels."""
 
 import logging
 
@@ -42,7 +42,8 @@ def pretrain(
 
     Args:
         train, validation: preprocessed splits. Labels and validation images enter the history
-            alone: nothing is learned from them or chosen by them.
+            alone: nothing is learned from them or chosen by them, but for the labels of training
+            images by a method that `uses_labels`.
         settings: of the pretraining, resolved (see `settings.pretraining_settings`).
         seed: of the run.
         checkpoint: to go on from.
@@ -57,15 +58,23 @@ def pretrain(
         (1 or 0, see `diagnostics.has_collapsed`).
     """
     of_one_lens = settings["pairs"] == "same_lens"
-    groups = train.images[group_rows(train.lens_ids)] if of_one_lens else train.images[:, None]
+    rows = group_rows(train.lens_ids) if of_one_lens else np.arange(len(train.labels))[:, None]
+    groups = train.images[rows] if of_one_lens else train.images[:, None]  # a view, not a copy
     plan = training.plan_training(settings, len(groups), len(train.images))
     with replicas.shared_by_gpus(plan.batch_size):
         encoder = build_encoder(settings["encoder"], train.images.shape[1:], seed)
         method = load_method(settings["method"])(encoder, settings["options"], seed)
         diagnosis = Diagnosis(encoder, train, validation, settings, seed)
         learner = _Pretraining(method, settings, plan, diagnosis)
-        history = training.fit(learner, [groups], plan, seed, checkpoint, report=report)
+        # images of one lens are of one class
+        data = [groups, train.labels[rows[:, 0]]] if uses_labels(method) else [groups]
+        history = training.fit(learner, data, plan, seed, checkpoint, report=report)
     return encoder, history
+
+
+def uses_labels(method) -> bool:
+    """Whether a method learns from labels too, see `sslens.methods`."""
+    return getattr(method, "uses_labels", False)
 
 
 def group_rows(lens_ids: np.ndarray) -> np.ndarray:
@@ -116,7 +125,8 @@ class Diagnosis:
     """What the history tells of an encoder, in inference mode: no dropout, no new statistics.
 
     The images, `DIAGNOSED` of them, and their views are the same ones every epoch, so that a curve
-    shows the encoder alone. Labels are read here and nowhere else in a pretraining.
+    shows the encoder alone. Labels are read here and, but for a method that
+    `uses_labels`, nowhere else in a pretraining.
     """
 
     def __init__(
@@ -184,11 +194,11 @@ class _Pretraining:
 
         @tf.function(autograph=False)
         def views(batch, seed):
-            (groups,) = batch
-            return draw_views(groups, seed, settings["views"])
+            groups, *labels = batch
+            return (*draw_views(groups, seed, settings["views"]), *labels)
 
-        def loss(first, second):
-            value, embeddings = method.loss(first, second)
+        def loss(*views):
+            value, embeddings = method.loss(*views)
             return value, embedding_spread(replicas.whole_batch(embeddings))
 
         self.views = views

@@ -4,3 +4,7 @@
 FINE_TUNE = "fine_tune"
 #: Logistic regression on the features of a frozen encoder.
 LINEAR_PROBE = "linear_probe"
+#: The share of each class among the nearest training images, by a frozen encoder's features.
+NEAREST_NEIGHBOURS = "nearest_neighbours"
+#: Those that leave the encoder as it is: they ask what it has learned without labels.
+FROZEN = (LINEAR_PROBE, NEAREST_NEIGHBOURS)

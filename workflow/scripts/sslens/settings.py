@@ -16,7 +16,7 @@ from sslens.archive_paths import check_paths
 from sslens.classes import CLASSES
 from sslens.methods import method_names, schema_path
 from sslens.names import unknown
-from sslens.protocols import FINE_TUNE, LINEAR_PROBE
+from sslens.protocols import FINE_TUNE, FROZEN, LINEAR_PROBE
 from sslens.recipes import check_recipe
 
 AUGMENTATIONS = Path(__file__).with_name("augmentations.schema.yaml")
@@ -105,6 +105,13 @@ def check(config: Mapping, schema: Mapping) -> None:
         _check_pretraining(config, name)
     for dataset in _datasets_used(config):
         _check_dataset(config, dataset)
+    baseline = config["comparison"]["baseline"]
+    _check_known(baseline, config["arms"], "comparison.baseline", "arm")
+    if arm_protocol(config, baseline) in FROZEN or config["arms"][baseline].get("pretraining"):
+        raise ConfigurationError(
+            f"comparison.baseline: {baseline} is no baseline; name an arm that is fine-tuned "
+            "without a pretraining"
+        )
     for name in config["run"]["arms"]:
         _check_pairs(config, config["arms"][name])
     _check_controls(config)
@@ -140,6 +147,16 @@ def _check_arm(config: Mapping, name: str) -> None:
             raise ConfigurationError(
                 f"{where}.encoder: an arm has its pretraining's encoder; set it under "
                 f"pretrainings.{arm['pretraining']}"
+            )
+    if "as_long_as" in arm:
+        _check_known(
+            arm["as_long_as"], config["pretrainings"], f"{where}.as_long_as", "pretraining"
+        )
+    for key in ("as_long_as", "finetuning"):
+        if key in arm and arm_protocol(config, name) in FROZEN:
+            raise ConfigurationError(
+                f"{where}.{key}: an arm of protocol {arm['protocol']} is not fine-tuned; leave "
+                "it out"
             )
 
 
@@ -188,6 +205,10 @@ def _check_dataset(config: Mapping, dataset: str) -> None:
     _check_neck(config, dataset)
     augmentation = resolve(config["finetuning"], dataset)["augmentation"]
     _check_known(augmentation, config["pretexts"], "finetuning.augmentation", "pretext")
+    for arm in config["run"]["arms"]:
+        augmentation = _finetuning(config, arm, dataset)["augmentation"]
+        where = f"arms.{arm}.finetuning.augmentation"
+        _check_known(augmentation, config["pretexts"], where, "pretext")
 
 
 def _check_fits(config: Mapping, dataset: str) -> None:
@@ -225,9 +246,10 @@ def _overrides(section: Any, where: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _check_controls(config: Mapping) -> None:
-    """Every probe has one of a random encoder of its settings beside it, and no more than one."""
+    """Every frozen encoder has a random one of its settings beside it, and no more than one."""
     run = config["run"]
-    for dataset, arm in product(run["datasets"], arm_titles(config, LINEAR_PROBE)):
+    frozen = [arm for protocol in FROZEN for arm in arm_titles(config, protocol)]
+    for dataset, arm in product(run["datasets"], frozen):
         defined = _controls(config, arm, dataset)
         chosen = [name for name in defined if name in run["arms"]]
         if len(chosen) > 1:
@@ -237,7 +259,10 @@ def _check_controls(config: Mapping) -> None:
             )
         if not chosen:
             encoder = json.dumps(_told_of_encoder(config, arm, dataset)).replace('"', "")
-            new = f"an arm with protocol: linear_probe, no pretraining and encoder: {encoder}"
+            new = (
+                f"an arm with protocol: {arm_protocol(config, arm)}, no pretraining and encoder: "
+                f"{encoder}"
+            )
             raise ConfigurationError(
                 f"run.arms: {arm} has no probe of a random encoder to be compared with on "
                 f"{dataset}; add {defined[0] if defined else new}"
@@ -246,14 +271,48 @@ def _check_controls(config: Mapping) -> None:
 
 def _controls(config: Mapping, arm: str, dataset: str) -> list[str]:
     """Arms, of the run or not, that probe a random encoder with the settings of an arm's."""
-    encoder = _told_of_encoder(config, arm, dataset)
+    encoder, protocol = _told_of_encoder(config, arm, dataset), arm_protocol(config, arm)
     return [
         name
         for name, entry in config["arms"].items()
-        if arm_protocol(config, name) == LINEAR_PROBE
+        if arm_protocol(config, name) == protocol
         and entry.get("pretraining") is None
         and _told_of_encoder(config, name, dataset) == encoder
     ]
+
+
+def references(config: Mapping) -> dict[str, dict[str, str]]:
+    """Data set -> arm of the run -> the arm that it is tested against, where there is one.
+
+    A row is tested against the baseline, a frozen encoder against the random one of its settings.
+    """
+    found: dict[str, dict[str, str]] = {dataset: {} for dataset in config["run"]["datasets"]}
+    for dataset, arm in product(found, config["run"]["arms"]):
+        others = [config["comparison"]["baseline"]]
+        if arm_protocol(config, arm) in FROZEN:
+            others = _controls(config, arm, dataset)
+        for other in others:
+            if other in config["run"]["arms"] and other != arm:
+                found[dataset][arm] = other
+    return found
+
+
+def transfers(config: Mapping) -> dict[str, dict[str, dict[str, str]]]:
+    """Pretraining -> data set of the run -> data set its encoder is from -> the row that has it.
+
+    Of those pretrainings that some row of the run has from another data set.
+    """
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    moved = set()
+    for arm, dataset in product(arm_titles(config, FINE_TUNE), config["run"]["datasets"]):
+        entry = config["arms"][arm]
+        if (pretraining := entry.get("pretraining")) is None:
+            continue
+        source = pretrained_on(entry, dataset)
+        found.setdefault(pretraining, {}).setdefault(dataset, {}).setdefault(source, arm)
+        if source != dataset:
+            moved.add(pretraining)
+    return {pretraining: table for pretraining, table in found.items() if pretraining in moved}
 
 
 def _check_fractions(config: Mapping) -> None:
@@ -276,7 +335,7 @@ def _check_titles(config: Mapping) -> None:
     """Rows and columns of a table have titles of their own."""
     headings = [
         ("datasets", "data sets", dataset_titles(config)),
-        *(("arms", "arms", arm_titles(config, part)) for part in (FINE_TUNE, LINEAR_PROBE)),
+        *(("arms", "arms", arm_titles(config, part)) for part in (FINE_TUNE, *FROZEN)),
     ]
     for where, kind, titles in headings:
         for title in titles.values():
@@ -377,6 +436,27 @@ def thread_settings(config: Mapping) -> dict:
     return {"threads": count, "each": min(config["threads_per_operation"] or count, count)}
 
 
+def of_run(config: Mapping) -> dict:
+    """The configuration without what is not run, and `tensorboard`, which changes no result."""
+    datasets = _datasets_used(config)
+    arms = {name: config["arms"][name] for name in config["run"]["arms"]}
+    named = {arm.get(key) for arm in arms.values() for key in ("pretraining", "as_long_as")}
+    pretexts = {
+        entry
+        for dataset in datasets
+        for entry in (
+            *(_pretraining(config, name, dataset)["pretext"] for name in named - {None}),
+            *(_finetuning(config, arm, dataset)["augmentation"] for arm in arms),
+        )
+    }
+    kept = {"datasets": datasets, "pretrainings": named, "pretexts": pretexts}
+    return {
+        key: {name: entry[name] for name in entry if name in kept[key]} if key in kept else entry
+        for key, entry in (config | {"arms": arms}).items()
+        if key != "tensorboard"
+    }
+
+
 def computing_settings(config: Mapping) -> dict:
     """What decides the arithmetic of a training's process: its threads and its precision."""
     return thread_settings(config) | {"precision": config["precision"]}
@@ -408,16 +488,34 @@ def arm_settings(config: Mapping, arm: str, dataset: str) -> dict:
     """
     protocol = arm_protocol(config, arm)
     if protocol == FINE_TUNE:
-        learning = resolve(config["finetuning"], dataset)
+        learning = _finetuning(config, arm, dataset)
         learning["augmentation"] = config["pretexts"][learning["augmentation"]]
         learning["xla"] = config["xla"]
-    else:
+        learning["as_long_as"] = _length(config, arm, dataset)
+    elif protocol == LINEAR_PROBE:
         learning = resolve(config["probe"], dataset)
+    else:
+        learning = dict(config["nearest_neighbours"])
     return {
         "protocol": protocol,
         "encoder": arm_encoder(config, arm, dataset),
         "learning": learning,
     }
+
+
+def _finetuning(config: Mapping, arm: str, dataset: str) -> dict:
+    """The section `finetuning` for a data set, and what an arm has of its own."""
+    own = resolve(config["arms"][arm].get("finetuning", {}), dataset)
+    return _override(resolve(config["finetuning"], dataset), own)
+
+
+def _length(config: Mapping, arm: str, dataset: str) -> dict | None:
+    """What the length of the pretraining follows from whose steps an arm takes as well, if any."""
+    pretraining = config["arms"][arm].get("as_long_as")
+    if pretraining is None:
+        return None
+    entry = _pretraining(config, pretraining, dataset)
+    return {key: entry[key] for key in ("batch_size", "epochs", "steps")}
 
 
 def arm_encoder(config: Mapping, arm: str, dataset: str) -> dict:

@@ -8,6 +8,8 @@ schema of what the configuration may tell it. The class has
 - `variables`: everything that a checkpoint must hold;
 - `loss(first, second)`: two views (batch, height, width, channels) of the same images to a
   scalar loss and a batch of embeddings (batch, d), from which collapse is diagnosed;
+- `uses_labels`, where it is there and true: `loss` takes the labels (batch,) of the images as
+  well, and the method is no self-supervised one;
 - `after_step(progress)`: called after every step of the optimiser with the fraction of the
   training that is done, a scalar tensor in (0, 1].
 

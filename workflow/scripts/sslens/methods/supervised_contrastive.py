@@ -1,0 +1,64 @@
+"""Supervised contrastive learning: views of one class attract, views of other classes repel.
+
+Khosla et al. 2020 (arXiv:2004.11362). It reads all labels, so among self-supervised methods it is
+the upper bound: what a contrastive pretraining could gain if it knew the classes.
+"""
+
+import keras
+import tensorflow as tf
+
+from sslens import replicas
+from sslens.heads import mlp
+
+
+def supervised_info_nce(embeddings: tf.Tensor, labels: tf.Tensor, temperature: float) -> tf.Tensor:
+    """The loss L_out (equation 2), as a mean over the views.
+
+    Args:
+        embeddings: (views, d) of all views of a batch.
+        labels: (views,) integers, the class of each.
+        temperature: divides the cosine similarities.
+
+    Returns:
+        Scalar: the mean over views i, and over the others p of the class of i, of -log(exp(z_i z_p
+        / temperature) / sum over all a but i of exp(z_i z_a / temperature)). A view without another
+        one of its class counts zero.
+    """
+    # float32 whatever the policy: a softmax over the batch does not fit in float16
+    unit = tf.math.l2_normalize(tf.cast(embeddings, tf.float32), axis=1)
+    others = 1 - tf.eye(tf.shape(unit)[0])
+    logits = tf.matmul(unit, unit, transpose_b=True) / temperature
+    logits = tf.where(others > 0, logits, logits.dtype.min)
+    positives = others * tf.cast(labels[:, None] == labels[None, :], tf.float32)
+    log_shares = tf.nn.log_softmax(logits, axis=1)
+    # `where`, since the share of a view in its own sum is zero, and 0 * log(0) is not
+    chosen = tf.reduce_sum(tf.where(positives > 0, log_shares, 0.0), axis=1)
+    return -tf.reduce_mean(tf.math.divide_no_nan(chosen, tf.reduce_sum(positives, axis=1)))
+
+
+class Method:
+    """Encoder and projector under the loss. Settings: supervised_contrastive.schema.yaml."""
+
+    uses_labels = True
+
+    def __init__(self, encoder: keras.Model, settings: dict, seed: int):
+        self._temperature = settings["temperature"]
+        self._encoder = encoder
+        self._projector = mlp(encoder.output_shape[1], settings["projector"], seed, "projector")
+        self.trainable_variables = encoder.trainable_variables + self._projector.trainable_variables
+        self.variables = encoder.variables + self._projector.variables
+
+    def loss(
+        self, first: tf.Tensor, second: tf.Tensor, labels: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Loss and embeddings of the first view; both views pass the network as one batch."""
+        features = self._encoder(tf.concat([first, second], axis=0), training=True)
+        embeddings = self._projector(features, training=True)
+        classes = tf.concat([labels, labels], axis=0)
+        # attracted and repelled by all views of a step, whatever replica has them
+        whole, classes = replicas.whole_batch(embeddings), replicas.whole_batch(classes)
+        loss = supervised_info_nce(whole, classes, self._temperature)
+        return loss, tf.split(embeddings, 2)[0]
+
+    def after_step(self, progress: tf.Tensor) -> None:
+        """Nothing to do."""
