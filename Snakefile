@@ -6,6 +6,9 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/archive.smk"
@@ -13,6 +16,7 @@ include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/finetune.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/compare.smk"
+include: "workflow/rules/figures.smk"
 
 
 rule all:
@@ -26,6 +30,7 @@ onsuccess:
     folder = "results/comparison"
     parameters = expand(f"{folder}/parameters_{{d}}.png", d=config["run"]["datasets"])
     current = {Path(file).stem for file in [*comparison_files(), *parameters]}
+    current |= {"auc_summary", "probe_table", "provenance", "configuration"}
     if old := sorted(f.name for f in Path(folder).glob("*") if f.stem not in current):
         print(
             f"{folder} also holds what is not of this configuration; delete it, or it misleads: "

@@ -61,6 +61,7 @@ class Job(NamedTuple):
     wildcards: dict
     input: dict
     output: dict
+    resources: dict
     params: dict
     config: dict
     log: list
@@ -117,7 +118,10 @@ def job_of(kind, data, folder, encoder):
     config = load(ROOT / "config", OVERLAY)
     wildcards = {"dataset": "model_2", "seed": "1"}
     files = {name: str(data / f"{name}.json") for name in ("manifest", "preprocessing")}
-    output = {"history": str(folder / "history.csv")}
+    output = {
+        "history": str(folder / "history.csv"),
+        "provenance": str(folder / "provenance.json"),
+    }
     if kind in ARMS:
         told = arm_settings(config, ARMS[kind], "model_2")
         wildcards |= {"arm": ARMS[kind], "fraction": "1.0"}
@@ -132,10 +136,11 @@ def job_of(kind, data, folder, encoder):
         wildcards=wildcards,
         input=files,
         output=output,
+        resources={"gpu": 0},
         params={
             "settings": told,
             "code": "of this test",
-            "threads": {"threads": 2, "each": 1},
+            "computing": {"threads": 2, "each": 1},
             "checkpoint": str(folder / "checkpoint"),
             "tensorboard": str(folder / "tensorboard"),
         },
@@ -229,7 +234,7 @@ def saved(job):
 
 def everything(job):
     """All that a finished job has made, as bytes: weights, history, and the last checkpoint."""
-    (weights,) = (path for name, path in job.output.items() if name != "history")
+    (weights,) = (path for name, path in job.output.items() if name in ("encoder", "classifier"))
     history = pd.read_csv(job.output["history"], dtype=str)
     arrays, _ = checkpoint_of(job)
     return {

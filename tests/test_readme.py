@@ -77,12 +77,32 @@ def test_the_method_and_the_data_set_run(extended, tmp_path):
     assert (tmp_path / shard).stat().st_size > 15 * 4 * 48 * 48
 
 
-def test_the_records_are_read_as_it_says(finished):
-    (code,) = re.findall(r"<!-- run in a finished run: -->\n```python\n(.*?)```", README, re.DOTALL)
+def printed_by(name, folder):
+    """The lines that an example prints in the folder of a finished run."""
+    pattern = rf"<!-- run in a finished run: {name} -->\n```python\n(.*?)```"
+    (code,) = re.findall(pattern, README, re.DOTALL)
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=finished, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
     )
-    lines = [line.split() for line in done.stdout.splitlines()]
+    return done.stdout.splitlines()
+
+
+def test_the_whole_table_is_recomputed_from_the_predictions(finished):
+    _, _, *lines = printed_by("aucs", finished)
+    found = {}
+    for dataset, arm, labels, *aucs in (line.split() for line in lines if len(line.split()) == 7):
+        found[dataset, arm, float(labels.removeprefix("labels-"))] = [float(auc) for auc in aucs]
+    table = pd.read_csv(finished / "results/comparison/auc_summary.csv")
+    measures = [f"auc_{name}" for name in ("axion", "cdm", "no_sub", "macro")]
+    assert len(found) == len(table) == 5
+    for _, cell in table.iterrows():
+        expected = cell[measures].to_list()
+        key = cell["dataset"], cell["arm"], cell["labels"]
+        assert found[key] == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_records_are_read_as_it_says(finished):
+    lines = [line.split() for line in printed_by("records", finished)]
     assert len(lines) == 15
     assert [int(label) for _, label, _, _ in lines[:3]] == [0, 1, 2]
     axion, cdm = (float(line[3]) for line in lines[:2])

@@ -10,7 +10,13 @@ from running import TINY, planned, run
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 ARMS = yaml.safe_load(TINY.read_text())["run"]["arms"]
-COMPARISON = {"Comparing", "Drawing the ROC curves of model_2"}
+NAMED = {  # figures that hold the titles of the rows
+    "Drawing the ROC curves of model_2",
+    "Drawing what is confused with what in model_2",
+    "Drawing how far probabilities can be believed in model_2",
+}
+COMPARISON = {"Comparing", "Drawing what is most confidently wrong in model_2", *NAMED}
+MAP = {"Drawing a map of the features of model_2"}  # by the probes' encoders
 CURVES = {
     stage: f"Drawing the {stage} curves of model_2" for stage in ("pretraining", "finetuning")
 }
@@ -28,14 +34,13 @@ def pretraining(name):
     return {f"Pretraining {name} on model_2, seed 1"}
 
 
-PROBES = {"Comparing the probes of the frozen encoders"}
 BYOL = (
     pretraining("byol-dihedral")
     | row("byol-dihedral")
     | row("probe-byol-dihedral")
     | COMPARISON
     | set(CURVES.values())
-    | PROBES
+    | MAP
 )
 
 
@@ -83,13 +88,12 @@ def test_the_learning_rate_of_one_pretraining(plan):
 def test_fine_tuning_leaves_the_pretrainings_and_the_probe(plan):
     jobs = plan({"finetuning": {"epochs": 3}})
     rows = row("baseline") | row("contrastive-rotation") | row("byol-dihedral")
-    # the probes are told the AUCs of the same table
-    assert jobs == rows | COMPARISON | PROBES | {CURVES["finetuning"]}
+    assert jobs == rows | COMPARISON | {CURVES["finetuning"]}
 
 
 def test_a_row_of_another_name_trains_nothing(plan):
     jobs = plan({"arms": {"byol-dihedral": {"title": "BYOL"}}})
-    assert jobs == COMPARISON | PROBES | set(CURVES.values())
+    assert jobs == {"Comparing"} | NAMED | set(CURVES.values())
 
 
 def test_the_threads_concern_all_jobs_with_networks(plan):
@@ -104,7 +108,7 @@ def test_logs_for_tensorboard(plan):
 
 def test_an_arm_that_is_added(plan):
     added = plan({"run": {"arms": [*ARMS, "probe-contrastive-rotation"]}})
-    assert added == row("probe-contrastive-rotation") | {"Comparing"} | PROBES
+    assert added == row("probe-contrastive-rotation") | {"Comparing"} | MAP
 
 
 def test_a_pretext_that_is_added(plan):
@@ -116,7 +120,7 @@ def test_a_pretext_that_is_added(plan):
     assert plan(overlay) == set()  # it may be defined and not be run
     jobs = plan(overlay | {"run": {"arms": [*ARMS, "byol-shifted"]}})
     new = pretraining("byol-shifted") | row("byol-shifted")
-    assert jobs == new | COMPARISON | PROBES | set(CURVES.values())
+    assert jobs == new | COMPARISON | set(CURVES.values())
 
 
 def test_a_method_that_is_added(plan, repository):
@@ -137,7 +141,7 @@ def test_a_method_that_is_added(plan, repository):
         code.unlink()
         schema.unlink()
     new = pretraining("mine-dihedral") | row("mine")
-    assert jobs == new | COMPARISON | PROBES | set(CURVES.values())
+    assert jobs == new | COMPARISON | set(CURVES.values())
 
 
 @pytest.mark.parametrize(("images", "shards"), [(48, ["00001"]), (60, ["00001", "00002"])])
@@ -173,16 +177,15 @@ def test_a_function_reruns_what_uses_it(plan, repository):
         | row("contrastive-rotation")
         | row("byol-dihedral")
         | COMPARISON
-        | PROBES
         | set(CURVES.values())
     )
     with edited(library(repository, "augmentations"), "tf.cos(angle)", "tf.cos(-angle)"):
         assert plan() == rotations
     with edited(library(repository, "methods/byol"), "2 - 2 * tf", "3 - 2 * tf"):
         assert plan() == BYOL
-    with edited(library(repository, "figures"), "dpi=150", "dpi=151"):
+    with edited(library(repository, "figures/style"), "dpi=150", "dpi=151"):
         gallery = "Drawing images and parameters of model_2"
-        assert plan() == {"Drawing the ROC curves of model_2", gallery, *CURVES.values()}
+        assert plan() == COMPARISON - {"Comparing"} | MAP | {gallery, *CURVES.values()}
 
 
 def test_a_script_reruns_its_rule(plan, repository):

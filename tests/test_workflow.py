@@ -44,9 +44,16 @@ def test_the_contracts_files_are_there(finished):
         *(f"evaluate/{CELL.format(arm)}/predictions.parquet" for arm in ARMS),
         "comparison/auc_table.md",
         "comparison/auc_table.csv",
+        "comparison/auc_table.tex",
+        "comparison/auc_summary.csv",
         "comparison/probe_table.md",
+        "comparison/provenance.json",
+        "comparison/configuration.yaml",
+        *(f"evaluate/{CELL.format(arm)}/{name}" for arm in ARMS
+          for name in ("validation.parquet", "features.npy", "metrics.json")),
         *(f"comparison/{name}_model_2.{kind}"
-          for name in ("roc", "pretraining", "finetuning", "gallery", "parameters")
+          for name in ("roc", "confusion", "reliability", "mistakes", "embedding",
+                       "pretraining", "finetuning", "gallery", "parameters")
           for kind in ("png", "svg")),
     ]  # fmt: skip
     assert [name for name in expected if not (results / name).is_file()] == []
@@ -110,7 +117,7 @@ def test_what_an_earlier_configuration_left_is_named(finished, repository, tmp_p
     shutil.copytree(finished, directory)
     comparison = directory / "results/comparison"
     (comparison / "roc_model_1.svg").write_text("of a data set that is no longer run")
-    (comparison / "probe_table.md").unlink()
+    (comparison / "auc_table.md").unlink()
     (line,) = re.findall(
         r"not of this configuration.*: (.*)", run(directory, repository=repository)
     )

@@ -116,17 +116,22 @@ def augmentations(pretext):
     return [f"augmentations.{name}" for augmentation in pretext for name in augmentation]
 
 
+def code_of(script, *loaded):
+    """Digest of what a script runs, and what that is, in words: see `provenance`."""
+    return " ".join([script_digest(script, *loaded), script, *loaded])
+
+
 def pretraining_code(wildcards):
-    """Digest of what a pretraining runs: the engine, its own method, its own augmentations."""
+    """Code of a pretraining: the engine, its own method, its own augmentations."""
     chosen = settings.pretraining_settings(config, wildcards.pretraining, wildcards.dataset)
     loaded = [f"methods.{chosen['method']}", *augmentations(chosen["views"])]
-    return script_digest("pretrain", *loaded)
+    return code_of("pretrain", *loaded)
 
 
 def finetuning_code(wildcards):
-    """Digest of what learning the labels runs, its augmentations among it."""
+    """Code of learning the labels, its augmentations among it."""
     chosen = settings.arm_settings(config, wildcards.arm, wildcards.dataset)
-    return script_digest("finetune", *augmentations(chosen["learning"].get("augmentation", [])))
+    return code_of("finetune", *augmentations(chosen["learning"].get("augmentation", [])))
 
 
 def pretrained(pattern, arm, dataset, seed):
@@ -157,10 +162,14 @@ PRETRAINED_ROWS = {
 }
 
 
+def most_labels():
+    """The largest share of the labels."""
+    return max(float(fraction) for fraction in config["run"]["label_fractions"])
+
+
 def row_files(pattern, dataset):
     """Files of the table's rows on one data set with the most labels: by arm, then by seed."""
-    fraction = max(float(fraction) for fraction in config["run"]["label_fractions"])
-    return cells(pattern, ROWS, dataset=dataset, fraction=fraction)
+    return cells(pattern, ROWS, dataset=dataset, fraction=most_labels())
 
 
 def histories(stage, dataset):
@@ -171,22 +180,41 @@ def histories(stage, dataset):
     return [pretrained(f"{PRETRAIN}/history.csv", arm, dataset, seed) for arm in PRETRAINED_ROWS]
 
 
+# The arms whose features are mapped: where there are any, those that ask frozen encoders what they know.
+MAPPED = settings.arm_titles(config, LINEAR_PROBE) or ROWS
+
+
+def mapped_files(file, dataset):
+    """A file of the evaluation of each mapped arm on a data set, of the first seed."""
+    labels, seed = most_labels(), config["run"]["seeds"][0]
+    return cells(f"{EVALUATE}/{file}", MAPPED, dataset=dataset, fraction=labels, seed=seed)
+
+
+def title_of_dataset(wildcards):
+    return settings.dataset_titles(config)[wildcards.dataset]
+
+
 def comparison_files():
     """The final files: tables, and figures of every data set."""
-    probes = settings.arm_titles(config, LINEAR_PROBE)
+    few = len(config["run"]["label_fractions"]) > 1
     figures = [
         "gallery",
-        *(["roc", "finetuning"] if ROWS else []),
+        "embedding",
+        *(["roc", "confusion", "reliability", "mistakes", "finetuning"] if ROWS else []),
+        *(["label_efficiency"] if ROWS and few else []),
         *(["pretraining"] if PRETRAINED_ROWS else []),
     ]
     return [
         "results/comparison/auc_table.md",
         "results/comparison/auc_table.csv",
         "results/comparison/shortcuts.md",
-        *(["results/comparison/probe_table.md"] if probes else []),
         *expand(
             "results/comparison/{figure}_{dataset}.png",
             figure=figures,
             dataset=config["run"]["datasets"],
+        ),
+        *expand(
+            "results/comparison/transfer_{pretraining}.png",
+            pretraining=settings.transfers(config),
         ),
     ]

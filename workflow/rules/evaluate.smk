@@ -1,15 +1,20 @@
-# The whole test set, each image once; and the classifier as one file for others to use.
+# The whole test set, each image once, with its features; the validation set, that a temperature is fitted on;
+# and the classifier as one file for others to use.
 
 
 rule evaluate:
     input:
         manifest=f"{DATA}/manifest.json",
         preprocessing=f"{DATA}/preprocessing.json",
-        shards=shards_of("test"),
+        shards=shards_of("validation", "test"),
         classifier=f"{FINETUNE}/classifier.weights.h5",
+        provenance=f"{FINETUNE}/provenance.json",
         pretraining=of_pretraining("history.csv"),
+        pretraining_provenance=of_pretraining("provenance.json"),
     output:
         predictions=f"{EVALUATE}/predictions.parquet",
+        validation=f"{EVALUATE}/validation.parquet",
+        features=f"{EVALUATE}/features.npy",
         metrics=f"{EVALUATE}/metrics.json",
         model=f"{EVALUATE}/classifier.keras",
     log:
@@ -21,13 +26,14 @@ rule evaluate:
     threads: config["cpu_threads"]
     resources:
         gpu=GPUS,
-        mem_mb=memory_mb("test"),
+        mem_mb=memory_mb("validation", "test"),
         runtime=60,
     params:
         fields=lambda w: settings.arm_fields(config, w.arm, w.dataset),
-        encoder=lambda w: settings.arm_encoder(config, w.arm, w.dataset),
+        settings=lambda w: settings.arm_settings(config, w.arm, w.dataset),
+        average=config["evaluation"]["average_orientations"],
         computing=settings.thread_settings(config),
-        code=script_digest("evaluate"),
+        code=code_of("evaluate"),
     message:
         "Evaluating {wildcards.arm} on the test set of {wildcards.dataset}"
     script:

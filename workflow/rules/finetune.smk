@@ -10,6 +10,7 @@ rule finetune:
     output:
         classifier=f"{FINETUNE}/classifier.weights.h5",
         history=f"{FINETUNE}/history.csv",
+        provenance=f"{FINETUNE}/provenance.json",
     log:
         f"logs/finetune/{CELL}.log",
     benchmark:

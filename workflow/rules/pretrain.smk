@@ -9,6 +9,7 @@ rule pretrain:
     output:
         encoder=f"{PRETRAIN}/encoder.weights.h5",
         history=f"{PRETRAIN}/history.csv",
+        provenance=f"{PRETRAIN}/provenance.json",
     log:
         "logs/pretrain/{dataset}/{pretraining}/seed-{seed}.log",
     benchmark:

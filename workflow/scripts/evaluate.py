@@ -3,34 +3,51 @@
 from sslens import runtime
 
 wildcards, params = snakemake.wildcards, snakemake.params
-title = f"evaluate {wildcards.dataset}/{wildcards.arm} seed {wildcards.seed}"
+seed, fraction = int(wildcards.seed), float(wildcards.fraction)
+title = f"evaluate {wildcards.dataset}/{wildcards.arm} labels {fraction:g} seed {seed}"
 runtime.start(snakemake.log[0], title, params.computing["threads"])
 runtime.start_tensorflow(**params.computing, gpus=snakemake.resources.gpu)
 
 import pandas as pd
 
+from sslens import replicas
 from sslens.classes import CLASSES
-from sslens.classification import build_classifier, predict
+from sslens.classification import classifier_of_arm, count_labelled, predict, predict_averaged
 from sslens.diagnostics import ended_collapsed
 from sslens.evaluation import metrics_of_file, predictions_frame, write_predictions
 from sslens.export import export
-from sslens.files import write_json
+from sslens.files import read_json, write_array, write_json
+from sslens.provenance import provenance
 from sslens.records import load_split
 
-inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
-test = load_split(*inputs, "test")
-classifier, _ = build_classifier(params.encoder, test.images.shape[1:], seed=0)
-classifier.load_weights(snakemake.input.classifier)
-labels = [CLASSES[label] for label in test.labels]
-predictions = predictions_frame(test.image_ids, labels, predict(classifier, test.images))
-write_predictions(predictions, snakemake.output.predictions)
-history = snakemake.input.get("pretraining") or None
+inputs, outputs = snakemake.input, snakemake.output
+data = [inputs.manifest, inputs.preprocessing]
+test, validation = (load_split(*data, split) for split in ("test", "validation"))
+known = read_json(inputs.manifest)["splits"]["train"]["images_per_class"]
+labelled = count_labelled(known, fraction)
+classifier, encoder = classifier_of_arm(params.settings, test.images.shape[1:], labelled, seed)
+classifier.load_weights(inputs.classifier)
+infer = predict_averaged if params.average else predict
+for split, path in ((test, outputs.predictions), (validation, outputs.validation)):
+    labels = [CLASSES[label] for label in split.labels]
+    logits = infer(classifier, split.images)
+    write_predictions(predictions_frame(split.image_ids, labels, logits), path)
+write_array(outputs.features, predict(encoder, test.images))
+made = provenance(params.code, [params.settings, params.average], data, replicas.described())
+pretraining = inputs.get("pretraining_provenance") or None
+history = inputs.get("pretraining") or None
 told = {
-    "labels": float(wildcards.fraction),
-    "seed": int(wildcards.seed),
+    "labels": fraction,
+    "labelled_images": labelled,
+    "seed": seed,
     "pretraining_collapsed": ended_collapsed(pd.read_csv(history)) if history else None,
+    "provenance": {
+        "pretrain": read_json(pretraining) if pretraining else None,
+        "finetune": read_json(inputs.provenance),
+        "evaluate": made,
+    },
 }
-metrics = metrics_of_file(snakemake.output.predictions, params.fields | told)
-write_json(snakemake.output.metrics, metrics)
+metrics = metrics_of_file(outputs.predictions, params.fields | told, outputs.validation)
+write_json(outputs.metrics, metrics)
 runtime.log.info("macro AUC %.4f on %d images", metrics["auc"]["macro"], metrics["images"])
-export(classifier, *inputs, snakemake.output.model)
+export(classifier, *data, outputs.model)

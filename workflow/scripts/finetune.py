@@ -8,8 +8,11 @@ title = f"finetune {wildcards.dataset}/{wildcards.arm} labels {fraction:g} seed 
 runtime.start(snakemake.log[0], title, params.computing["threads"])
 runtime.start_tensorflow(**params.computing, gpus=snakemake.resources.gpu)
 
+from sslens import replicas
 from sslens.checkpoints import Checkpoint, fingerprint
 from sslens.classification import learn_labels
+from sslens.files import write_json
+from sslens.provenance import provenance
 from sslens.records import load_split
 from sslens.tensorboard import reporter
 from sslens.training import save_trained
@@ -26,4 +29,6 @@ classifier, history = learn_labels(
     train, validation, params.settings, pretrained, fraction, seed, checkpoint, report
 )
 save_trained(classifier, snakemake.output.classifier, history, snakemake.output.history)
+made = provenance(params.code, told, inputs, replicas.described())
+write_json(snakemake.output.provenance, made)
 checkpoint.remove()

@@ -8,8 +8,11 @@ title = f"pretrain {wildcards.dataset}/{wildcards.pretraining} seed {seed}"
 runtime.start(snakemake.log[0], title, params.computing["threads"])
 runtime.start_tensorflow(**params.computing, gpus=snakemake.resources.gpu)
 
+from sslens import replicas
 from sslens.checkpoints import Checkpoint, fingerprint
+from sslens.files import write_json
 from sslens.pretraining import pretrain
+from sslens.provenance import provenance
 from sslens.records import load_split
 from sslens.tensorboard import reporter
 from sslens.training import save_trained
@@ -21,4 +24,6 @@ train, validation = (load_split(*inputs, split) for split in ("train", "validati
 report = reporter(params.tensorboard, snakemake.config["tensorboard"])
 encoder, history = pretrain(train, validation, params.settings, seed, checkpoint, report)
 save_trained(encoder, snakemake.output.encoder, history, snakemake.output.history)
+made = provenance(params.code, told, inputs, replicas.described())
+write_json(snakemake.output.provenance, made)
 checkpoint.remove()

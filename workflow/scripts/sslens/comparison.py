@@ -1,26 +1,33 @@
-"""Metrics to tables: the comparison as published, its full-precision CSV, and the probe table.
+"""Metrics to tables: the comparison as published, with its uncertainty, and that of the probes.
 
-Pure functions from metrics (see `sslens.evaluation`) to frames and text.
+Pure functions from metrics (see `sslens.evaluation`) and their summary (see `sslens.summary`) to
+frames and text.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import pandas as pd
 
 from sslens.classes import CLASSES
-from sslens.protocols import LINEAR_PROBE
+from sslens.protocols import FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
+from sslens.summary import SIGNIFICANT
 
 MISSING = "—"
 NO_GAIN = "**no gain**"
+#: Marks of a cell that is significantly better or worse than what it is tested against.
+BETTER, WORSE = "▲", "▼"
+#: What each frozen protocol is called in its table.
+PROTOCOL_TITLES = {LINEAR_PROBE: "Linear probe", NEAREST_NEIGHBOURS: "Nearest neighbours"}
 
 #: What names a row of the comparison: no two metrics files may share it.
 CELL = ("arm", "dataset", "labels", "seed")
 AUC_COLUMNS = tuple(f"auc_{name}" for name in (*CLASSES, "macro"))
 #: Columns that come first, in this order; whatever else an arm carries follows by name.
 LEADING = (*CELL, "title", "protocol", "pretraining", "method", "pretext", "encoder")
-SCORES = (*AUC_COLUMNS, "accuracy", "images", "predictions_sha256")
+SCORES = (*AUC_COLUMNS, "auc_one_vs_one", "accuracy", "images", "predictions_sha256")
 
 
 # --- metrics -> frame ----------------------------------------------------------------------------
@@ -39,7 +46,8 @@ def collect(
     an arm or data set is not among those given, two files are of one cell, or two arms were scored
     on different numbers of test images of one data set.
     """
-    rows = [_flatten(m) for m in metrics]
+    # where a cell comes from has a file of its own
+    rows = [_flatten({key: m[key] for key in m if key != "provenance"}) for m in metrics]
     if not rows:
         raise ValueError("no metrics to compare")
     for row in rows:
@@ -68,6 +76,24 @@ def collect(
     return frame.loc[order.index, columns].reset_index(drop=True)
 
 
+def check_complete(
+    frame: pd.DataFrame,
+    arms: Iterable[str],
+    datasets: Iterable[str],
+    fractions: Iterable[float],
+    seeds: Iterable[int],
+) -> None:
+    """Raise ValueError where a cell of the run is missing from what `collect` made."""
+    found = set(frame[list(CELL)].itertuples(index=False, name=None))
+    wanted = [(arm, d, float(f), s) for arm, d, f, s in product(arms, datasets, fractions, seeds)]
+    missing = [dict(zip(CELL, cell, strict=True)) for cell in wanted if cell not in found]
+    if missing:
+        raise ValueError(
+            f"{len(missing)} of {len(wanted)} cells are missing, the first of them "
+            f"{_name(missing[0])}"
+        )
+
+
 def _flatten(fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mappings as one, keys joined by an underscore; lists as JSON, to fit a CSV cell."""
     flat: dict[str, Any] = {}
@@ -80,7 +106,7 @@ def _flatten(fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _check_row(row: Mapping[str, Any], arms: Iterable[str], datasets: Iterable[str]) -> None:
-    needed = (*CELL, *AUC_COLUMNS, "images", "pretraining_collapsed")
+    needed = (*CELL, *AUC_COLUMNS, "images", "labelled_images", "pretraining_collapsed")
     missing = [field for field in needed if field not in row]
     if missing:
         raise ValueError(f"metrics of {_name(row)} lack {', '.join(missing)}")
@@ -101,75 +127,320 @@ def csv_text(frame: pd.DataFrame) -> str:
     return frame.to_csv(index=False, float_format=lambda x: repr(float(x)), lineterminator="\n")
 
 
-# --- the comparison table ------------------------------------------------------------------------
+# --- tables of a summary --------------------------------------------------------------------------
 
 
-def markdown_table(
-    frame: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
+def comparison_tables(
+    summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
 ) -> str:
-    """The comparison in the published layout, as markdown, with a line below that explains it.
+    """The comparison as markdown, for every share of the labels, the largest first.
 
-    `arms` and `datasets` map names to titles and give rows and columns; other arms in the frame
-    (probes, say) are left out. A cell holds the one-vs-rest AUCs of the classes to two decimals,
-    the mean over seeds. The best of a column, by macro AUC in full precision, is bold.
-
-    Raises ValueError where the frame mixes label fractions, which do not belong in one table.
+    Of each: the table in the published layout, the macro AUCs with their uncertainty, and the
+    differences from the reference with their tests. `arms` and `datasets` map names to titles and
+    give rows and columns; other arms of the summary (probes, say) are left out.
     """
-    chosen = _select(frame, arms, datasets)
-    means = chosen.groupby(["arm", "dataset"])[list(AUC_COLUMNS)].mean()
-    best = means["auc_macro"].groupby("dataset").max()
-    seeds = chosen.groupby(["arm", "dataset"])["seed"].nunique()
+    tables = (published_table, uncertainty_table, difference_table)
+    return "\n".join(
+        table(part, arms, datasets)
+        for part in _by_labels(summary)
+        for table in tables
+        if table is not difference_table or _chosen(part, arms, datasets)["reference"].notna().any()
+    )
 
-    def cell(arm: str, dataset: str) -> str:
-        if (arm, dataset) not in means.index:
-            return MISSING
-        row = means.loc[(arm, dataset)]
-        text = ", ".join(f"{row[f'auc_{name}']:.2f}" for name in CLASSES)
-        return f"**{text}**" if row["auc_macro"] == best[dataset] else text
 
-    rows = [[title, *(cell(arm, d) for d in datasets)] for arm, title in arms.items()]
+def published_table(
+    summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
+) -> str:
+    """The comparison in the published layout, as markdown, with lines below that explain it.
+
+    A cell holds the AUCs of the classes to two decimals, means over seeds. Bold are the best of a
+    column by macro AUC and those that are not distinguishable from it.
+    """
+    chosen = _chosen(summary, arms, datasets)
+
+    def text(cell) -> str:
+        numbers = ", ".join(f"{cell[f'auc_{name}']:.2f}" for name in CLASSES)
+        return f"**{numbers}**{_mark(cell)}" if _leads(cell) else f"{numbers}{_mark(cell)}"
+
     caption = (
         f"A cell is the one-vs-rest AUC of {', '.join(CLASSES)} on {_images(chosen, datasets)}, "
-        f"{_seeds(seeds)}{_fraction(chosen)}. Bold is the best of a column by macro AUC in full "
-        "precision. Two decimals as published, so 0.997 prints 1.00: full precision is in "
-        "auc_table.csv."
+        f"{_seeds(chosen)}{_fraction(chosen)}. Bold is the best of a column by macro AUC, and what "
+        f"is not distinguishable from it. {_marks(chosen, arms)}Two decimals as published, so "
+        "0.997 prints 1.00: full precision is in auc_table.csv and auc_summary.csv."
     )
-    note = _collapse_note(_collapsed_seeds(chosen), arms, datasets)
-    return f"{pipe_table(['Method', *datasets.values()], rows)}\n{caption}\n{note}"
+    note = _collapse_note(chosen, arms, datasets)
+    return f"{_table('Method', chosen, arms, datasets, text)}\n{caption}\n{note}"
 
 
-def markdown_tables(
-    frame: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
+def uncertainty_table(
+    summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
 ) -> str:
-    """`markdown_table` of every label fraction in the frame, the largest first."""
-    return _by_fraction(frame, lambda part: markdown_table(part, arms, datasets))
+    """Macro AUCs with their deviation over seeds and their interval, as markdown."""
+    chosen = _chosen(summary, arms, datasets)
+
+    def text(cell) -> str:
+        deviation = "" if pd.isna(cell.auc_macro_std) else f" ± {cell.auc_macro_std:.3f}"
+        return (
+            f"{cell.auc_macro:.3f}{deviation} [{cell.auc_macro_low:.3f}, {cell.auc_macro_high:.3f}]"
+        )
+
+    deviation = "± is the standard deviation over seeds; " if (chosen["seeds"] > 1).any() else ""
+    caption = (
+        f"A cell is the macro AUC{_fraction(chosen)}. {deviation}in brackets is the 95 % interval "
+        "of the test images alone (stratified bootstrap), with the trained networks as they are: "
+        "it does not hold what another seed would change."
+    )
+    return f"{_table('Macro AUC', chosen, arms, datasets, text)}\n{caption}\n"
 
 
-def _by_fraction(frame: pd.DataFrame, table: Callable[[pd.DataFrame], str]) -> str:
-    fractions = sorted(frame["labels"].unique(), reverse=True)
-    return "\n".join(table(frame[frame["labels"] == fraction]) for fraction in fractions)
+def difference_table(
+    summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
+) -> str:
+    """Differences of the macro AUC from the reference, with intervals and tests, as markdown."""
+    chosen = _chosen(summary, arms, datasets)
+    rows = {
+        arm: title for arm, title in arms.items() if _of(chosen, arm)["reference"].notna().any()
+    }
+
+    def text(cell) -> str:
+        if pd.isna(cell.difference_macro):
+            return MISSING
+        return (
+            f"{cell.difference_macro:+.3f} [{cell.difference_macro_low:+.3f}, "
+            f"{cell.difference_macro_high:+.3f}], p {_p(cell.p_macro_holm)}"
+        )
+
+    caption = (
+        f"A cell is the macro AUC minus that of {_references(chosen, arms)} on the same test "
+        f"images{_fraction(chosen)}, its 95 % interval (paired stratified bootstrap of the test "
+        "images), and the p value, corrected for all cells of this table (Holm)."
+    )
+    return f"{_table('Difference', chosen, rows, datasets, text)}\n{caption}\n"
 
 
-def _select(
-    frame: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
-) -> pd.DataFrame:
-    """Rows of the named arms and data sets, which must share one label fraction."""
-    chosen = frame[frame["arm"].isin(list(arms)) & frame["dataset"].isin(list(datasets))]
-    if chosen["labels"].nunique() > 1:
-        fractions = ", ".join(str(x) for x in sorted(chosen["labels"].unique()))
-        raise ValueError(f"one table is of one label fraction, not of {fractions}")
-    return chosen
+def frozen_tables(
+    summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
+) -> str:
+    """Is pretraining real? What frozen encoders know beside random ones, as markdown.
+
+    A table for every frozen protocol of the given arms and every share of the labels.
+    """
+    tables = [
+        _frozen_table(part[part["protocol"] == protocol], arms, datasets, protocol)
+        for part in _by_labels(summary)
+        for protocol in FROZEN
+        if (_chosen(part, arms, datasets)["protocol"] == protocol).any()
+    ]
+    return "\n".join(tables) or "No frozen encoder was probed.\n"
 
 
-def _collapsed_seeds(frame: pd.DataFrame) -> pd.Series:
-    """Seeds whose pretraining has collapsed, as text, by (arm, dataset) of those that have any."""
-    collapsed = frame[frame["pretraining_collapsed"].eq(True)]
-    seeds = collapsed.groupby(["arm", "dataset"])["seed"].unique()
-    return seeds.map(lambda found: ", ".join(map(str, sorted(found)))).rename("collapsed_seeds")
+def _frozen_table(
+    summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str], protocol: str
+) -> str:
+    chosen = _chosen(summary, arms, datasets)
+    pretrained = chosen[chosen["pretraining"].notna()]
+    rows = {arm: title for arm, title in arms.items() if arm in set(pretrained["arm"])}
+
+    def text(cell) -> str:
+        if pd.isna(cell.difference_macro):
+            return f"{cell.auc_macro:.3f} vs {MISSING}"
+        random = cell.auc_macro - cell.difference_macro
+        numbers = f"{cell.auc_macro:.3f} vs {random:.3f} ({cell.difference_macro:+.3f})"
+        gains = cell.difference_macro > 0 and cell.p_macro_holm < SIGNIFICANT
+        return numbers if gains else f"{numbers} {NO_GAIN}"
+
+    title = PROTOCOL_TITLES[protocol]
+    if not rows:
+        return f"{title}: no pretrained encoder was probed.\n"
+    caption = (
+        f"A cell is the macro AUC by a frozen pretrained encoder vs by a frozen random encoder "
+        f"(difference), on {_images(chosen, datasets)}, {_seeds(chosen)}{_fraction(chosen)}. "
+        '"no gain": it is not significantly better than the random one (paired stratified '
+        "bootstrap of the test images, Holm-corrected over the table)."
+    )
+    note = _collapse_note(pretrained, arms, datasets)
+    return f"{_table(title, pretrained, rows, datasets, text)}\n{caption}\n{note}"
 
 
-def _collapse_note(seeds: pd.Series, arms: Mapping[str, str], datasets: Mapping[str, str]) -> str:
-    """A paragraph that names rows whose pretraining has collapsed; nothing where none has."""
+def efficiency_table(
+    summary: pd.DataFrame, arms: Mapping[str, str], dataset: str, title: str
+) -> str:
+    """Macro AUC over the share of the labels on one data set, as markdown; a row an arm."""
+    part = summary[(summary["dataset"] == dataset) & summary["arm"].isin(list(arms))]
+    counts = part.groupby("labels")["labelled_images"].first()
+    cells = part.set_index(["arm", "labels"])
+
+    def text(arm: str, labels: float) -> str:
+        if (arm, labels) not in cells.index:
+            return MISSING
+        cell = cells.loc[(arm, labels)]
+        deviation = "" if pd.isna(cell.auc_macro_std) else f" ± {cell.auc_macro_std:.3f}"
+        return f"{cell.auc_macro:.3f}{deviation}{_mark(cell)}"
+
+    header = [title, *(f"{count:,} labels ({labels:.3g})" for labels, count in counts.items())]
+    rows = [[name, *(text(arm, labels) for labels in counts.index)] for arm, name in arms.items()]
+    caption = (
+        f"A cell is the macro AUC, {_seeds(part)}; ± is the standard deviation over seeds. "
+        f"{_marks(part, arms)}Every row is trained for as many steps with few labels as with all."
+    )
+    return f"{pipe_table(header, rows)}\n{caption}\n"
+
+
+def transfer_matrix(
+    summary: pd.DataFrame,
+    sources: Mapping[str, Mapping[str, str]],
+    baseline: str,
+    datasets: Mapping[str, str],
+) -> tuple[pd.DataFrame, pd.Series | None]:
+    """Macro AUCs of one pretraining with the most labels, by where its encoder is from.
+
+    Args:
+        summary: see `sslens.summary`.
+        sources: data set -> data set the encoder is from -> arm, of `settings.transfers`.
+        baseline: arm without a pretraining.
+        datasets: names to titles.
+
+    Returns:
+        Rows the titles of where encoders are from, columns those of where they were fine-tuned,
+        missing where not run; and the baseline's by column, or None where it was not run.
+    """
+    part = next(_by_labels(summary)).set_index(["arm", "dataset"])["auc_macro"]
+    names = {name: datasets.get(name, name) for table in sources.values() for name in table}
+    matrix = pd.DataFrame(
+        {
+            datasets[dataset]: {
+                names[source]: part.get((arm, dataset)) for source, arm in table.items()
+            }
+            for dataset, table in sources.items()
+        }
+    )
+    # data sets of the run in its order, then others
+    order = [datasets[name] for name in datasets if name in names]
+    matrix = matrix.reindex(index=[*order, *(t for t in names.values() if t not in order)])
+    own = {datasets[d]: part[baseline, d] for d in sources if (baseline, d) in part.index}
+    return matrix.astype(float), pd.Series(own).reindex(matrix.columns) if own else None
+
+
+def latex_table(summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]) -> str:
+    """The published layout with the most labels as LaTeX (needs the package booktabs)."""
+    chosen = _chosen(next(_by_labels(summary)), arms, datasets)
+    marks = {BETTER: "$^{+}$", WORSE: "$^{-}$", "": ""}
+
+    def text(cell) -> str:
+        numbers = ", ".join(f"{cell[f'auc_{name}']:.2f}" for name in CLASSES)
+        bold = rf"\textbf{{{numbers}}}" if _leads(cell) else numbers
+        return bold + marks[_mark(cell).strip()]
+
+    def line(cells: Sequence[str]) -> str:
+        return " & ".join(cells) + r" \\"
+
+    rows = _rows(chosen, arms, datasets, text)
+    return "\n".join(
+        [
+            f"% one-vs-rest AUC of {', '.join(CLASSES)}; {_seeds(chosen)}; bold: the best by",
+            "% macro AUC and what is not distinguishable from it; + and -: significantly better",
+            f"% and worse than {_references(chosen, arms)}",
+            rf"\begin{{tabular}}{{l{'c' * len(datasets)}}}",
+            r"\toprule",
+            line(["Method", *map(latex_text, datasets.values())]),
+            r"\midrule",
+            *(line([latex_text(title), *cells]) for title, *cells in rows),
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
+
+
+def latex_text(text: str) -> str:
+    """A text with what LaTeX would take for a command written out."""
+    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    special |= {character: f"\\{character}" for character in "&%$#_{}"}
+    return "".join(special.get(character, character) for character in text)
+
+
+# --- parts of them --------------------------------------------------------------------------------
+
+
+def _by_labels(summary: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The parts of a summary with one share of the labels, the largest first."""
+    for labels in sorted(summary["labels"].unique(), reverse=True):
+        yield summary[summary["labels"] == labels]
+
+
+def _chosen(summary: pd.DataFrame, arms: Iterable[str], datasets: Iterable[str]) -> pd.DataFrame:
+    return summary[summary["arm"].isin(list(arms)) & summary["dataset"].isin(list(datasets))]
+
+
+def _of(summary: pd.DataFrame, arm: str) -> pd.DataFrame:
+    return summary[summary["arm"] == arm]
+
+
+def _table(
+    corner: str,
+    summary: pd.DataFrame,
+    arms: Mapping[str, str],
+    datasets: Mapping[str, str],
+    text: Callable[[Any], str],
+) -> str:
+    return pipe_table([corner, *datasets.values()], _rows(summary, arms, datasets, text))
+
+
+def _rows(
+    summary: pd.DataFrame,
+    arms: Mapping[str, str],
+    datasets: Mapping[str, str],
+    text: Callable[[Any], str],
+) -> list[list[str]]:
+    """A row an arm, its title before the texts of its cells."""
+    cells = {(cell["arm"], cell["dataset"]): text(cell) for _, cell in summary.iterrows()}
+    return [
+        [title, *(cells.get((arm, d), MISSING) for d in datasets)] for arm, title in arms.items()
+    ]
+
+
+def _leads(cell) -> bool:
+    """Whether a cell is the best of its column, or not distinguishable from it."""
+    return bool(cell["best"] or cell["p_best_holm"] >= SIGNIFICANT)
+
+
+def _mark(cell) -> str:
+    """How a cell's macro AUC differs from its reference, where significantly."""
+    if not cell["p_macro_holm"] < SIGNIFICANT:
+        return ""
+    return f" {BETTER}" if cell["difference_macro"] > 0 else f" {WORSE}"
+
+
+def _marks(summary: pd.DataFrame, arms: Mapping[str, str]) -> str:
+    """What the marks mean, where cells were tested."""
+    if summary["reference"].isna().all():
+        return ""
+    return (
+        f"{BETTER} and {WORSE} are significantly better and worse than "
+        f"{_references(summary, arms)} (paired test of the macro AUC on the same test images, "
+        "Holm-corrected over the table). "
+    )
+
+
+def _references(summary: pd.DataFrame, arms: Mapping[str, str]) -> str:
+    """The titles of the arms that others are tested against."""
+    found = dict.fromkeys(summary["reference"].dropna())
+    return " and ".join(f'"{arms.get(arm, arm)}"' for arm in found) or "no row"
+
+
+def _p(value: float) -> str:
+    if pd.isna(value):
+        return MISSING
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _collapse_note(
+    summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
+) -> str:
+    """A paragraph that names cells whose pretraining has collapsed; nothing where none has."""
+    seeds = summary.dropna(subset="collapsed_seeds").set_index(["arm", "dataset"])[
+        "collapsed_seeds"
+    ]
     words = {cell: "seeds" if "," in text else "seed" for cell, text in seeds.items()}
     names = [
         f"{arms[arm]} on {datasets[dataset]} ({words[arm, dataset]} {seeds[arm, dataset]})"
@@ -185,26 +456,27 @@ def _collapse_note(seeds: pd.Series, arms: Mapping[str, str], datasets: Mapping[
     )
 
 
-def _images(frame: pd.DataFrame, datasets: Mapping[str, str]) -> str:
+def _images(summary: pd.DataFrame, datasets: Mapping[str, str]) -> str:
     """How many test images, said once where all data sets have as many."""
-    images = frame.groupby("dataset")["images"].first()
+    images = summary.groupby("dataset")["images"].first()
     if images.nunique() <= 1:
         return f"{images.iloc[0]:,} test images per data set" if len(images) else "no test images"
     counts = [f"{images[d]:,} ({title})" for d, title in datasets.items() if d in images.index]
     return f"{', '.join(counts)} test images"
 
 
-def _seeds(counts: pd.Series) -> str:
-    """How many seeds a cell is the mean of (a count a cell), a range where cells differ."""
+def _seeds(summary: pd.DataFrame) -> str:
+    """How many seeds a cell is the mean of, a range where cells differ."""
+    counts = summary["seeds"]
     fewest, most = (counts.min(), counts.max()) if len(counts) else (0, 0)
     if fewest != most:
         return f"the mean over {fewest} to {most} seeds"
     return "one seed" if most == 1 else f"the mean over {most} seeds"
 
 
-def _fraction(frame: pd.DataFrame) -> str:
+def _fraction(summary: pd.DataFrame) -> str:
     """A word about the labels where not all of them were used."""
-    fractions = frame["labels"].unique()
+    fractions = summary["labels"].unique()
     return f", {fractions[0]:.3g} of the labels" if len(fractions) and fractions[0] != 1 else ""
 
 
@@ -220,103 +492,9 @@ def pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-# --- is pretraining real? ------------------------------------------------------------------------
-
-PROBE_COLUMNS = (
-    "arm",
-    "dataset",
-    "labels",
-    "pretraining",
-    "auc_macro_pretrained",
-    "auc_macro_random",
-    "difference",
-    "beats_random",
-    "seeds",
-    "images",
-    "collapsed_seeds",
-)
-
-
-def probe_table(
-    frame: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
-) -> pd.DataFrame:
-    """The linear probe on every frozen pretrained encoder beside the same on a random encoder.
-
-    Of the given arms those with protocol `linear_probe` count; the one without a pretraining is the
-    random-encoder control. Columns are `PROBE_COLUMNS`: macro AUCs are means over seeds, the
-    difference is pretrained minus random, `beats_random` says whether it is above zero. Where no
-    control with the same encoder was run on a data set, all three of its columns are missing: a
-    larger random encoder is no control for a smaller pretrained one. `collapsed_seeds` are those
-    whose pretraining has collapsed, as text, missing where none has.
-
-    Raises ValueError where label fractions are mixed, or two arms are controls for one encoder.
-    """
-    probes = _select(frame, arms, datasets)
-    probes = probes[probes["protocol"] == LINEAR_PROBE]
-    encoder = [c for c in probes.columns if c == "encoder" or c.startswith("encoder_")]
-    match = ["dataset", "labels", *encoder]
-    is_control = probes["pretraining"].isna()
-
-    controls = probes[is_control].groupby(match, dropna=False, sort=False)
-    controls = controls.agg(auc_macro_random=("auc_macro", "mean"), controls=("arm", "nunique"))
-    if (controls["controls"] > 1).any():
-        names = ", ".join(probes.loc[is_control, "arm"].unique())
-        raise ValueError(f"one random-encoder probe is the control of an encoder, not {names}")
-
-    pretrained = probes[~is_control].groupby(["arm", "pretraining", *match], dropna=False)
-    table = pretrained.agg(
-        auc_macro_pretrained=("auc_macro", "mean"),
-        seeds=("seed", "nunique"),
-        images=("images", "first"),
-    ).reset_index()
-    table = table.merge(controls.reset_index(), on=match, how="left")
-    table = table.merge(_collapsed_seeds(probes).reset_index(), on=["arm", "dataset"], how="left")
-    table["difference"] = table["auc_macro_pretrained"] - table["auc_macro_random"]
-    # A nullable boolean: without a control the answer is neither yes nor no.
-    beats = (table["difference"] > 0).astype("boolean")
-    table["beats_random"] = beats.mask(table["difference"].isna())
-
-    order = {"arm": list(arms), "dataset": list(datasets)}
-    table = table.sort_values(
-        list(order), key=lambda column: column.map(order[column.name].index), kind="stable"
-    )
-    return table[list(PROBE_COLUMNS)].reset_index(drop=True)
-
-
-def probe_markdown(
-    table: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
-) -> str:
-    """A `probe_table` as markdown: pretrained vs random macro AUC and the signed difference.
-
-    A cell in which the pretrained encoder does not beat the random one is marked `NO_GAIN`.
-    """
-    if table.empty:
-        return "No linear probe of a pretrained encoder was run.\n"
-    cells = {(row.arm, row.dataset): _probe_cell(row) for row in table.itertuples()}
-    probed = [arm for arm in arms if arm in set(table["arm"])]
-    rows = [[arms[arm], *(cells.get((arm, d), MISSING) for d in datasets)] for arm in probed]
-    caption = (
-        "A cell is the macro AUC of a linear probe on the frozen pretrained encoder vs on a frozen "
-        f"random encoder (difference), on {_images(table, datasets)}, {_seeds(table['seeds'])}"
-        f'{_fraction(table)}. "no gain": the pretrained encoder does not beat the random one. '
-        "Without an interval, so a small difference may be chance."
-    )
-    collapsed = table.set_index(["arm", "dataset"])["collapsed_seeds"].dropna()
-    note = _collapse_note(collapsed, arms, datasets)
-    return f"{pipe_table(['Linear probe', *datasets.values()], rows)}\n{caption}\n{note}"
-
-
-def probe_markdowns(
-    frame: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
-) -> str:
-    """`probe_markdown` of every label fraction in the frame, the largest first."""
-    return _by_fraction(
-        frame, lambda part: probe_markdown(probe_table(part, arms, datasets), arms, datasets)
-    )
-
-
-def _probe_cell(row: Any) -> str:
-    if pd.isna(row.difference):
-        return f"{row.auc_macro_pretrained:.3f} vs {MISSING}"
-    text = f"{row.auc_macro_pretrained:.3f} vs {row.auc_macro_random:.3f} ({row.difference:+.3f})"
-    return text if row.beats_random else f"{text} {NO_GAIN}"
+def footer(problems: Sequence[str]) -> str:
+    """A paragraph that names what does not belong together; nothing where all does."""
+    if not problems:
+        return ""
+    listed = "\n".join(f"- {problem}" for problem in problems)
+    return f"\n**Not made alike**, so these numbers cannot be compared:\n\n{listed}\n"

@@ -6,6 +6,7 @@ of all shares, and gradients are summed. On one device everything here is the id
 """
 
 import logging
+import platform
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 
@@ -43,6 +44,15 @@ def _strategy(gpus: tuple[str, ...]) -> tf.distribute.Strategy:
 def devices() -> list[str]:
     """Names of the GPUs that this process may use."""
     return [device.name for device in tf.config.list_logical_devices("GPU")]
+
+
+def described() -> str:
+    """The devices that this process computes on: names of its GPUs, or the processor's."""
+    gpus = tf.config.list_physical_devices("GPU") if devices() else []
+    names = [
+        tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus
+    ]
+    return ", ".join(names) or f"CPU ({platform.processor() or platform.machine()})"
 
 
 def count() -> int:

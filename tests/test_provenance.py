@@ -1,0 +1,133 @@
+"""Where results are from: what is recorded, and that what does not belong together is named."""
+
+import subprocess
+
+import pandas as pd
+import pytest
+
+from sslens.files import sha256_of
+from sslens.provenance import (
+    changed_predictions,
+    check_origin,
+    commit,
+    digest_of,
+    disagreements,
+    provenance,
+    versions,
+)
+
+
+def cell(arm="baseline", dataset="model_1", seed=1, pretrained_on=None, **stages):
+    made = {
+        "pretrain": {"code": "c1 pretrain methods.byol", "data": f"of {pretrained_on}"},
+        "finetune": {"code": "c2 finetune", "data": f"of {dataset}"},
+        "evaluate": {"code": "c3 evaluate", "data": f"of {dataset}"},
+    }
+    for stage, changes in stages.items():
+        made[stage] |= changes
+    return {
+        "arm": arm,
+        "dataset": dataset,
+        "labels": 1.0,
+        "seed": seed,
+        "pretrained_on": pretrained_on,
+        "provenance": made | ({} if pretrained_on else {"pretrain": None}),
+    }
+
+
+# --- what is recorded -----------------------------------------------------------------------------
+
+
+def test_a_digest_is_of_the_content_whatever_its_order():
+    assert digest_of({"a": 1, "b": [2]}) == digest_of({"b": [2], "a": 1})
+    assert digest_of({"a": 1}) != digest_of({"a": 2})
+
+
+def test_versions_are_those_that_are_installed():
+    assert {"python", "numpy", "keras", "snakemake", "scikit-learn"} <= set(versions())
+    assert versions()["pandas"] == pd.__version__
+
+
+def test_a_commit_is_told_with_a_plus_where_files_differ(tmp_path):
+    assert commit(tmp_path) is None
+
+    def git(*arguments):
+        told = ["-c", "user.name=n", "-c", "user.email=e@e"]
+        done = subprocess.run(
+            ["git", "-C", tmp_path, *told, *arguments], check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+    git("init", "--quiet")
+    assert commit(tmp_path) is None, "nothing is committed yet"
+    (tmp_path / "file").write_text("one")
+    git("add", "file")
+    git("commit", "--quiet", "--message", "one")
+    assert commit(tmp_path) == git("rev-parse", "HEAD")
+    (tmp_path / "other").write_text("not of the repository")
+    assert commit(tmp_path) == git("rev-parse", "HEAD")
+    (tmp_path / "file").write_text("two")
+    assert commit(tmp_path) == git("rev-parse", "HEAD") + "+"
+
+
+def test_provenance_follows_what_it_is_of(tmp_path):
+    data = tmp_path / "manifest.json"
+    data.write_text("{}")
+    made = provenance("c1 finetune", {"epochs": 3}, [str(data)], "CPU")
+    assert made["code"] == "c1 finetune" and made["device"] == "CPU" and made["seconds"] > 0
+    assert made["configuration"] != provenance("", {"epochs": 4}, [], "")["configuration"]
+    data.write_text("{} ")
+    assert made["data"] != provenance("", {}, [str(data)], "")["data"]
+
+
+# --- what belongs together ------------------------------------------------------------------------
+
+
+def test_cells_that_were_made_alike_agree():
+    cells = [
+        cell(),
+        cell(dataset="model_2"),
+        cell("byol", pretrained_on="model_1"),
+        cell("moved", dataset="model_2", pretrained_on="model_1"),
+        # another method is other code, and may be
+        cell("other", pretrained_on="model_1", pretrain={"code": "c9 pretrain methods.other"}),
+    ]
+    assert list(disagreements(cells)) == []
+
+
+@pytest.mark.parametrize(
+    ("last", "line"),
+    [
+        (
+            cell("byol", pretrained_on="model_1", evaluate={"data": "older"}),
+            "byol on model_1 (labels 1, seed 1): its evaluate had other images of model_1 than "
+            "baseline on model_1 (labels 1, seed 1)",
+        ),
+        (
+            cell(seed=2, finetune={"code": "c7 finetune"}),
+            "baseline on model_1 (labels 1, seed 2): its finetune ran other code (finetune) than "
+            "baseline on model_1 (labels 1, seed 1)",
+        ),
+        (
+            cell("moved", "model_2", pretrained_on="model_1", pretrain={"data": "older"}),
+            "moved on model_2 (labels 1, seed 1): its pretrain had other images of model_1 than "
+            "baseline on model_1 (labels 1, seed 1)",
+        ),
+    ],
+)
+def test_a_cell_that_was_not_is_named(last, line):
+    assert list(disagreements([cell(), cell(dataset="model_2"), last])) == [line]
+
+
+def test_predictions_that_were_changed_after_scoring_are_named(tmp_path):
+    path = tmp_path / "predictions.parquet"
+    frame = pd.DataFrame({"image_id": ["a", "b"], "logit_axion": [1.0, 2.0]})
+    frame.to_parquet(path)
+    scored = cell() | {"predictions_sha256": sha256_of(path)}
+    assert check_origin([scored], [str(path)], allow_mixed=False) == []
+    frame.assign(logit_axion=[2.0, 1.0]).to_parquet(path)  # two images swapped
+    line = f"baseline on model_1 (labels 1, seed 1): {path} was changed after it was scored"
+    assert list(changed_predictions(scored, path)) == [line]
+    with pytest.raises(ValueError, match=r"1 results do not belong together: baseline on model_1"):
+        check_origin([scored], [str(path)], allow_mixed=False)
+    assert check_origin([scored], [str(path)], allow_mixed=True) == [line]

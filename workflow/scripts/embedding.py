@@ -1,0 +1,25 @@
+"""Rule embedding: the features of test images on a plane, by class and by the axion's mass."""
+
+from sslens import runtime
+
+runtime.start(snakemake.log[0], f"embedding {snakemake.wildcards.dataset}", 1)
+
+import numpy as np
+import pandas as pd
+
+from sslens.diagnostics import measured_rows
+from sslens.figures.embedding import embedding_figure, project
+from sslens.figures.style import save_figure
+
+MOST = 750  # t-SNE of more images takes long, and shows no more
+
+inputs, titles = snakemake.input, snakemake.params.titles
+test = pd.concat([pd.read_parquet(path) for path in inputs.catalogue], ignore_index=True)
+rows = measured_rows(len(test), MOST, seed=0)
+mass = test.reindex(columns=["log10_axion_mass"])["log10_axion_mass"].to_numpy(dtype=float)
+maps = {
+    title: project(np.load(path)[rows], seed=0)
+    for title, path in zip(titles, inputs.features, strict=True)
+}
+labels = test["label"].to_numpy()[rows]
+save_figure(embedding_figure(maps, labels, mass[rows], snakemake.params.title), snakemake.output)

@@ -1,0 +1,21 @@
+"""Rule label_efficiency: macro AUC over the number of labels, as a figure and a table."""
+
+from sslens import runtime
+
+dataset, params = snakemake.wildcards.dataset, snakemake.params
+runtime.start(snakemake.log[0], f"label_efficiency {dataset}", 1)
+
+import pandas as pd
+
+from sslens.comparison import efficiency_table
+from sslens.figures.labels import label_efficiency_figure
+from sslens.figures.style import save_figure
+from sslens.files import write_text
+
+frame = pd.read_csv(snakemake.input.csv)
+frame = frame[(frame["dataset"] == dataset) & frame["arm"].isin(list(params.rows))]
+frame = frame.rename(columns={"images": "test_images", "labelled_images": "images"})
+save_figure(label_efficiency_figure(frame, params.rows, params.title), snakemake.output[:2])
+summary = pd.read_csv(snakemake.input.summary)
+table = efficiency_table(summary, params.rows, dataset, params.title)
+write_text(snakemake.output.table, table)

@@ -1,0 +1,24 @@
+"""Put a finished run's tables and figures into a document, between its markers.
+
+    python workflow/scripts/publish.py README.md [--run FOLDER]
+
+A marker is a line `<!-- sslens: FILE -->`, FILE of the run's `results/comparison`; what stands
+between it and `<!-- sslens: end -->` is replaced. No rule does this, since Snakemake deletes the
+outputs of a rule before it runs, and nothing should be copied by hand.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from sslens.publish import publish
+
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("document", type=Path, help="such as README.md")
+parser.add_argument("--run", type=Path, default=Path(), help="folder of the run (this one)")
+options = parser.parse_args()
+try:
+    files = publish(options.run / "results" / "comparison", options.document)
+except (OSError, ValueError) as error:
+    sys.exit(str(error))
+print(f"{options.document}: {', '.join(files)}")
