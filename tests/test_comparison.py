@@ -244,8 +244,10 @@ def test_published_table_literally():
         "A cell is the one-vs-rest AUC of axion, cdm, no_sub on 1,500 test images per data set, "
         "one seed. Bold is the best of a column by macro AUC, and what is not distinguishable from "
         'it. ▲ and ▼ are significantly better and worse than "Baseline" (paired test of the macro '
-        "AUC on the same test images, Holm-corrected over the table). Two decimals as published, "
-        "so 0.997 prints 1.00: full precision is in auc_table.csv and auc_summary.csv.\n"
+        "AUC on the same test images, Holm-corrected over the table). "
+        "**With one seed the tests are of these networks, not of their methods**: another seed may "
+        "change an AUC by more, and turn a mark around. Two decimals as published, so 0.997 prints "
+        "1.00: full precision is in auc_table.csv and auc_summary.csv.\n"
     )
 
 
@@ -350,7 +352,7 @@ def test_uncertainty_table_literally():
         "| Baseline                  | 0.900 [0.877, 0.921] | —                            |\n"
         "| Bootstrap Your Own Latent | —                    | 0.750 ± 0.013 [0.740, 0.760] |\n"
         "\n"
-        "A cell is the macro AUC. ± is the standard deviation over seeds; in brackets is the 95 % "
+        "A cell is the macro AUC. ± is the standard deviation over seeds. In brackets is the 95 % "
         "interval of the test images alone (stratified bootstrap), with the trained networks as "
         "they are: it does not hold what another seed would change.\n"
     )

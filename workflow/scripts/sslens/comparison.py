@@ -184,9 +184,9 @@ def uncertainty_table(
             f"{cell.auc_macro:.3f}{deviation} [{cell.auc_macro_low:.3f}, {cell.auc_macro_high:.3f}]"
         )
 
-    deviation = "± is the standard deviation over seeds; " if (chosen["seeds"] > 1).any() else ""
+    deviation = "± is the standard deviation over seeds. " if (chosen["seeds"] > 1).any() else ""
     caption = (
-        f"A cell is the macro AUC{_fraction(chosen)}. {deviation}in brackets is the 95 % interval "
+        f"A cell is the macro AUC{_fraction(chosen)}. {deviation}In brackets is the 95 % interval "
         "of the test images alone (stratified bootstrap), with the trained networks as they are: "
         "it does not hold what another seed would change."
     )
@@ -419,6 +419,17 @@ def _marks(summary: pd.DataFrame, arms: Mapping[str, str]) -> str:
         f"{BETTER} and {WORSE} are significantly better and worse than "
         f"{_references(summary, arms)} (paired test of the macro AUC on the same test images, "
         "Holm-corrected over the table). "
+        f"{_of_one_seed(summary)}"
+    )
+
+
+def _of_one_seed(summary: pd.DataFrame) -> str:
+    """A warning where nothing is known of what another seed would change."""
+    if (summary["seeds"] > 1).any():
+        return ""
+    return (
+        "**With one seed the tests are of these networks, not of their methods**: another seed may "
+        "change an AUC by more, and turn a mark around. "
     )
 
 
