@@ -452,7 +452,7 @@ def of_run(config: Mapping) -> dict:
     kept = {"datasets": datasets, "pretrainings": named, "pretexts": pretexts}
     return {
         key: {name: entry[name] for name in entry if name in kept[key]} if key in kept else entry
-        for key, entry in (config | {"arms": arms}).items()
+        for key, entry in {**config, "arms": arms}.items()
         if key != "tensorboard"
     }
 
