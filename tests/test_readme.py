@@ -46,7 +46,7 @@ def test_the_examples_are_found():
 def test_an_overlay_is_four_rows(extended, tmp_path, overlay):
     jobs = planned(tmp_path, configs=(TINY, extended / overlay), repository=extended)
     assert sum(job.startswith("Learning the labels") for job in jobs) == 4
-    assert "Comparing the probes of the frozen encoders" in jobs
+    assert "Comparing" in jobs
 
 
 def test_an_archive_is_imported_as_it_says(extended, tmp_path, monkeypatch):
