@@ -88,9 +88,9 @@ def printed_by(name, folder):
 
 
 def test_the_whole_table_is_recomputed_from_the_predictions(finished):
-    _, _, *lines = printed_by("aucs", finished)
+    _, *lines = printed_by("aucs", finished)
     found = {}
-    for dataset, arm, labels, *aucs in (line.split() for line in lines if len(line.split()) == 7):
+    for dataset, arm, labels, *aucs in map(str.split, lines):
         found[dataset, arm, float(labels.removeprefix("labels-"))] = [float(auc) for auc in aucs]
     table = pd.read_csv(finished / "results/comparison/auc_summary.csv")
     measures = [f"auc_{name}" for name in ("axion", "cdm", "no_sub", "macro")]
