@@ -30,7 +30,7 @@ onsuccess:
     folder = "results/comparison"
     parameters = expand(f"{folder}/parameters_{{d}}.png", d=config["run"]["datasets"])
     current = {Path(file).stem for file in [*comparison_files(), *parameters]}
-    current |= {"auc_summary", "probe_table", "provenance", "configuration"}
+    current |= {Path(file).stem for file in rules.compare.output}
     if old := sorted(f.name for f in Path(folder).glob("*") if f.stem not in current):
         print(
             f"{folder} also holds what is not of this configuration; delete it, or it misleads: "

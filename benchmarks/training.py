@@ -54,7 +54,7 @@ def main() -> None:
         (cell,) = options.cells
         print(json.dumps(measure(options.measure, options.gpus, *cell.split("/"))))
         return
-    # a CPU computes in float16 a hundred times slower
+    # a CPU has no arithmetic in float16: one measurement of it took more than ten minutes
     arithmetics = [name for name, (p, _) in ARITHMETICS.items() if options.gpus or p != "float16"]
     contenders = arithmetics if options.arithmetic else FRAMEWORKS
     results = {}

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from sslens.files import atomic_path, read_json, sha256_of, write_json, write_text
+from sslens.files import atomic_path, by_row, read_json, sha256_of, write_json, write_text
 
 
 def names(folder):
@@ -77,3 +77,8 @@ def test_what_a_killed_writer_of_this_path_left_is_cleared_and_nothing_else(tmp_
     write_text(tmp_path / "a.txt", "whole")
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == [".incomplete-12-a.txt2", ".incomplete-12-b-a.txt", "a.txt"]
+
+
+def test_files_are_dealt_to_their_rows_a_file_a_seed():
+    paths = [f"{arm}{seed}" for arm in "ab" for seed in (1, 2, 3)]
+    assert by_row(["A", "B"], paths) == {"A": ["a1", "a2", "a3"], "B": ["b1", "b2", "b3"]}

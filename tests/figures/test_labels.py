@@ -16,7 +16,7 @@ def table(arms=("baseline", "byol"), seeds=3):
             {
                 "arm": arm,
                 "labels": labels,
-                "images": round(1500 * labels),
+                "labelled_images": round(1500 * labels),
                 "seed": seed,
                 "auc_macro": 0.8 + 0.1 * labels + 0.02 * rng.random(),
             }
@@ -39,7 +39,7 @@ def test_lines_are_the_means_over_seeds_and_bars_their_deviations(texts_of):
     bars = [c for c in panel.collections if len(c.get_segments()) == 3]
     assert len(bars) == 2
     for arm, bar in zip(("baseline", "byol"), bars, strict=True):
-        cells = frame[frame["arm"] == arm].groupby("images")["auc_macro"]
+        cells = frame[frame["arm"] == arm].groupby("labelled_images")["auc_macro"]
         line = named(panel)[ROWS[arm]]
         assert line.get_xdata().tolist() == [30, 150, 1500]
         assert line.get_ydata() == pytest.approx(cells.mean().to_numpy())

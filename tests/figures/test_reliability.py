@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sslens.figures.calibration import FULL_AREA, expected_calibration_error, reliability_figure
+from sslens.calibration import error_of_bins
+from sslens.figures.calibration import FULL_AREA, reliability_figure
 
 PLAIN = pd.DataFrame(
     {"confidence": [0.4, np.nan, 0.9], "accuracy": [0.4, np.nan, 0.7], "images": [25, 0, 75]}
@@ -14,8 +15,8 @@ CURVES = {"BYOL": {"plain": PLAIN, "calibrated": CALIBRATED}, "SSL": {"plain": P
 
 
 def test_the_error_is_the_mean_gap_over_images():
-    assert expected_calibration_error(PLAIN) == pytest.approx(0.75 * 0.2)
-    assert expected_calibration_error(CALIBRATED) == pytest.approx(0.01)
+    assert error_of_bins(PLAIN) == pytest.approx(0.75 * 0.2)
+    assert error_of_bins(CALIBRATED) == pytest.approx(0.01)
 
 
 def test_lines_are_the_bins_and_legends_have_the_errors(texts_of):

@@ -184,13 +184,14 @@ def histories(stage, dataset):
 MAPPED = settings.arm_titles(config, LINEAR_PROBE) or ROWS
 
 
-def mapped_files(file, dataset):
-    """A file of the evaluation of each mapped arm on a data set, of the first seed."""
+def mapped_files(pattern, dataset):
+    """Files of the mapped arms on a data set with the most labels, of the first seed."""
     labels, seed = most_labels(), config["run"]["seeds"][0]
-    return cells(f"{EVALUATE}/{file}", MAPPED, dataset=dataset, fraction=labels, seed=seed)
+    return cells(pattern, MAPPED, dataset=dataset, fraction=labels, seed=seed)
 
 
 def title_of_dataset(wildcards):
+    """What heads a data set's figures."""
     return settings.dataset_titles(config)[wildcards.dataset]
 
 

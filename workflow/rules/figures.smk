@@ -126,8 +126,7 @@ rule mistakes:
 rule embedding:
     input:
         catalogue=shards_of("test", kind="parquet"),
-        predictions=lambda w: mapped_files("predictions.parquet", w.dataset),
-        features=lambda w: mapped_files("features.npy", w.dataset),
+        features=lambda w: mapped_files(f"{EVALUATE}/features.npy", w.dataset),
     output:
         report(
             "results/comparison/embedding_{dataset}.png",
@@ -245,10 +244,7 @@ rule training_curves:
     params:
         titles=lambda w: list((ROWS if w.stage == "finetuning" else PRETRAINED_ROWS).values()),
         rows=list(ROWS.values()),
-        title=lambda w: (
-            f"{settings.dataset_titles(config)[w.dataset]}: "
-            + w.stage.replace("finetuning", "fine-tuning")
-        ),
+        title=lambda w: (f"{title_of_dataset(w)}: {w.stage.replace('finetuning', 'fine-tuning')}"),
         code=script_digest("training_curves"),
     message:
         "Drawing the {wildcards.stage} curves of {wildcards.dataset}"

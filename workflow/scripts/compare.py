@@ -8,7 +8,6 @@ import pandas as pd
 import yaml
 
 from sslens.comparison import (
-    CELL,
     check_complete,
     collect,
     comparison_tables,
@@ -19,7 +18,7 @@ from sslens.comparison import (
 )
 from sslens.files import read_json, write_json, write_text
 from sslens.provenance import check_origin
-from sslens.summary import summarise
+from sslens.summary import CELL, summarise
 
 params, outputs = snakemake.params, snakemake.output
 metrics = [read_json(path) for path in snakemake.input.metrics]

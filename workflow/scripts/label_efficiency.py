@@ -14,7 +14,6 @@ from sslens.files import write_text
 
 frame = pd.read_csv(snakemake.input.csv)
 frame = frame[(frame["dataset"] == dataset) & frame["arm"].isin(list(params.rows))]
-frame = frame.rename(columns={"images": "test_images", "labelled_images": "images"})
 save_figure(label_efficiency_figure(frame, params.rows, params.title), snakemake.output[:2])
 summary = pd.read_csv(snakemake.input.summary)
 table = efficiency_table(summary, params.rows, dataset, params.title)

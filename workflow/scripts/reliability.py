@@ -9,14 +9,14 @@ import pandas as pd
 from sslens.evaluation import reliability_curves
 from sslens.figures.calibration import reliability_figure
 from sslens.figures.style import save_figure
-from sslens.files import read_json
+from sslens.files import by_row, read_json
 
 titles, inputs = snakemake.params.titles, snakemake.input
-seeds = len(inputs.metrics) // len(titles)  # row by row, and a file a seed within a row
+metrics, predictions = (by_row(titles, paths) for paths in (inputs.metrics, inputs.predictions))
 curves = {
-    title: reliability_curves(pd.read_parquet(predictions), read_json(metrics)["temperature"])
-    for title, predictions, metrics in zip(
-        titles, inputs.predictions[::seeds], inputs.metrics[::seeds], strict=True
+    title: reliability_curves(
+        pd.read_parquet(predictions[title][0]), read_json(metrics[title][0])["temperature"]
     )
+    for title in titles
 }
 save_figure(reliability_figure(curves, snakemake.params.title), snakemake.output)

@@ -8,10 +8,8 @@ import pandas as pd
 
 from sslens.figures.roc import roc_figure
 from sslens.figures.style import save_figure
+from sslens.files import by_row
 
-frames = [pd.read_parquet(path) for path in snakemake.input.predictions]
-# row by row, and a file a seed within a row
-titles = snakemake.params.titles
-seeds = len(frames) // len(titles)
-predictions = {title: frames[i * seeds : (i + 1) * seeds] for i, title in enumerate(titles)}
+rows = by_row(snakemake.params.titles, snakemake.input.predictions)
+predictions = {title: [pd.read_parquet(path) for path in paths] for title, paths in rows.items()}
 save_figure(roc_figure(predictions, snakemake.params.title), snakemake.output)

@@ -82,10 +82,13 @@ def expected_calibration_error(
 
     Guo et al. 2017 (arXiv:1706.04599, equation 3). Arguments as `reliability`.
     """
-    table = reliability(labels, probabilities, bins)
-    return float(
-        np.average((table["accuracy"] - table["confidence"]).abs(), weights=table["images"])
-    )
+    return error_of_bins(reliability(labels, probabilities, bins))
+
+
+def error_of_bins(table: pd.DataFrame) -> float:
+    """The expected calibration error of what `reliability` returns; bins may have no images."""
+    gaps = (table["accuracy"] - table["confidence"]).abs()
+    return float((gaps * table["images"]).sum() / table["images"].sum())
 
 
 def fit_temperature(labels: np.ndarray, logits: np.ndarray) -> float:

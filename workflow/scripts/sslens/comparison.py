@@ -13,7 +13,7 @@ import pandas as pd
 
 from sslens.classes import CLASSES
 from sslens.protocols import FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
-from sslens.summary import SIGNIFICANT
+from sslens.summary import CELL, SIGNIFICANT
 
 MISSING = "—"
 NO_GAIN = "**no gain**"
@@ -22,8 +22,6 @@ BETTER, WORSE = "▲", "▼"
 #: What each frozen protocol is called in its table.
 PROTOCOL_TITLES = {LINEAR_PROBE: "Linear probe", NEAREST_NEIGHBOURS: "Nearest neighbours"}
 
-#: What names a row of the comparison: no two metrics files may share it.
-CELL = ("arm", "dataset", "labels", "seed")
 AUC_COLUMNS = tuple(f"auc_{name}" for name in (*CLASSES, "macro"))
 #: Columns that come first, in this order; whatever else an arm carries follows by name.
 LEADING = (*CELL, "title", "protocol", "pretraining", "method", "pretext", "encoder")

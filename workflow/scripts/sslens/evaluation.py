@@ -69,6 +69,16 @@ def predictions_frame(
     return frame
 
 
+def logits_of(predictions: pd.DataFrame) -> np.ndarray:
+    """Logits of a predictions frame, (images, classes), float64."""
+    return predictions[list(LOGIT_COLUMNS)].to_numpy(dtype=np.float64)
+
+
+def class_indices(predictions: pd.DataFrame) -> np.ndarray:
+    """Labels of a predictions frame as indices into `CLASSES`, (images,)."""
+    return predictions["label"].map(CLASSES.index).to_numpy(dtype=np.int64)
+
+
 def check_predictions(predictions: pd.DataFrame) -> None:
     """Raise ValueError, in one line, where predictions cannot be scored image by image."""
     missing = {"image_id", "label", *LOGIT_COLUMNS} - set(predictions.columns)
@@ -85,7 +95,7 @@ def check_predictions(predictions: pd.DataFrame) -> None:
         raise ValueError(
             f"label {predictions['label'][unknown].iloc[0]!r} is none of {', '.join(CLASSES)}"
         )
-    broken = ~np.isfinite(predictions[list(LOGIT_COLUMNS)].to_numpy(dtype=np.float64)).all(axis=1)
+    broken = ~np.isfinite(logits_of(predictions)).all(axis=1)
     if broken.any():
         raise ValueError(
             f"{int(broken.sum())} of {len(predictions)} predictions have a logit that is not "
@@ -203,8 +213,7 @@ def calibration_scores(labels: np.ndarray, logits: np.ndarray) -> dict[str, floa
 def _labels_and_logits(predictions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Class indices (n,) and logits (n, classes) of predictions; raises as `check_predictions`."""
     check_predictions(predictions)
-    labels = predictions["label"].map(CLASSES.index).to_numpy(dtype=np.int64)
-    return labels, predictions[list(LOGIT_COLUMNS)].to_numpy(dtype=np.float64)
+    return class_indices(predictions), logits_of(predictions)
 
 
 def _by_class(values: Sequence[float] | np.ndarray) -> dict[str, float]:
@@ -237,7 +246,7 @@ def averaged(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
         check_predictions(frame)
         if not np.array_equal(frame["image_id"], first["image_id"]):
             raise ValueError("predictions of other images cannot be averaged")
-    mean = np.mean([softmax(frame[list(LOGIT_COLUMNS)].to_numpy()) for frame in frames], axis=0)
+    mean = np.mean([softmax(logits_of(frame)) for frame in frames], axis=0)
     # the least probability keeps logits finite
     return predictions_frame(first["image_id"], first["label"], np.log(np.maximum(mean, 1e-300)))
 

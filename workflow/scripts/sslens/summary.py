@@ -5,7 +5,7 @@ predicted the same test images. Two things make it uncertain, and they are never
 seed (the standard deviation), and other test images (the interval).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,12 @@ import pandas as pd
 from sslens import uncertainty
 from sslens.auc import log_odds
 from sslens.classes import CLASSES
-from sslens.evaluation import LOGIT_COLUMNS, check_predictions
+from sslens.evaluation import check_predictions, class_indices, logits_of
 from sslens.provenance import cell_name
 
 MEASURES = (*CLASSES, "macro")
-#: What a cell is called by.
-KEY = ("labels", "dataset", "arm")
+#: What names a row of the comparison: no two metrics files may share it.
+CELL = ("arm", "dataset", "labels", "seed")
 #: Below this adjusted p value a difference is called significant.
 SIGNIFICANT = 0.05
 
@@ -39,7 +39,7 @@ def summarise(
         seed: of the bootstrap.
 
     Returns:
-        Columns `KEY`, title, protocol, pretraining, seeds, images, labelled_images,
+        Columns labels, dataset, arm, title, protocol, pretraining, seeds, images, labelled_images,
         collapsed_seeds (as text, missing where there are none), and for every measure m of
         `MEASURES`: auc_m (mean over the seeds), auc_m_std (their standard deviation, missing with
         one), auc_m_low and auc_m_high (95 %, of the test images), and against `reference`
@@ -71,15 +71,11 @@ def _dataset_rows(
     part: pd.DataFrame, predictions: Mapping, references: Mapping[str, str], seed: int
 ) -> Iterator[dict[str, Any]]:
     """The rows of one data set and share of the labels."""
-    frames = {
-        arm: [
-            predictions[tuple(key)]
-            for key in cells[["arm", "dataset", "labels", "seed"]].to_numpy()
-        ]
+    classes = _classes_of(part, predictions)
+    scores = {
+        arm: np.stack([log_odds(logits_of(predictions[key])) for key in _keys(cells)])
         for arm, cells in part.groupby("arm", sort=False)
     }
-    classes = _classes_of(part, predictions)
-    scores = {arm: _scores(models) for arm, models in frames.items()}
     together = np.concatenate(list(scores.values()))
     draws = uncertainty.macro_draws(classes, together, seed)
     ends = np.cumsum([len(models) for models in scores.values()])[:-1]
@@ -88,11 +84,11 @@ def _dataset_rows(
         arm: some.mean(axis=1)
         for arm, some in zip(scores, np.split(draws, ends, axis=1), strict=True)
     }
+    means = part.groupby("arm", sort=False)["auc_macro"].mean()
     best = {
-        protocol: group.groupby("arm", sort=False)["auc_macro"].mean().idxmax()
+        protocol: means[group["arm"].unique()].idxmax()
         for protocol, group in part.groupby("protocol", sort=False)
     }
-    means = part.groupby("arm", sort=False)["auc_macro"].mean()
     counts = np.bincount(classes, minlength=len(CLASSES))
 
     def test(arm, other) -> tuple[float, ...]:
@@ -167,23 +163,22 @@ def _tested(
 
 def _classes_of(part: pd.DataFrame, predictions: Mapping) -> np.ndarray:
     """The classes of the test images, as indices; the same images of every row, in this order."""
-    rows = part[["arm", "dataset", "labels", "seed"]].to_dict("records")
-    first = predictions[tuple(rows[0].values())]
-    for row in rows:
-        frame = predictions[tuple(row.values())]
+    names = [cell_name(row) for row in part[list(CELL)].to_dict("records")]
+    frames = [predictions[key] for key in _keys(part)]
+    for name, frame in zip(names, frames, strict=True):
         try:
             check_predictions(frame)
         except ValueError as error:
-            raise ValueError(f"{cell_name(row)}: {error}") from None
+            raise ValueError(f"{name}: {error}") from None
         for column in ("image_id", "label"):
-            if not np.array_equal(frame[column], first[column]):
+            if not np.array_equal(frame[column], frames[0][column]):
                 raise ValueError(
-                    f"{cell_name(row)} and {cell_name(rows[0])} were scored on other test images: "
-                    f"their predictions differ in {column}"
+                    f"{name} and {names[0]} were scored on other test images: their predictions "
+                    f"differ in {column}"
                 )
-    return first["label"].map(CLASSES.index).to_numpy()
+    return class_indices(frames[0])
 
 
-def _scores(models: Iterable[pd.DataFrame]) -> np.ndarray:
-    """One-vs-rest scores of some models: (models, images, classes)."""
-    return np.stack([log_odds(frame[list(LOGIT_COLUMNS)].to_numpy()) for frame in models])
+def _keys(cells: pd.DataFrame) -> Iterator[tuple]:
+    """What each row is called by."""
+    return cells[list(CELL)].itertuples(index=False, name=None)

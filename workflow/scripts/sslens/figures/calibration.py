@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sslens.calibration import error_of_bins
 from sslens.figures.style import PALETTE, new_figure, panel_grid, set_title
 
 #: Panels side by side; more go into another row.
@@ -62,16 +63,6 @@ def reliability_figure(curves: Mapping[str, Mapping[str, pd.DataFrame]], title: 
     return figure
 
 
-def expected_calibration_error(bins: pd.DataFrame) -> float:
-    """Mean over the images of |accuracy - confidence| of their bin (Guo et al. 2017, equation 3).
-
-    Args:
-        bins: columns confidence, accuracy and images.
-    """
-    gaps = (bins["accuracy"] - bins["confidence"]).abs()
-    return float(np.sum(gaps * bins["images"]) / np.sum(bins["images"]))
-
-
 def _draw(panel: Axes, bins: pd.DataFrame, kind: str) -> None:
     style, marker, colour = LOOKS[kind]
     line: dict[str, Any] = {"linestyle": style, "color": colour, "linewidth": 1.4}
@@ -87,5 +78,5 @@ def _draw(panel: Axes, bins: pd.DataFrame, kind: str) -> None:
         zorder=3,
     )
     # for the legend: markers in the panel are of different sizes
-    label = f"{CURVES[kind]}, ECE {expected_calibration_error(bins):.3f}"
+    label = f"{CURVES[kind]}, ECE {error_of_bins(bins):.3f}"
     panel.plot([], [], marker=marker, markersize=4, label=label, **line)

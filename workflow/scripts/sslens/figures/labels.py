@@ -30,8 +30,8 @@ def label_efficiency_figure(table: pd.DataFrame, rows: Mapping[str, str], title:
     bars are their standard deviation. Arms are drawn a little beside each other.
 
     Args:
-        table: a row a cell and seed: `arm`, `labels` (the fraction, in (0, 1]), `images` (how many
-            labelled training images that is), `seed`, `auc_macro`.
+        table: a row a cell and seed: `arm`, `labels` (the fraction, in (0, 1]), `labelled_images`
+            (how many training images that is), `seed`, `auc_macro`.
         rows: arm -> title, of all rows of the comparison table, so that a row looks the same in
             every figure; arms that are not among them are left out.
         title: of the figure.
@@ -52,7 +52,7 @@ def label_efficiency_figure(table: pd.DataFrame, rows: Mapping[str, str], title:
     panel.set_xscale("log")
     for place, arm in enumerate(drawn):
         of_arm = table[table["arm"] == arm]
-        cells = of_arm.groupby("images")["auc_macro"].agg(["mean", "std", "count"])
+        cells = of_arm.groupby("labelled_images")["auc_macro"].agg(["mean", "std", "count"])
         look, marker = looks[arm]
         points = SHIFT * (place - (len(drawn) - 1) / 2)
         shift = ScaledTranslation(points / 72, 0, figure.dpi_scale_trans)
@@ -77,9 +77,9 @@ def label_efficiency_figure(table: pd.DataFrame, rows: Mapping[str, str], title:
             capsize=3,
             **shifted,
         )
-        seeds = of_arm[of_arm["images"].isin(several.index)]
+        seeds = of_arm[of_arm["labelled_images"].isin(several.index)]
         panel.plot(
-            seeds["images"],
+            seeds["labelled_images"],
             seeds["auc_macro"],
             linestyle="none",
             marker=marker,
@@ -89,7 +89,7 @@ def label_efficiency_figure(table: pd.DataFrame, rows: Mapping[str, str], title:
             alpha=0.4,
             **shifted,
         )
-    ticks = table.groupby("labels")["images"].first()
+    ticks = table.groupby("labels")["labelled_images"].first()
     words = [f"{images}\n({100 * fraction:g} %)" for fraction, images in ticks.items()]
     panel.set_xticks(ticks.to_list(), words)
     panel.xaxis.set_minor_locator(NullLocator())
@@ -103,11 +103,15 @@ def label_efficiency_figure(table: pd.DataFrame, rows: Mapping[str, str], title:
 
 def _set_limits(panel: Axes, table: pd.DataFrame) -> None:
     """Limits around all points and error bars: what is shifted, matplotlib does not see."""
-    cells = table.groupby(["arm", "images"])["auc_macro"].agg(["mean", "std"]).fillna({"std": 0})
+    cells = (
+        table.groupby(["arm", "labelled_images"])["auc_macro"]
+        .agg(["mean", "std"])
+        .fillna({"std": 0})
+    )
     low = min(table["auc_macro"].min(), (cells["mean"] - cells["std"]).min())
     high = max(table["auc_macro"].max(), (cells["mean"] + cells["std"]).max())
     slack = 0.05 * (high - low) or 0.01
     panel.set_ylim(low - slack, high + slack)
-    fewest, most = table["images"].min(), table["images"].max()
+    fewest, most = table["labelled_images"].min(), table["labelled_images"].max()
     factor = max((most / fewest) ** 0.07, 1.2)
     panel.set_xlim(fewest / factor, most * factor)

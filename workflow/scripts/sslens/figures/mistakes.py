@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sslens.classes import CLASSES
-from sslens.evaluation import LOGIT_COLUMNS, PROBABILITY_COLUMNS
+from sslens.evaluation import PROBABILITY_COLUMNS, logits_of
 from sslens.figures.images import show_image
 from sslens.figures.style import CLASS_TITLES, new_figure
 
@@ -25,7 +25,7 @@ def most_confidently_wrong(predictions: pd.DataFrame, count: int) -> pd.DataFram
         Columns image_id, label, predicted (both class names) and probability, by falling
         probability; what ties in that, by image id.
     """
-    best = predictions[list(LOGIT_COLUMNS)].to_numpy(dtype=np.float64).argmax(axis=1)
+    best = logits_of(predictions).argmax(axis=1)
     probabilities = predictions[list(PROBABILITY_COLUMNS)].to_numpy(dtype=np.float64)
     table = predictions[["image_id", "label"]].assign(
         predicted=np.asarray(CLASSES)[best],

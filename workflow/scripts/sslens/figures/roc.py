@@ -11,7 +11,7 @@ from sklearn.metrics import roc_curve
 
 from sslens.auc import log_odds
 from sslens.classes import CLASSES
-from sslens.evaluation import LOGIT_COLUMNS, score
+from sslens.evaluation import logits_of, score
 from sslens.figures.style import (
     CLASS_TITLES,
     legend_below,
@@ -65,7 +65,8 @@ def roc_figure(predictions: Mapping[str, Predictions], title: str, seed: int = 0
         for name, frames in arms.items()
     }
     scores = {
-        name: np.stack([_log_odds(frame) for frame in frames]) for name, frames in arms.items()
+        name: np.stack([log_odds(logits_of(frame)) for frame in frames])
+        for name, frames in arms.items()
     }
     weights = {name: _bootstrap_weights(frames[0]["label"], seed) for name, frames in arms.items()}
     columns = legend_columns(arms, WIDTH, len(CLASSES))
@@ -158,10 +159,6 @@ def _bootstrap_weights(labels: pd.Series, seed: int) -> np.ndarray:
 def _roc_curve(of_class: np.ndarray, scores: np.ndarray) -> Curve:
     false_positive_rate, true_positive_rate, _ = roc_curve(of_class, scores)
     return false_positive_rate, true_positive_rate
-
-
-def _log_odds(predictions: pd.DataFrame) -> np.ndarray:
-    return log_odds(predictions[list(LOGIT_COLUMNS)].to_numpy(dtype=np.float64))
 
 
 def _aligned(name: str, frames: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
