@@ -1,10 +1,12 @@
 """Renew every lock file and conda environment from pyproject.toml: `python envs/renew.py`.
 
-Needs uv (in dev.lock) and a package index. Lock files hold names, versions and hashes, for all
-platforms and for every Python version that the project supports; the versions of a run (cpu.lock)
-bind those of development and of the benchmarks.
+With `--keep`, versions that are locked already stay: for a new dependency. Needs uv (in dev.lock)
+and a package index. Lock files hold names, versions and hashes, for all platforms and for every
+Python version that the project supports; the versions of a run (cpu.lock) bind those of
+development and of the benchmarks.
 """
 
+import argparse
 import re
 import subprocess
 import sys
@@ -25,13 +27,14 @@ HEADS = {
 }
 
 
-def lock(name: str) -> None:
-    """Resolve the newest versions that pyproject.toml allows."""
+def lock(name: str, keep: bool) -> None:
+    """Resolve the newest versions that pyproject.toml allows, or keep those that are locked."""
     bound = [] if name == "cpu" else ["--constraints", ENVS / "cpu.lock"]
     extras = [part for extra in EXTRAS[name] for part in ("--extra", extra)]
     command = [
         *("uv", "pip", "compile", ENVS.parent / "pyproject.toml", *extras, *bound),
-        *("--universal", "--python-version", "3.11", "--generate-hashes", "--upgrade"),
+        *("--universal", "--python-version", "3.11", "--generate-hashes"),
+        *([] if keep else ["--upgrade"]),
         *("--no-emit-index-url", "--no-header", "--no-annotate", "--quiet"),
         *("--output-file", ENVS / f"{name}.lock"),
     ]
@@ -63,8 +66,11 @@ def write_conda(name: str) -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="keep versions that are locked")
+    keep = parser.parse_args().keep
     for name in EXTRAS:
         print(f"locking {name}", file=sys.stderr)
-        lock(name)
+        lock(name, keep)
     for name in HEADS:
         write_conda(name)

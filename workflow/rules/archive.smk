@@ -19,8 +19,8 @@ rule survey:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=600,
+        mem_mb=fixed(2000),
+        runtime=fixed(600),
     params:
         archive=settings_of_dataset,
         code=script_digest("survey"),
@@ -45,8 +45,8 @@ rule archive_catalogue:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=fixed(2000),
+        runtime=minutes(lambda w, input: resources.SECONDS_A_START),
     params:
         shards=lambda w: settings.shard_count(config, w.dataset, w.split),
         code=script_digest("archive_catalogue"),
@@ -71,8 +71,8 @@ rule archive_records:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=240,
+        mem_mb=fixed(1500),
+        runtime=fixed(240),
     params:
         archive=settings_of_dataset,
         code=script_digest("archive_records"),

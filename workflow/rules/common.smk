@@ -11,7 +11,7 @@ import yaml
 ROOT = Path(str(workflow.current_basedir)).parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from sslens import runtime, settings
+from sslens import resources, runtime, settings, sharing
 from sslens.archive_paths import watched
 from sslens.digest import script_digest
 from sslens.protocols import FINE_TUNE, LINEAR_PROBE
@@ -26,8 +26,15 @@ except settings.ConfigurationError as error:
     sys.exit(f"configuration: {error}")
 
 
-# The GPUs that a job with a network asks for.
+# The GPUs that a job with a network asks for, and a training.
 GPUS = runtime.gpus_of_a_job(bool(workflow.deployment_settings.deployment_method))
+TRAINING_GPUS = GPUS * config["gpus_per_training"]
+
+# A training that was ended goes on; a cluster's job leaves that to who submitted it.
+RETRIES = 0 if workflow.remote_exec else 1
+
+
+sharing.forget_missing(Path("results/data"))
 
 
 def one_of(names):
@@ -76,17 +83,37 @@ def cells(pattern, arms, **wildcards):
     return expand(pattern, arm=arms, **values | wildcards)
 
 
-def memory_mb(*splits):
-    """Memory of a job that holds these splits: what TensorFlow takes, and the images twice."""
+def growing(estimate):
+    """A resource of a job, from an estimate by its wildcards and input: twice as much every time."""
 
-    def estimate(wildcards, input):
-        if wildcards.dataset in settings.names_from(config, settings.IMPORT):
-            return 3000 + round(2.2 * input.size_mb)  # how many images there are, the files tell
-        pixels = config["datasets"][wildcards.dataset]["instrument"]["pixels"]
-        images = sum(config["splits"][split]["images"] for split in splits)
-        return 3000 + round(2.2 * 4 * pixels**2 * images / 1e6)
+    def asked(wildcards, input, attempt):
+        return resources.doubled(estimate(wildcards, input), attempt)
 
-    return estimate
+    return asked
+
+
+def fixed(value):
+    """A resource that does not depend on the configured sizes, twice as much every time."""
+    return growing(lambda wildcards, input: value)
+
+
+def images_of(dataset, input, *splits):
+    """How many images of these splits of a data set a job reads."""
+    return resources.images_of(config, dataset, splits, input)
+
+
+def holding_mb(*splits):
+    """Memory of a job that holds these splits."""
+    return growing(
+        lambda w, input: resources.holding_mb(
+            config, w.dataset, images_of(w.dataset, input, *splits)
+        )
+    )
+
+
+def minutes(seconds):
+    """Time limit of a job, from an estimate by its wildcards and input."""
+    return growing(lambda w, input: resources.time_limit(seconds(w, input), config["planning"]))
 
 
 def records_of_run(*splits):
@@ -96,14 +123,14 @@ def records_of_run(*splits):
     return [file for each in wildcards for file in shards_of(*splits)(each)]
 
 
-def largest_memory_mb(*splits):
+def largest_mb(*splits):
     """Memory of a job that holds these splits of one data set of the run after the other."""
-
-    def estimate(wildcards, input):
-        each = (SimpleNamespace(dataset=dataset) for dataset in config["run"]["datasets"])
-        return max(memory_mb(*splits)(dataset, input) for dataset in each)
-
-    return estimate
+    return growing(
+        lambda _, input: max(
+            resources.holding_mb(config, dataset, images_of(dataset, input, *splits))
+            for dataset in config["run"]["datasets"]
+        )
+    )
 
 
 def settings_of_dataset(wildcards):

@@ -15,8 +15,8 @@ rule catalogue:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=fixed(1000),
+        runtime=minutes(lambda w, input: resources.SECONDS_A_START),
     params:
         recipe=settings_of_dataset,
         rows=lambda w: settings.drawn_shards(config, w.split)[int(w.shard)],
@@ -42,8 +42,12 @@ rule records:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=240,
+        mem_mb=fixed(1500),
+        runtime=minutes(
+            lambda w, _: resources.rendering_seconds(
+                config, config["splits"][w.split]["shard_size"]
+            )
+        ),
     params:
         recipe=settings_of_dataset,
         code=script_digest("records"),
@@ -66,8 +70,12 @@ rule manifest:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=fixed(1500),
+        runtime=minutes(
+            lambda w, input: resources.reading_seconds(
+                config, w.dataset, images_of(w.dataset, input, *config["splits"])
+            )
+        ),
     params:
         code=script_digest("manifest"),
     message:
@@ -90,8 +98,12 @@ rule preprocessing:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb("train"),
-        runtime=60,
+        mem_mb=holding_mb("train"),
+        runtime=minutes(
+            lambda w, input: resources.reading_seconds(
+                config, w.dataset, images_of(w.dataset, input, "train")
+            )
+        ),
     params:
         settings=lambda w: settings.preprocessing_settings(config, w.dataset),
         code=script_digest("preprocessing"),

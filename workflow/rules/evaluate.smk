@@ -26,8 +26,12 @@ rule evaluate:
     threads: config["cpu_threads"]
     resources:
         gpu=GPUS,
-        mem_mb=memory_mb("validation", "test"),
-        runtime=60,
+        mem_mb=holding_mb("validation", "test"),
+        runtime=minutes(
+            lambda w, input: resources.evaluation_seconds(
+                config, w.arm, w.dataset, images_of(w.dataset, input, "validation", "test"), GPUS
+            )
+        ),
     params:
         fields=lambda w: settings.arm_fields(config, w.arm, w.dataset),
         settings=lambda w: settings.arm_settings(config, w.arm, w.dataset),

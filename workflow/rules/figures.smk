@@ -112,7 +112,7 @@ rule mistakes:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb("test"),
+        mem_mb=holding_mb("test"),
         runtime=30,
     params:
         title=title_of_dataset,
@@ -271,8 +271,15 @@ rule shortcuts:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
     resources:
-        mem_mb=largest_memory_mb("train", "test"),
-        runtime=60,
+        mem_mb=largest_mb("train", "test"),
+        runtime=minutes(
+            lambda _, input: sum(
+                resources.comparing_seconds(
+                    config, dataset, images_of(dataset, input, "train", "test")
+                )
+                for dataset in config["run"]["datasets"]
+            )
+        ),
     params:
         datasets=settings.dataset_titles(config),
         code=script_digest("shortcuts"),
@@ -308,7 +315,7 @@ rule gallery:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb("validation"),
+        mem_mb=holding_mb("validation"),
         runtime=10,
     params:
         dataset=settings_of_dataset,

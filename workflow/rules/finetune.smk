@@ -15,14 +15,26 @@ rule finetune:
         f"logs/finetune/{CELL}.log",
     benchmark:
         f"logs/benchmarks/finetune/{CELL}.tsv"
-    retries: 1
+    retries: RETRIES
     conda:
         "../../envs/tensorflow-gpu.yaml"
     threads: config["cpu_threads"]
     resources:
-        gpu=GPUS * config["gpus_per_training"],
-        mem_mb=memory_mb("train", "validation"),
-        runtime=1440,
+        gpu=TRAINING_GPUS,
+        mem_mb=growing(
+            lambda w, input: resources.finetuning_mb(
+                config,
+                w.arm,
+                w.dataset,
+                images_of(w.dataset, input, "train", "validation"),
+                TRAINING_GPUS,
+            )
+        ),
+        runtime=minutes(
+            lambda w, input: resources.finetuning_seconds(
+                config, w.arm, w.dataset, images_of(w.dataset, input, "train"), TRAINING_GPUS
+            )
+        ),
     params:
         settings=lambda w: settings.arm_settings(config, w.arm, w.dataset),
         computing=settings.computing_settings(config),

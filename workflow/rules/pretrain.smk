@@ -14,14 +14,30 @@ rule pretrain:
         "logs/pretrain/{dataset}/{pretraining}/seed-{seed}.log",
     benchmark:
         "logs/benchmarks/pretrain/{dataset}/{pretraining}/seed-{seed}.tsv"
-    retries: 1
+    retries: RETRIES
     conda:
         "../../envs/tensorflow-gpu.yaml"
     threads: config["cpu_threads"]
     resources:
-        gpu=GPUS * config["gpus_per_training"],
-        mem_mb=memory_mb("train", "validation"),
-        runtime=1440,
+        gpu=TRAINING_GPUS,
+        mem_mb=growing(
+            lambda w, input: resources.pretraining_mb(
+                config,
+                w.pretraining,
+                w.dataset,
+                images_of(w.dataset, input, "train", "validation"),
+                TRAINING_GPUS,
+            )
+        ),
+        runtime=minutes(
+            lambda w, input: resources.pretraining_seconds(
+                config,
+                w.pretraining,
+                w.dataset,
+                images_of(w.dataset, input, "train"),
+                TRAINING_GPUS,
+            )
+        ),
     params:
         settings=lambda w: settings.pretraining_settings(config, w.pretraining, w.dataset),
         computing=settings.computing_settings(config),

@@ -224,6 +224,7 @@ def _decode(raw: tf.Tensor, shape: list[int], path: Path) -> np.ndarray:
 
 def _damaged(path: Path, what: str) -> ValueError:
     """The error of a shard that cannot be used; it is set aside, so that the next run makes it."""
+    path = path.resolve()  # of a shared one the file itself, not this run's link
     aside = path.with_name(f"{path.name}.damaged")
     try:
         os.replace(path, aside)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
+from sslens import devices
 from sslens.stopping import Stopped
 
 log = logging.getLogger("sslens")
@@ -99,7 +100,7 @@ def start_tensorflow(
 
     Args:
         threads: operations that run at a time on the CPU.
-        gpus: how many GPUs the job may use, the first ones; the others are hidden from it.
+        gpus: how many GPUs the job may use, of its own; the others are hidden from it.
         each: threads of one operation, as many as of all if None. Their number changes the last
             bits of a sum, so it comes from the configuration.
         precision: of the layers between the images and the losses, a key of `POLICIES`. Weights
@@ -113,19 +114,20 @@ def start_tensorflow(
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if not gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+        os.environ[devices.VARIABLE] = "-1"
+    devices.assign(gpus)
     with _stderr_to_log():
         import tensorflow as tf
 
     tf.get_logger().setLevel(logging.ERROR)
     tf.config.threading.set_intra_op_parallelism_threads(each or threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
-    devices = tf.config.list_physical_devices("GPU")[:gpus]
-    tf.config.set_visible_devices(devices, "GPU")
-    for device in devices:
+    visible = tf.config.list_physical_devices("GPU")[:gpus]
+    tf.config.set_visible_devices(visible, "GPU")
+    for device in visible:
         tf.config.experimental.set_memory_growth(device, True)
         _check_precision(precision, tf.config.experimental.get_device_details(device))
-    if devices:
+    if visible:
         tf.config.experimental.enable_op_determinism()
     elif precision == "float16":
         log.warning("precision: float16 is very slow without a GPU; bfloat16 or float32 is not")

@@ -23,6 +23,8 @@ AUGMENTATIONS = Path(__file__).with_name("augmentations.schema.yaml")
 ARCHIVE = Path(__file__).with_name("archive.schema.yaml")
 #: Where a data set's images may come from.
 SIMULATION, IMPORT = SOURCES = ("simulation", "archive")
+#: Keys that change no result, and rerun nothing.
+NO_RESULT = ("tensorboard", "planning", "data_dir")
 
 
 class ConfigurationError(ValueError):
@@ -437,7 +439,7 @@ def thread_settings(config: Mapping) -> dict:
 
 
 def of_run(config: Mapping) -> dict:
-    """The configuration without what is not run, and `tensorboard`, which changes no result."""
+    """The configuration without what is not run, and without what changes no result."""
     datasets = _datasets_used(config)
     arms = {name: config["arms"][name] for name in config["run"]["arms"]}
     named = {arm.get(key) for arm in arms.values() for key in ("pretraining", "as_long_as")}
@@ -453,7 +455,7 @@ def of_run(config: Mapping) -> dict:
     return {
         key: {name: entry[name] for name in entry if name in kept[key]} if key in kept else entry
         for key, entry in {**config, "arms": arms}.items()
-        if key != "tensorboard"
+        if key not in NO_RESULT
     }
 
 
