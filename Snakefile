@@ -10,6 +10,13 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+
+
+if config["container"]:
+
+    container: str(Path(config["container"]).expanduser())
+
+
 include: "workflow/rules/data.smk"
 include: "workflow/rules/archive.smk"
 include: "workflow/rules/pretrain.smk"

@@ -1,0 +1,125 @@
+"""Rules in environments of their own, with stand-ins for the programs that make these.
+
+No conda channel and no container registry is needed: the stand-ins are told what the real programs
+would be, and give the jobs the packages of the tests.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+import yaml
+from paths import ROOT
+from running import command
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+TARGET = "results/data/model_2/manifest.json"
+SMALL = """
+run: {datasets: [model_2], arms: [baseline]}
+splits: {train: {images: 6}, validation: {images: 3}, test: {images: 3}}
+"""
+CONDA = """\
+#!{python}
+import json, shutil, subprocess, sys
+from pathlib import Path
+with open({told!r}, "a") as told:
+    told.write(json.dumps(sys.argv[1:]) + "\\n")
+if sys.argv[1] == "info":
+    print(json.dumps({{"conda_prefix": {prefix!r}, "platform": "linux-64"}}))
+elif sys.argv[1] == "--version":
+    print("conda 24.9.2")
+elif sys.argv[1] == "config":
+    print(json.dumps({{"get": {{"channel_priority": "strict"}}}}))
+elif sys.argv[1:3] == ["env", "create"]:
+    prefix = Path(sys.argv[sys.argv.index("--prefix") + 1])
+    subprocess.run([{python!r}, "-m", "venv", "--without-pip", prefix], check=True)
+    (site,) = prefix.glob("lib/python*/site-packages")
+    (site / "packages_of_the_tests.pth").write_text({packages!r})
+elif sys.argv[1] != "clean":
+    sys.exit(f"not told what to do with {{sys.argv}}")
+"""
+ACTIVATE = """\
+export PATH="$1/bin:$PATH" CONDA_PREFIX="$1"
+"""
+APPTAINER = """\
+#!{python}
+import json, shlex, subprocess, sys
+with open({told!r}, "a") as told:
+    told.write(json.dumps(sys.argv[1:]) + "\\n")
+if sys.argv[1] == "--version":
+    print("apptainer version 1.3.6")
+    sys.exit()
+options, command = sys.argv[: sys.argv.index({image!r})], sys.argv[-3:]
+bound = [b.split(":") for a, b in zip(options, options[1:]) if a == "--bind" and ":" in b]
+lines = ["mount -t tmpfs tmpfs /mnt"]
+lines += [f"mkdir -p {{target}} && mount --bind {{source}} {{target}}" for source, target in bound]
+lines += ["exec " + shlex.join(command)]
+sys.exit(subprocess.run(["unshare", "--mount", "sh", "-ec", "\\n".join(lines)]).returncode)
+"""
+
+
+def write_program(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def run_with(programs, directory, config, *options, **environment):
+    """Make the manifest of a small data set, with programs that stand before all others."""
+    environment |= {"PATH": f"{programs}:{os.environ['PATH']}"}
+    words = command(directory, TARGET, *options, configs=(config,))
+    done = subprocess.run(
+        words, capture_output=True, text=True, cwd=ROOT, env=os.environ | environment, check=False
+    )
+    assert done.returncode == 0, done.stderr[-5000:]
+    assert (directory / TARGET).exists()
+
+
+def test_rules_run_in_their_conda_environments(tmp_path):
+    prefix, told = tmp_path / "conda", tmp_path / "told"
+    facts = {"python": sys.executable, "prefix": str(prefix), "told": str(told)}
+    facts |= {"packages": sysconfig.get_path("purelib")}
+    write_program(prefix / "bin/conda", CONDA.format(**facts))
+    write_program(prefix / "bin/activate", ACTIVATE)
+    config = tmp_path / "small.yaml"
+    config.write_text(SMALL)
+    # which Snakemake takes from them
+    misleading = tmp_path / "misleading" / "sslens"
+    misleading.mkdir(parents=True)
+    (misleading / "__init__.py").write_text("raise ImportError('found by PYTHONPATH')")
+    paths = {"PYTHONPATH": str(misleading.parent)}
+    run_with(prefix / "bin", tmp_path / "run", config, "--sdm", "conda", **paths)
+    (made,) = (tmp_path / "run/.snakemake/conda").glob("*.yaml")
+    assert yaml.safe_load(made.read_text()) == yaml.safe_load(
+        (ROOT / "envs/tensorflow-cpu.yaml").read_text()
+    )
+    assert told.read_text().count('"create"') == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="binding folders, as a container does, takes root")
+def test_rules_run_in_the_container(tmp_path):
+    image, told = tmp_path / "sslens.sif", tmp_path / "told"
+    image.touch()
+    facts = {"python": sys.executable, "told": str(told), "image": str(image)}
+    write_program(tmp_path / "bin/apptainer", APPTAINER.format(**facts))
+    config = tmp_path / "small.yaml"
+    config.write_text(f"{SMALL}container: {image}\n")
+    run_with(tmp_path / "bin", tmp_path / "run", config, "--sdm", "apptainer")
+    calls = [line for line in told.read_text().splitlines() if '"exec"' in line]
+    assert len(calls) == 3 + 3 + 1  # catalogues, records and the manifest
+
+
+def test_the_definition_of_the_container_installs_the_lock():
+    text = (ROOT / "envs/sslens.def").read_text()
+    (source, target), *others = re.findall(r"^    (envs/\S+) (\S+)$", text, re.MULTILINE)
+    assert not others
+    assert (ROOT / source).exists()
+    assert f"--require-hashes -r {target}\n" in text
+    version = re.search(r"^From: python:(\d+\.\d+)", text, re.MULTILINE)[1]
+    environment = yaml.safe_load(Path(ROOT / "envs/tensorflow-gpu.yaml").read_text())
+    assert f"python={version}" in environment["dependencies"]
