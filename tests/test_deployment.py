@@ -1,11 +1,12 @@
-"""Rules in environments of their own, with stand-ins for the programs that make these.
+"""Rules in environments of their own, and without a file system that jobs share.
 
-No conda channel and no container registry is needed: the stand-ins are told what the real programs
-would be, and give the jobs the packages of the tests.
+No conda channel and no container registry is needed: stand-ins for the programs are told what the
+real ones would be, and give the jobs the packages of the tests. The store is a folder.
 """
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -14,14 +15,20 @@ from pathlib import Path
 import pytest
 import yaml
 from paths import ROOT
-from running import command
+from running import command, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 TARGET = "results/data/model_2/manifest.json"
 SMALL = """
-run: {datasets: [model_2], arms: [baseline]}
+run: {datasets: [model_2], arms: [baseline, contrastive-rotation]}
 splits: {train: {images: 6}, validation: {images: 3}, test: {images: 3}}
+"""
+NETWORK = """
+encoder: {width: 2}
+pretraining: {batch_size: 3, epochs: 1}
+finetuning: {batch_size: 3, epochs: 1}
+preprocessing: {crop: 32}
 """
 CONDA = """\
 #!{python}
@@ -123,3 +130,19 @@ def test_the_definition_of_the_container_installs_the_lock():
     version = re.search(r"^From: python:(\d+\.\d+)", text, re.MULTILINE)[1]
     environment = yaml.safe_load(Path(ROOT / "envs/tensorflow-gpu.yaml").read_text())
     assert f"python={version}" in environment["dependencies"]
+
+
+@pytest.mark.skipif(not shutil.which("rsync"), reason="the store that is a folder needs rsync")
+def test_nothing_but_the_declared_files_is_needed(tmp_path):
+    """Every job gets its inputs from a store, and leaves its outputs there alone."""
+    store, directory = tmp_path / "store", tmp_path / "run"
+    store.mkdir()
+    config = tmp_path / "small.yaml"
+    config.write_text(f"{SMALL}{NETWORK}checkpoint_dir: {tmp_path / 'volume'}\n")
+    target = "results/evaluate/model_2/contrastive-rotation/labels-1.0/seed-1/metrics.json"
+    options = ["--default-storage-provider", "fs", "--default-storage-prefix", str(store)]
+    options += ["--shared-fs-usage", "none"]
+    run(directory, target, *options, configs=(config,))
+    assert (store / target).exists()
+    assert not (directory / "results").exists()
+    assert (tmp_path / "volume").exists()

@@ -3,9 +3,11 @@
 import re
 import sys
 import tomllib
+from importlib import metadata
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 from paths import ROOT
 
 LOCKS = ["cpu", "gpu", "dev", "benchmark"]
@@ -41,6 +43,16 @@ def test_lock_files_hold_hashes_and_no_address(name):
 def test_the_other_locks_have_the_versions_of_a_run(name):
     own = {("tensorflow-cpu", version) for _, version in locked("cpu")} if name == "gpu" else set()
     assert locked("cpu") - own <= locked(name)
+
+
+def test_the_gpu_lock_has_the_cuda_that_tensorflow_asks_for():
+    """Its extra `and-cuda`, which the package for CPUs describes too."""
+    versions = dict(locked("gpu"))
+    told = [Requirement(line) for line in metadata.requires("tensorflow-cpu")]
+    asked = [each for each in told if each.marker and "and-cuda" in str(each.marker)]
+    assert len(asked) > 8
+    for requirement in asked:
+        assert requirement.specifier.contains(versions[requirement.name]), str(requirement)
 
 
 def test_pytorch_is_in_the_benchmarks_alone():

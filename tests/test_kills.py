@@ -141,10 +141,10 @@ def job_of(kind, data, folder, encoder):
             "settings": told,
             "code": "of this test",
             "computing": {"threads": 2, "each": 1},
-            "checkpoint": str(folder / "checkpoint"),
+            "checkpoint": "checkpoint",
             "tensorboard": str(folder / "tensorboard"),
         },
-        config={"tensorboard": False},
+        config={"tensorboard": False, "checkpoint_dir": str(folder)},
         log=[str(folder / "job.log")],
     )
 
@@ -218,7 +218,7 @@ def kill(job, rng, first, each, epochs):
 
 def checkpoint_of(job):
     """Arrays by name, and facts, of the checkpoint of a job; nothing where it has none."""
-    path = Path(job.params["checkpoint"]) / "checkpoint.npz"
+    path = Path(job.config["checkpoint_dir"], "checkpoint", "checkpoint.npz")
     if not path.exists():
         return {}, {"history": [], "records": []}
     with np.load(path) as content:

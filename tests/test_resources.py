@@ -1,5 +1,6 @@
 """What jobs ask a scheduler for."""
 
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -55,12 +56,11 @@ def test_a_pretraining_by_hand():
     assert computing > 0.02 * steps
     reading = 1500 * 4 * 64**2 / 5e7
     seconds = resources.pretraining_seconds(config, "contrastive-rotation", "model_2", 1500, 1)
-    assert seconds == pytest.approx(60 + reading + computing)
-    assert resources.time_limit(seconds, config["planning"]) == 10 + -(-3 * seconds // 60)
+    assert seconds == pytest.approx(60 + reading + computing, abs=2)
     by_two = resources.pretraining_seconds(config, "contrastive-rotation", "model_2", 1500, 2)
-    assert by_two == pytest.approx(60 + reading + max(computing / 2, 0.02 * steps))
+    assert by_two == pytest.approx(60 + reading + max(computing / 2, 0.02 * steps), abs=2)
     on_cpu = resources.pretraining_seconds(config, "contrastive-rotation", "model_2", 1500, 0)
-    assert on_cpu == pytest.approx(60 + reading + computing * 5e12 / (2 * 40e9))
+    assert on_cpu == pytest.approx(60 + reading + computing * 5e12 / (2 * 40e9), abs=2)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_small_network_takes_the_time_of_its_steps():
     config = configured(encoder={"width": 1})
     seconds = resources.pretraining_seconds(config, "byol-dihedral", "model_2", 1500, 1)
     steps = 10 * (1500 // 32)
-    assert seconds == pytest.approx(60 + 0.02 * steps, abs=1)
+    assert seconds == pytest.approx(60 + 0.02 * steps, abs=2)
 
 
 def test_a_fine_tuning_that_is_as_long_as_a_pretraining_takes_its_steps_besides():
@@ -115,7 +115,7 @@ def test_averaging_over_orientations_takes_longer():
         ) - 60 - 10**7 * 4 * 64**2 / 5e7
         for average in (False, True)
     )  # fmt: skip
-    assert eight / one == pytest.approx(9 / 2)
+    assert eight / one == pytest.approx(9 / 2, rel=1e-3)
 
 
 def test_memory_on_a_gpu_holds_images_and_without_one_feature_maps_too():
@@ -140,6 +140,12 @@ def test_images_of_an_archive_are_told_by_its_records():
     assert resources.images_of(config, "model_2", ["train", "test"], None) == 3000
 
 
+def test_the_time_limit_has_a_margin_doubles_and_ends_somewhere():
+    planning = {"margin": 3.0, "minutes": 10, "longest": 100}
+    limits = [resources.time_limit(181, planning, attempt) for attempt in range(1, 6)]
+    assert limits == [20, 40, 80, 100, 100]
+
+
 def test_retries_double_up_to_eight_times():
     assert [resources.doubled(9.5, attempt) for attempt in range(1, 7)] == [10, 20, 40, 80, 80, 80]
 
@@ -152,9 +158,10 @@ def test_the_neighbours_of_shortcuts_are_those_counted_here():
 def test_data_jobs_grow_with_their_images(images):
     config = configured()
     size = 4 * 64**2 * images
-    assert resources.reading_seconds(config, "model_2", images) == 60 + size / 5e7
+    assert resources.reading_seconds(config, "model_2", images) == math.ceil(60 + size / 5e7)
     distances = 2 * 64**2 * images * 5000 / 40e9
     comparing = resources.comparing_seconds(config, "model_2", images)
-    assert comparing == pytest.approx(60 + size / 5e7 + distances)
+    assert comparing == pytest.approx(60 + size / 5e7 + distances, abs=2)
     # that of the largest images, whichever the data set
-    assert resources.rendering_seconds(config, images) == pytest.approx(60 + 1e-7 * 150**2 * images)
+    rendering = resources.rendering_seconds(config, images)
+    assert rendering == pytest.approx(60 + 1e-7 * 150**2 * images, abs=1)

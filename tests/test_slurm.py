@@ -183,9 +183,10 @@ def test_the_tables_are_those_of_an_undisturbed_run_on_one_machine(ran, finished
 def test_each_training_goes_on_where_it_was_stopped(ran):
     _, seen, _ = ran
     assert set(seen) == {BYOL, CONTRASTIVE, BASELINE}
-    for stopped, resumed, (first, second) in seen.values():
+    limit = pd.Timedelta(seen[CONTRASTIVE][2][0].limit)  # the only one that was not shortened
+    for stopped, resumed, (_, second) in seen.values():
         assert re.search(r"step \d+ of \d+", stopped)[0] == re.search(r"step .*", resumed)[0]
-        assert pd.Timedelta(second.limit) == 2 * pd.Timedelta(minutes=17) > first.end - first.start
+        assert pd.Timedelta(second.limit) == 2 * limit
 
 
 def test_each_was_stopped_in_its_way(ran):

@@ -46,7 +46,8 @@ rule archive_catalogue:
     threads: 1
     resources:
         mem_mb=fixed(2000),
-        runtime=minutes(lambda w, input: resources.SECONDS_A_START),
+        runtime=minutes(starting_seconds),
+        estimated_seconds=starting_seconds,
     params:
         shards=lambda w: settings.shard_count(config, w.dataset, w.split),
         code=script_digest("archive_catalogue"),

@@ -113,7 +113,56 @@ def holding_mb(*splits):
 
 def minutes(seconds):
     """Time limit of a job, from an estimate by its wildcards and input."""
-    return growing(lambda w, input: resources.time_limit(seconds(w, input), config["planning"]))
+    return lambda wildcards, input, attempt: resources.time_limit(
+        seconds(wildcards, input), config["planning"], attempt
+    )
+
+
+def starting_seconds(wildcards, input):
+    """Estimate of a job that is done once it has started."""
+    return resources.SECONDS_A_START
+
+
+def rendering_seconds(wildcards, input):
+    """Estimate of rendering a shard."""
+    return resources.rendering_seconds(config, config["splits"][wildcards.split]["shard_size"])
+
+
+def reading_seconds(*splits):
+    """Estimate of a job that reads splits."""
+    return lambda w, input: resources.reading_seconds(
+        config, w.dataset, images_of(w.dataset, input, *splits)
+    )
+
+
+def comparing_seconds(wildcards, input):
+    """Estimate of comparing the training and test images of every data set."""
+    return sum(
+        resources.comparing_seconds(config, dataset, images_of(dataset, input, "train", "test"))
+        for dataset in config["run"]["datasets"]
+    )
+
+
+def pretraining_seconds(wildcards, input):
+    """Estimate of a pretraining."""
+    images = images_of(wildcards.dataset, input, "train")
+    return resources.pretraining_seconds(
+        config, wildcards.pretraining, wildcards.dataset, images, TRAINING_GPUS
+    )
+
+
+def finetuning_seconds(wildcards, input):
+    """Estimate of learning the labels."""
+    images = images_of(wildcards.dataset, input, "train")
+    return resources.finetuning_seconds(
+        config, wildcards.arm, wildcards.dataset, images, TRAINING_GPUS
+    )
+
+
+def evaluation_seconds(wildcards, input):
+    """Estimate of an evaluation."""
+    images = images_of(wildcards.dataset, input, "validation", "test")
+    return resources.evaluation_seconds(config, wildcards.arm, wildcards.dataset, images, GPUS)
 
 
 def records_of_run(*splits):

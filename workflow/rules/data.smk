@@ -16,7 +16,8 @@ rule catalogue:
     threads: 1
     resources:
         mem_mb=fixed(1000),
-        runtime=minutes(lambda w, input: resources.SECONDS_A_START),
+        runtime=minutes(starting_seconds),
+        estimated_seconds=starting_seconds,
     params:
         recipe=settings_of_dataset,
         rows=lambda w: settings.drawn_shards(config, w.split)[int(w.shard)],
@@ -43,11 +44,8 @@ rule records:
     threads: 1
     resources:
         mem_mb=fixed(1500),
-        runtime=minutes(
-            lambda w, _: resources.rendering_seconds(
-                config, config["splits"][w.split]["shard_size"]
-            )
-        ),
+        runtime=minutes(rendering_seconds),
+        estimated_seconds=rendering_seconds,
     params:
         recipe=settings_of_dataset,
         code=script_digest("records"),
@@ -71,11 +69,8 @@ rule manifest:
     threads: 1
     resources:
         mem_mb=fixed(1500),
-        runtime=minutes(
-            lambda w, input: resources.reading_seconds(
-                config, w.dataset, images_of(w.dataset, input, *config["splits"])
-            )
-        ),
+        runtime=minutes(reading_seconds(*config["splits"])),
+        estimated_seconds=reading_seconds(*config["splits"]),
     params:
         code=script_digest("manifest"),
     message:
@@ -99,11 +94,8 @@ rule preprocessing:
     threads: 1
     resources:
         mem_mb=holding_mb("train"),
-        runtime=minutes(
-            lambda w, input: resources.reading_seconds(
-                config, w.dataset, images_of(w.dataset, input, "train")
-            )
-        ),
+        runtime=minutes(reading_seconds("train")),
+        estimated_seconds=reading_seconds("train"),
     params:
         settings=lambda w: settings.preprocessing_settings(config, w.dataset),
         code=script_digest("preprocessing"),

@@ -27,11 +27,8 @@ rule evaluate:
     resources:
         gpu=GPUS,
         mem_mb=holding_mb("validation", "test"),
-        runtime=minutes(
-            lambda w, input: resources.evaluation_seconds(
-                config, w.arm, w.dataset, images_of(w.dataset, input, "validation", "test"), GPUS
-            )
-        ),
+        runtime=minutes(evaluation_seconds),
+        estimated_seconds=evaluation_seconds,
     params:
         fields=lambda w: settings.arm_fields(config, w.arm, w.dataset),
         settings=lambda w: settings.arm_settings(config, w.arm, w.dataset),

@@ -272,14 +272,8 @@ rule shortcuts:
     threads: 1
     resources:
         mem_mb=largest_mb("train", "test"),
-        runtime=minutes(
-            lambda _, input: sum(
-                resources.comparing_seconds(
-                    config, dataset, images_of(dataset, input, "train", "test")
-                )
-                for dataset in config["run"]["datasets"]
-            )
-        ),
+        runtime=minutes(comparing_seconds),
+        estimated_seconds=comparing_seconds,
     params:
         datasets=settings.dataset_titles(config),
         code=script_digest("shortcuts"),

@@ -30,15 +30,12 @@ rule finetune:
                 TRAINING_GPUS,
             )
         ),
-        runtime=minutes(
-            lambda w, input: resources.finetuning_seconds(
-                config, w.arm, w.dataset, images_of(w.dataset, input, "train"), TRAINING_GPUS
-            )
-        ),
+        runtime=minutes(finetuning_seconds),
+        estimated_seconds=finetuning_seconds,
     params:
         settings=lambda w: settings.arm_settings(config, w.arm, w.dataset),
         computing=settings.computing_settings(config),
-        checkpoint=f"checkpoints/finetune/{CELL}",
+        checkpoint=f"finetune/{CELL}",
         # the folder alone: whether it is used is no parameter, since it changes no result
         tensorboard=f"logs/tensorboard/finetune/{CELL}",
         code=finetuning_code,

@@ -29,19 +29,12 @@ rule pretrain:
                 TRAINING_GPUS,
             )
         ),
-        runtime=minutes(
-            lambda w, input: resources.pretraining_seconds(
-                config,
-                w.pretraining,
-                w.dataset,
-                images_of(w.dataset, input, "train"),
-                TRAINING_GPUS,
-            )
-        ),
+        runtime=minutes(pretraining_seconds),
+        estimated_seconds=pretraining_seconds,
     params:
         settings=lambda w: settings.pretraining_settings(config, w.pretraining, w.dataset),
         computing=settings.computing_settings(config),
-        checkpoint="checkpoints/pretrain/{dataset}/{pretraining}/seed-{seed}",
+        checkpoint="pretrain/{dataset}/{pretraining}/seed-{seed}",
         # the folder alone: whether it is used is no parameter, since it changes no result
         tensorboard="logs/tensorboard/pretrain/{dataset}/{pretraining}/seed-{seed}",
         code=pretraining_code,

@@ -8,6 +8,8 @@ title = f"finetune {wildcards.dataset}/{wildcards.arm} labels {fraction:g} seed 
 runtime.start(snakemake.log[0], title, params.computing["threads"])
 runtime.start_tensorflow(**params.computing, gpus=snakemake.resources.gpu)
 
+from pathlib import Path
+
 from sslens import replicas
 from sslens.checkpoints import Checkpoint, fingerprint
 from sslens.classification import learn_labels
@@ -20,9 +22,9 @@ from sslens.training import save_trained
 inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
 pretrained = snakemake.input.get("encoder") or None
 told = [params.settings, params.code, params.computing, fraction, seed]
-checkpoint = Checkpoint(
-    params.checkpoint, fingerprint(told, [*inputs, *([pretrained] if pretrained else [])])
-)
+folder = Path(snakemake.config["checkpoint_dir"], params.checkpoint)
+read = [*inputs, *([pretrained] if pretrained else [])]
+checkpoint = Checkpoint(folder, fingerprint(told, read))
 train, validation = (load_split(*inputs, split) for split in ("train", "validation"))
 report = reporter(params.tensorboard, snakemake.config["tensorboard"])
 classifier, history = learn_labels(

@@ -11,17 +11,13 @@ import contextlib
 import io
 import logging
 import sys
-from pathlib import Path
 
 from snakemake import cli
 from snakemake.logging import logger
-from snakemake.settings.types import ConfigSettings
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from sslens import settings
 from sslens.planning import Job, job_of_record, report
 
-ROOT = Path(__file__).parents[2]
 MANY_CORES = "9999"  # or a job's threads would be cut down to this machine's
 
 
@@ -47,13 +43,5 @@ def dry_run(options: list[str]) -> list[Job]:
     return jobs
 
 
-def main(options: list[str]) -> None:
-    """Print the plan of a run with these options of Snakemake."""
-    _, told = cli.parse_args(options)
-    given = ConfigSettings(config=cli.parse_config(told.config), configfiles=told.configfile or [])
-    jobs = dry_run(options)
-    print(report(jobs, settings.load(ROOT / "config", given.overwrite_config)["planning"]))
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    print(report(dry_run(sys.argv[1:])))

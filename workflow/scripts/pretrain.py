@@ -8,6 +8,8 @@ title = f"pretrain {wildcards.dataset}/{wildcards.pretraining} seed {seed}"
 runtime.start(snakemake.log[0], title, params.computing["threads"])
 runtime.start_tensorflow(**params.computing, gpus=snakemake.resources.gpu)
 
+from pathlib import Path
+
 from sslens import replicas
 from sslens.checkpoints import Checkpoint, fingerprint
 from sslens.files import write_json
@@ -19,7 +21,8 @@ from sslens.training import save_trained
 
 inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
 told = [params.settings, params.code, params.computing, seed]
-checkpoint = Checkpoint(params.checkpoint, fingerprint(told, inputs))
+folder = Path(snakemake.config["checkpoint_dir"], params.checkpoint)
+checkpoint = Checkpoint(folder, fingerprint(told, inputs))
 train, validation = (load_split(*inputs, split) for split in ("train", "validation"))
 report = reporter(params.tensorboard, snakemake.config["tensorboard"])
 encoder, history = pretrain(train, validation, params.settings, seed, checkpoint, report)

@@ -1,7 +1,7 @@
 """What a run would cost on a cluster, from its jobs as a dry run tells them."""
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from sslens.comparison import pipe_table
 
 #: Numbers of GPUs that a run's hours are told for.
 GPUS = (1, 8, 64)
+ASKED = ("gpu", "mem_mb", "runtime", "estimated_seconds")
 COLUMNS = ("jobs", "CPUs", "GPUs", "GB", "time limit, h", "hours in all")
 
 
@@ -16,7 +17,7 @@ COLUMNS = ("jobs", "CPUs", "GPUs", "GB", "time limit, h", "hours in all")
 class Job:
     """A job of a dry run.
 
-    `minutes` is the time limit it asks for (see `resources.time_limit`), `megabytes` its memory.
+    `minutes` is the time limit it asks for, `hours` what it is estimated to take.
     """
 
     rule: str
@@ -26,10 +27,7 @@ class Job:
     gpus: int
     megabytes: int
     minutes: int
-
-    def hours(self, planning: Mapping) -> float:
-        """Estimated: what of its limit is not margin."""
-        return max(self.minutes - planning["minutes"], 0) / planning["margin"] / 60
+    hours: float
 
 
 def job_of_record(record: Any) -> Job:
@@ -37,7 +35,7 @@ def job_of_record(record: Any) -> Job:
 
     What depends on files that are not there yet is counted as nothing.
     """
-    asked = {key: record.resources.get(key) for key in ("gpu", "mem_mb", "runtime")}
+    asked = {key: record.resources.get(key) for key in ASKED}
     known = {key: value if isinstance(value, int) else 0 for key, value in asked.items()}
     return Job(
         rule=record.rule_name,
@@ -47,42 +45,40 @@ def job_of_record(record: Any) -> Job:
         gpus=known["gpu"],
         megabytes=known["mem_mb"],
         minutes=known["runtime"],
+        hours=known["estimated_seconds"] / 3600,
     )
 
 
-def report(jobs: Sequence[Job], planning: Mapping) -> str:
+def report(jobs: Sequence[Job]) -> str:
     """A table of the rules in markdown, its sums, and the hours with some numbers of GPUs."""
     if not jobs:
         return "nothing to be done"
     by_rule: dict[str, list[Job]] = {}
     for job in jobs:
         by_rule.setdefault(job.rule, []).append(job)
-    rows = [[rule, *_texts(of_rule, planning)] for rule, of_rule in by_rule.items()]
-    on_gpu = sum(job.hours(planning) * job.gpus for job in jobs)
-    on_cpu = sum(job.hours(planning) * job.cpus for job in jobs)
+    rows = [[rule, *_texts(of_rule)] for rule, of_rule in by_rule.items()]
+    on_gpu = sum(job.hours * job.gpus for job in jobs)
+    on_cpu = sum(job.hours * job.cpus for job in jobs)
     lines = [f"{len(jobs)} jobs, {on_cpu:,.0f} CPU hours, {on_gpu:,.0f} GPU hours"]
     if on_gpu:
-        speed = f"{planning['gpu_tflops']:g} TFLOP/s a GPU"
-        lines[0] += f" at {speed}; from the first job to the last"
         most = max(job.gpus for job in jobs)
-        lines += [
-            f"- with {n} GPUs: {hours_with(jobs, n, planning):.1f} h" for n in GPUS if n >= most
-        ]
+        lines[0] += "; from the first job to the last"
+        lines += [f"- with {n} GPUs: {hours_with(jobs, n):.1f} h" for n in GPUS if n >= most]
     return pipe_table(["rule", *COLUMNS], rows) + "\n" + "\n".join(lines)
 
 
-def _texts(jobs: Sequence[Job], planning: Mapping) -> list[str]:
+def _texts(jobs: Sequence[Job]) -> list[str]:
     """The columns of a rule: how many jobs, the most that one asks for, the hours of all."""
     return [
         str(len(jobs)),
         *(str(max(number)) for number in zip(*((job.cpus, job.gpus) for job in jobs), strict=True)),
         f"{max(job.megabytes for job in jobs) / 1000:.1f}",
         f"{max(job.minutes for job in jobs) / 60:.1f}",
-        f"{sum(job.hours(planning) for job in jobs):.1f}",
+        f"{sum(job.hours for job in jobs):.1f}",
     ]
 
 
-def hours_with(jobs: Iterable[Job], gpus: int, planning: Mapping) -> float:
+def hours_with(jobs: Iterable[Job], gpus: int) -> float:
     """Hours from the first job to the end of the last, with so many GPUs and CPUs for all.
 
     Every job starts as soon as what it reads is there and its GPUs are free, in the order of the
@@ -102,7 +98,7 @@ def hours_with(jobs: Iterable[Job], gpus: int, planning: Mapping) -> float:
             if job.gpus <= gpus:
                 gpus -= job.gpus
                 waiting.remove(job)
-                heapq.heappush(running, (now + job.hours(planning), id(job), job))
+                heapq.heappush(running, (now + job.hours, id(job), job))
         now, _, done = heapq.heappop(running)
         gpus += done.gpus
         missing -= set(done.outputs)

@@ -37,13 +37,14 @@ MOST_DOUBLINGS = 3
 
 
 def doubled(value: float, attempt: int) -> int:
-    """A resource in a job's first attempt, twice as much in the second, and so on up to 8 times."""
+    """A resource of a job's first attempt; twice as much in the second, and so on up to 8 times."""
     return math.ceil(value) * 2 ** min(attempt - 1, MOST_DOUBLINGS)
 
 
-def time_limit(seconds: float, planning: Mapping) -> int:
-    """Minutes to ask for, of a job that is estimated to compute for so many seconds."""
-    return planning["minutes"] + math.ceil(planning["margin"] * seconds / 60)
+def time_limit(seconds: float, planning: Mapping, attempt: int) -> int:
+    """Minutes that a job asks for which is estimated to take so many seconds."""
+    first = planning["minutes"] + planning["margin"] * seconds / 60
+    return min(doubled(first, attempt), planning["longest"])
 
 
 def images_of(config: Mapping, dataset: str, splits: Sequence[str], records: Any) -> int:
@@ -83,20 +84,20 @@ def _maps_mb(config: Mapping, encoder: Mapping, dataset: str, views: int) -> flo
     return 4e-6 * values * _pixels_seen(config, dataset) ** 2 * views
 
 
-def reading_seconds(config: Mapping, dataset: str, images: int) -> float:
+def reading_seconds(config: Mapping, dataset: str, images: int) -> int:
     """Of a job that starts, and reads so many images of a data set."""
-    return SECONDS_A_START + _bytes_of_images(config, dataset, images) / BYTES_A_SECOND
+    return SECONDS_A_START + math.ceil(_bytes_of_images(config, dataset, images) / BYTES_A_SECOND)
 
 
-def comparing_seconds(config: Mapping, dataset: str, images: int) -> float:
+def comparing_seconds(config: Mapping, dataset: str, images: int) -> int:
     """Of reading images and measuring the distance of each to `MOST_NEIGHBOURS` of them."""
     pixels = config["datasets"][dataset]["instrument"]["pixels"]
     flops = 2 * pixels**2 * images * MOST_NEIGHBOURS
     speed = 1e9 * config["planning"]["core_gflops"]
-    return reading_seconds(config, dataset, images) + flops / speed
+    return reading_seconds(config, dataset, images) + math.ceil(flops / speed)
 
 
-def rendering_seconds(config: Mapping, images: int) -> float:
+def rendering_seconds(config: Mapping, images: int) -> int:
     """Of so many simulated images, of whichever data set has the largest.
 
     The same for all: what the first task of a job array asks for, all its tasks get.
@@ -105,10 +106,10 @@ def rendering_seconds(config: Mapping, images: int) -> float:
     pixels = max(
         (config["datasets"][name]["instrument"]["pixels"] for name in simulated), default=0
     )
-    return SECONDS_A_START + SECONDS_A_PIXEL * pixels**2 * images
+    return SECONDS_A_START + math.ceil(SECONDS_A_PIXEL * pixels**2 * images)
 
 
-def pretraining_seconds(config: Mapping, name: str, dataset: str, images: int, gpus: int) -> float:
+def pretraining_seconds(config: Mapping, name: str, dataset: str, images: int, gpus: int) -> int:
     """Of a pretraining on so many training images, by so many GPUs or, with none, by the CPU."""
     told = settings.pretraining_settings(config, name, dataset)
     steps = _steps(told, images)
@@ -116,7 +117,7 @@ def pretraining_seconds(config: Mapping, name: str, dataset: str, images: int, g
     return _seconds(config, told["encoder"], dataset, images, gpus, passes, steps)
 
 
-def finetuning_seconds(config: Mapping, arm: str, dataset: str, images: int, gpus: int) -> float:
+def finetuning_seconds(config: Mapping, arm: str, dataset: str, images: int, gpus: int) -> int:
     """Of learning the labels of so many training images, or fewer of them: as many steps."""
     told = settings.arm_settings(config, arm, dataset)
     encoder, learning = told["encoder"], told["learning"]
@@ -129,7 +130,7 @@ def finetuning_seconds(config: Mapping, arm: str, dataset: str, images: int, gpu
     return _seconds(config, encoder, dataset, images, gpus, passes, steps)
 
 
-def evaluation_seconds(config: Mapping, arm: str, dataset: str, images: int, gpus: int) -> float:
+def evaluation_seconds(config: Mapping, arm: str, dataset: str, images: int, gpus: int) -> int:
     """Of predicting so many images, and of their features."""
     orientations = 8 if config["evaluation"]["average_orientations"] else 1
     encoder = settings.arm_encoder(config, arm, dataset)
@@ -150,13 +151,14 @@ def _seconds(
     gpus: int,
     passes: float,
     steps: int = 0,
-) -> float:
+) -> int:
     """Of a job that reads images and sends some of them, or of their views, through an encoder."""
     planning = config["planning"]
     on_cpu = 1e9 * planning["core_gflops"] * config["cpu_threads"]
     speed = 1e12 * planning["gpu_tflops"] * gpus if gpus else on_cpu
     computing = passes * flops_of_pass(config, encoder, dataset) / speed
-    return reading_seconds(config, dataset, images) + max(computing, SECONDS_A_STEP * steps)
+    computing = max(computing, SECONDS_A_STEP * steps)
+    return reading_seconds(config, dataset, images) + math.ceil(computing)
 
 
 def _steps(told: Mapping, images: int) -> int:

@@ -24,7 +24,7 @@ ARCHIVE = Path(__file__).with_name("archive.schema.yaml")
 #: Where a data set's images may come from.
 SIMULATION, IMPORT = SOURCES = ("simulation", "archive")
 #: Keys that change no result, and rerun nothing.
-NO_RESULT = ("tensorboard", "planning", "data_dir", "container")
+NO_RESULT = ("tensorboard", "planning", "data_dir", "checkpoint_dir", "container")
 
 
 class ConfigurationError(ValueError):
