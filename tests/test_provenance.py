@@ -2,10 +2,17 @@
 
 import subprocess
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from sslens.files import sha256_of
+from sslens.classes import CLASSES
+from sslens.evaluation import (
+    LOGIT_COLUMNS,
+    metrics_of_file,
+    predictions_frame,
+    write_predictions,
+)
 from sslens.provenance import (
     changed_predictions,
     check_origin,
@@ -121,13 +128,28 @@ def test_a_cell_that_was_not_is_named(last, line):
 
 def test_predictions_that_were_changed_after_scoring_are_named(tmp_path):
     path = tmp_path / "predictions.parquet"
-    frame = pd.DataFrame({"image_id": ["a", "b"], "logit_axion": [1.0, 2.0]})
-    frame.to_parquet(path)
-    scored = cell() | {"predictions_sha256": sha256_of(path)}
+    logits = np.random.default_rng(0).normal(size=(30, 3))
+    frame = predictions_frame(
+        [str(k) for k in range(30)], [CLASSES[k % 3] for k in range(30)], logits
+    )
+    write_predictions(frame, path)
+    scored = metrics_of_file(path, cell())
     assert check_origin([scored], [str(path)], allow_mixed=False) == []
-    frame.assign(logit_axion=[2.0, 1.0]).to_parquet(path)  # two images swapped
-    line = f"baseline on model_1 (labels 1, seed 1): {path} was changed after it was scored"
+    name = "baseline on model_1 (labels 1, seed 1)"
+    better = scored | {"auc": scored["auc"] | {"axion": 0.999}}
+    line = f"{name}: its AUCs are not those of {path}"
+    assert list(changed_predictions(better, path)) == [line]
+    frame.loc[[0, 1], LOGIT_COLUMNS] = frame.loc[[1, 0], LOGIT_COLUMNS].to_numpy()
+    write_predictions(frame, path)
+    line = f"{name}: {path} was changed after it was scored"
     assert list(changed_predictions(scored, path)) == [line]
     with pytest.raises(ValueError, match=r"1 results do not belong together: baseline on model_1"):
         check_origin([scored], [str(path)], allow_mixed=False)
     assert check_origin([scored], [str(path)], allow_mixed=True) == [line]
+
+
+def test_a_cell_without_an_origin_is_named():
+    without = cell("byol")
+    del without["provenance"]
+    line = "byol on model_1 (labels 1, seed 1): its metrics do not tell what it was made from"
+    assert list(disagreements([cell(), without])) == [line]

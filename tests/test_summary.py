@@ -13,11 +13,13 @@ import pytest
 from paths import ROOT
 
 from sslens import uncertainty
-from sslens.auc import log_odds
+from sslens.auc import class_aucs, log_odds
 from sslens.classes import CLASSES
 from sslens.comparison import collect
 from sslens.evaluation import (
     LOGIT_COLUMNS,
+    class_indices,
+    logits_of,
     metrics_of_file,
     predictions_frame,
     score,
@@ -301,18 +303,40 @@ def swap(folder):
 
 
 def from_other_data(folder):
+    change_metrics(folder, lambda m: m["provenance"]["finetune"].update(data="of last year"))
+
+
+def change_metrics(folder, change):
     path = folder / "alike-2/metrics.json"
     metrics = json.loads(path.read_text())
-    metrics["provenance"]["finetune"]["data"] = "of last year"
+    change(metrics)
     write_json(path, metrics)
 
 
+def improve(folder):
+    """An AUC by hand, and the mean that follows from it."""
+
+    def change(metrics):
+        metrics["auc"]["cdm"] += 0.003
+        metrics["auc"]["macro"] += 0.001
+
+    change_metrics(folder, change)
+
+
+def forget_the_origin(folder):
+    change_metrics(folder, lambda metrics: metrics.pop("provenance"))
+
+
 def duplicate(folder):
+    """An image twice, and metrics of these predictions."""
     path = folder / "better-2"
     frame = pd.read_parquet(path / "predictions.parquet")
-    pd.concat([frame, frame[:1]]).to_parquet(path / "predictions.parquet")
+    frame = pd.concat([frame, frame[:1]])
+    frame.to_parquet(path / "predictions.parquet")
     metrics = json.loads((path / "metrics.json").read_text())
     metrics["predictions_sha256"] = sha256_of(path / "predictions.parquet")
+    aucs = class_aucs(class_indices(frame), logits_of(frame))
+    metrics["auc"] = dict(zip((*CLASSES, "macro"), [*aucs, aucs.mean()], strict=True))
     write_json(path / "metrics.json", metrics)
 
 
@@ -339,6 +363,8 @@ def test_all_tables_are_made_and_belong_together(compare):
     [
         (swap, r"better on model_1 \(labels 1, seed 1\): .*was changed after it was scored"),
         (from_other_data, r"alike on model_1 \(labels 1, seed 2\): its finetune had other images"),
+        (improve, r"alike on model_1 \(labels 1, seed 2\): its AUCs are not those of .*parquet"),
+        (forget_the_origin, r"alike on model_1 \(labels 1, seed 2\): its metrics do not tell"),
         (duplicate, r"^better on model_1 \(labels 1, seed 2\): 1 of 151 predictions repeat an"),
         (lose, "1 of 8 cells are missing, the first of them arm alike, dataset model_1"),
     ],
@@ -354,6 +380,8 @@ def test_a_planted_error_is_caught_and_named(compare, happened, message):
     [
         (swap, "better on model_1 (labels 1, seed 1)"),
         (from_other_data, "alike on model_1 (labels "),
+        (improve, "alike on model_1 (labels 1, seed 2)"),
+        (forget_the_origin, "alike on model_1 (labels 1, seed 2)"),
     ],
 )
 def test_what_is_allowed_all_the_same_stands_below_the_tables(compare, happened, cell):

@@ -40,7 +40,7 @@ write_text(outputs.latex, latex_table(summary, params.rows, params.datasets))
 frozen = {arm: title for arm, title in params.arms.items() if arm not in params.rows}
 write_text(outputs.probes, frozen_tables(summary, frozen, params.datasets) + end)
 cells = [
-    {key: cell[key] for key in (*CELL, "predictions_sha256", "provenance")} for cell in metrics
+    {key: cell.get(key) for key in (*CELL, "predictions_sha256", "provenance")} for cell in metrics
 ]
 write_text(outputs.configuration, yaml.safe_dump(params.configuration, sort_keys=False))
 write_json(outputs.provenance, {"cells": cells, "disagreements": problems})

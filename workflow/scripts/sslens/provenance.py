@@ -15,10 +15,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import psutil
 
+from sslens.auc import class_aucs
+from sslens.classes import CLASSES
+from sslens.evaluation import class_indices, logits_of
 from sslens.files import sha256_of
 
+#: By how much an AUC may differ that is computed again.
+SAME_AUC = 1e-9
 PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pandas", "scikit-learn", "snakemake")
 
 
@@ -123,7 +130,9 @@ def disagreements(metrics: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     code: dict[str, tuple[str, str]] = {}
     for cell in metrics:
         name = cell_name(cell)
-        for stage, made in cell["provenance"].items():
+        if "provenance" not in cell:
+            yield f"{name}: its metrics do not tell what it was made from"
+        for stage, made in cell.get("provenance", {}).items():
             if made is None:
                 continue
             dataset = cell["pretrained_on"] if stage == "pretrain" else cell["dataset"]
@@ -140,6 +149,12 @@ def changed_predictions(metrics: Mapping[str, Any], path: str | Path) -> Iterato
     """A line where a cell's predictions are not those that its metrics were computed from."""
     if sha256_of(path) != metrics["predictions_sha256"]:
         yield f"{cell_name(metrics)}: {path} was changed after it was scored"
+        return
+    predictions = pd.read_parquet(path)
+    aucs = class_aucs(class_indices(predictions), logits_of(predictions))
+    told = [metrics["auc"][name] for name in (*CLASSES, "macro")]
+    if not np.allclose(told, [*aucs, aucs.mean()], rtol=0, atol=SAME_AUC):
+        yield f"{cell_name(metrics)}: its AUCs are not those of {path}"
 
 
 def cell_name(metrics: Mapping[str, Any]) -> str:
