@@ -26,21 +26,6 @@ include: "workflow/rules/compare.smk"
 include: "workflow/rules/figures.smk"
 
 
-# On a cluster these run where Snakemake does: seconds each, on what is small.
-localrules:
-    all,
-    compare,
-    confusion,
-    embedding,
-    gallery,
-    label_efficiency,
-    mistakes,
-    reliability,
-    roc,
-    training_curves,
-    transfer,
-
-
 rule all:
     default_target: True
     input:

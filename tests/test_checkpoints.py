@@ -12,7 +12,7 @@ import pytest
 
 import sslens
 from sslens import checkpoints
-from sslens.checkpoints import Checkpoint, digest_of, fingerprint
+from sslens.checkpoints import Checkpoint, digest_of
 
 LIBRARY = Path(sslens.__file__).parent.parent
 ARRAYS = [
@@ -87,27 +87,6 @@ def test_remove_leaves_nothing_and_frees_the_lock(checkpoint, path):
 
 
 # --- whose it is ----------------------------------------------------------------------------------
-
-
-def test_fingerprint_depends_on_all_that_was_told_and_on_the_content_of_the_inputs(tmp_path):
-    one, two = tmp_path / "one", tmp_path / "two"
-    one.write_text("data")
-    two.write_text("data")
-    told = [{"epochs": 2, "rate": 0.1}, "code", 2, 1]
-    base = fingerprint(told, [str(one)])
-    assert len(base) == 64
-    assert fingerprint([{"rate": 0.1, "epochs": 2}, "code", 2, 1], [str(one)]) == base
-    assert fingerprint(told, [str(two)]) == base  # wherever the same content lies
-    others = [
-        fingerprint([{"epochs": 3, "rate": 0.1}, "code", 2, 1], [str(one)]),
-        fingerprint([{"epochs": 2, "rate": 0.1}, "CODE", 2, 1], [str(one)]),
-        fingerprint([{"epochs": 2, "rate": 0.1}, "code", 2, 2], [str(one)]),
-        fingerprint(told, []),
-        fingerprint(told, [str(one), str(two)]),
-    ]
-    one.write_text("Data")
-    others.append(fingerprint(told, [str(one)]))
-    assert len({base, *others}) == 1 + len(others)
 
 
 def test_of_another_training_it_is_set_aside_with_a_line_in_the_log(path, caplog):

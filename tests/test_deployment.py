@@ -95,7 +95,7 @@ def test_rules_run_in_their_conda_environments(tmp_path):
     write_program(prefix / "bin/activate", ACTIVATE)
     config = tmp_path / "small.yaml"
     config.write_text(SMALL)
-    # which Snakemake takes from them
+    # of the user's; rules in environments of their own do not get it
     misleading = tmp_path / "misleading" / "sslens"
     misleading.mkdir(parents=True)
     (misleading / "__init__.py").write_text("raise ImportError('found by PYTHONPATH')")

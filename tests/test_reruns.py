@@ -106,6 +106,12 @@ def test_logs_for_tensorboard(plan):
     assert plan({"tensorboard": False}) == set()
 
 
+def test_what_concerns_no_result(plan, tmp_path):
+    planning = {"gpu_tflops": 1.0, "core_gflops": 1.0, "margin": 9.0, "minutes": 1, "longest": 9}
+    other = {"planning": planning, "data_dir": str(tmp_path), "checkpoint_dir": "elsewhere"}
+    assert plan({**other, "container": "sslens.sif"}) == set()
+
+
 def test_an_arm_that_is_added(plan):
     added = plan({"run": {"arms": [*ARMS, "probe-contrastive-rotation"]}})
     assert added == row("probe-contrastive-rotation") | {"Comparing"} | MAP

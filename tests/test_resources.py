@@ -146,6 +146,14 @@ def test_the_time_limit_has_a_margin_doubles_and_ends_somewhere():
     assert limits == [20, 40, 80, 100, 100]
 
 
+def test_memory_doubles_up_to_a_limit_that_a_first_attempt_may_exceed():
+    planning = {"most_mb": 128_000}
+    assert [resources.memory(20_800.2, planning, n) for n in (1, 2, 3, 4, 5)] == [
+        20_801, 41_602, 83_204, 128_000, 128_000,
+    ]  # fmt: skip
+    assert [resources.memory(200_000, planning, n) for n in (1, 2)] == [200_000, 200_000]
+
+
 def test_retries_double_up_to_eight_times():
     assert [resources.doubled(9.5, attempt) for attempt in range(1, 7)] == [10, 20, 40, 80, 80, 80]
 

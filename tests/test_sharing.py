@@ -11,13 +11,13 @@ from running import command, planned, run
 
 from sslens.files import read_json, sha256_of
 from sslens.records import read_split
-from sslens.sharing import make_once
+from sslens.sharing import forget_missing, make_once
 
 SLOWLY = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {library!r})
-from sslens.sharing import make_once
+from sslens.sharing import forget_missing, make_once
 def make(path):
     with open({made!r}, "a") as made:
         made.write("made\\n")
@@ -105,6 +105,20 @@ def test_without_a_folder_it_is_the_runs_own(make):
     assert not path.is_symlink() and path.read_text() == "['a']"
 
 
+def test_links_to_files_that_are_gone_are_forgotten(make, tmp_path):
+    link, data = make(["a"]), tmp_path / "run"
+    forget_missing(data)
+    assert link.exists()
+    shared = tmp_path / "shared"
+    shared.rename(tmp_path / "not mounted")
+    forget_missing(data)
+    assert link.is_symlink(), "the folder may be there tomorrow"
+    (tmp_path / "not mounted").rename(shared)
+    link.resolve().unlink()
+    forget_missing(data)
+    assert not link.is_symlink()
+
+
 def test_what_was_there_is_replaced(make, tmp_path):
     path = tmp_path / "run/model_2/train/00000.tfrecord"
     write(path, "of an earlier run")
@@ -134,6 +148,7 @@ def test_two_runs_that_start_together_share_their_records(tmp_path):
     assert len(list(shared.rglob("*.tfrecord"))) == 4
     logs = [log.read_text() for f in folders for log in (f / "logs/records").rglob("*.log")]
     assert sum("taken from" in log for log in logs) == 4
+    assert sum("9 images" in log or "15 images" in log for log in logs) == 4
     manifests = [folder / "results/data/model_2/manifest.json" for folder in folders]
     assert read_json(manifests[0]) == read_json(manifests[1])
     for folder in folders:
@@ -147,3 +162,4 @@ def test_two_runs_that_start_together_share_their_records(tmp_path):
         read_split(manifests[0], "train")
     run(folders[1], "results/data/model_2/train/00000.tfrecord", configs=(overlay,))
     assert sha256_of(link) == digest
+    assert planned(folders[0], target, configs=(overlay,)) == []

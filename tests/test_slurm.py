@@ -1,4 +1,4 @@
-"""A run on a real Slurm of one node, through the profile: interrupted twice, the same table.
+"""A run on a real Slurm of one node, through the profile: interrupted four times, the same tables.
 
 Needs Slurm's packages and root; `.ci/run` installs the one and says by SSLENS_REQUIRE_SLURM that
 the test may not be skipped.
@@ -12,7 +12,6 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -27,12 +26,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.slurm, pytest.mark.timeout(1800)]
 # what a test's cluster has otherwise than most: no accounting, and jobs of seconds
 QUICK = ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2"]
 QUICK += ["--latency-wait", "10"]
-# its machine has no GPU, and so TensorFlow for CPUs, with which no job would ask for one
-GPU_ASKED_FOR = ("pretrain", "finetune", "evaluate")
+# what makes a run take TensorFlow for one that can use GPUs, and so ask Slurm for them
+TENSORFLOW = "tensorflow-2.21.0.dist-info/METADATA"
 BYOL, CONTRASTIVE = (
     f"pretrain/model_2/{name}/seed-1" for name in ("byol-dihedral", "contrastive-rotation")
 )
-BASELINE = "finetune/model_2/baseline/labels-1.0/seed-1"
+BASELINE, TUNED = (
+    f"finetune/model_2/{name}/labels-1.0/seed-1" for name in ("baseline", "contrastive-rotation")
+)
 
 
 class Job(NamedTuple):
@@ -43,6 +44,7 @@ class Job(NamedTuple):
     partition: str
     gpus: str
     limit: str
+    restarts: int
     array: str
     start: pd.Timestamp
     end: pd.Timestamp
@@ -64,6 +66,7 @@ def jobs() -> list[Job]:
                     partition=told["Partition"],
                     gpus=told.get("TresPerJob", ""),
                     limit=told["TimeLimit"],
+                    restarts=int(told["Restarts"]),
                     array=told.get("ArrayJobId", ""),
                     start=pd.to_datetime(told["StartTime"], errors="coerce"),
                     end=pd.to_datetime(told["EndTime"], errors="coerce"),
@@ -90,29 +93,32 @@ def cluster(tmp_path_factory):
         if os.environ.get("SSLENS_REQUIRE_SLURM"):
             pytest.fail(reason)
         pytest.skip(reason)
-    # not under pytest's folder, whose path is too long for a socket's name
-    folder = Path(tmp_path_factory.mktemp("s"))
-    with slurm.cluster(folder):
-        yield folder
+    with slurm.cluster(tmp_path_factory.mktemp("s")):  # the path of a socket has to be short
+        yield
 
 
 @pytest.fixture(scope="module")
 def ran(cluster, repository, tmp_path_factory):
-    """The folder of a run that two of its trainings were interrupted in, and what was seen."""
+    """The folder of a run whose trainings were interrupted, what was seen of them, and all jobs."""
     folder = tmp_path_factory.mktemp("on slurm")
     profile = folder / "profile"
     shutil.copytree(repository / "profiles" / "slurm", profile)
     told = yaml.safe_load((profile / "profile.yaml").read_text())
-    asked = {rule: told["set-resources"][rule] | {"gpu": 1} for rule in GPU_ASKED_FOR}
-    # a pretraining is not told beforehand, so that it meets the limit itself
-    asked["pretrain"]["slurm_extra"] = "''"
-    (profile / "profile.yaml").write_text(yaml.safe_dump(told | {"set-resources": asked}))
+    # a pretraining is not told before its time is up, so that it meets the limit itself
+    told["set-resources"]["pretrain"] |= {"slurm_extra": "''"}
+    (profile / "profile.yaml").write_text(yaml.safe_dump(told))
+    metadata = folder / "packages" / TENSORFLOW
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text("Metadata-Version: 2.1\nName: tensorflow\nVersion: 2.21.0\n")
+    environment = os.environ | {"PYTHONPATH": str(folder / "packages")}
     directory = folder / "run"
     words = [*command(directory, configs=())[:3], "--snakefile", str(repository / "Snakefile")]
     words += ["--directory", str(directory), "--configfile", str(TINY)]
     words += ["--workflow-profile", str(profile), *QUICK]
     with open(folder / "printed", "w") as printed:
-        process = subprocess.Popen(words, cwd=ROOT, stdout=printed, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            words, cwd=ROOT, stdout=printed, stderr=subprocess.STDOUT, env=environment
+        )
         try:
             seen = interrupt(directory, process)
             process.wait(timeout=900)
@@ -124,8 +130,8 @@ def ran(cluster, repository, tmp_path_factory):
 
 
 def interrupt(directory, process):
-    """Interrupt three trainings, each in its way; what was seen of each."""
-    ways = {CONTRASTIVE: preempt, BYOL: end_its_time, BASELINE: end_its_time}
+    """Interrupt four trainings, each in its way; what was seen of each."""
+    ways = {CONTRASTIVE: preempt, BYOL: end_its_time, BASELINE: announce_its_end, TUNED: requeue}
     with ThreadPoolExecutor(len(ways)) as pool:
         seen = [pool.submit(watch, directory, process, *each) for each in ways.items()]
         return dict(zip(ways, (each.result() for each in seen), strict=True))
@@ -145,14 +151,21 @@ def watch(directory, process, training, way):
     comment = f"rule_{rule}_wildcards_{'_'.join(wildcards)}"
     way(comment)
     log = directory / "logs" / f"{training}.log"
-    stopped = wait_for(log, "stopped by SIGTERM after step")
+    # by a requeue it is killed at once
+    stopped = "" if way is requeue else wait_for(log, "stopped by SIGTERM after step")
     resumed = wait_for(log, "resumed from the checkpoint of step")
     return stopped, resumed, [job for job in jobs() if job.comment == comment]
 
 
-def end_its_time(comment):
-    """Shorten a job's time limit to what it has run for; Slurm ends it within a minute."""
-    subprocess.run(["scontrol", "update", f"JobId={id_of(comment)}", "TimeLimit=1"], check=True)
+def end_its_time(comment, minutes=1):
+    """Shorten a job's time limit to about what it has run for; Slurm looks every half minute."""
+    limit = f"TimeLimit={minutes}"
+    subprocess.run(["scontrol", "update", f"JobId={id_of(comment)}", limit], check=True)
+
+
+def announce_its_end(comment):
+    """Shorten it to the two minutes before it that the profile has a job told to end."""
+    end_its_time(comment, minutes=2)
 
 
 def preempt(comment):
@@ -161,7 +174,12 @@ def preempt(comment):
     subprocess.run([*urgent, "--wrap=sleep 3"], check=True, capture_output=True)
 
 
-def wait_for(log, text, seconds=240):
+def requeue(comment):
+    """Have a job started again by Slurm itself, as where its node has failed."""
+    subprocess.run(["scontrol", "requeue", id_of(comment)], check=True)
+
+
+def wait_for(log, text, seconds=600):
     """The line of a log that has this text, once it is there."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -181,8 +199,10 @@ def test_the_tables_are_those_of_an_undisturbed_run_on_one_machine(ran, finished
 
 
 def test_each_training_goes_on_where_it_was_stopped(ran):
-    _, seen, _ = ran
-    assert set(seen) == {BYOL, CONTRASTIVE, BASELINE}
+    seen = dict(ran[1])
+    assert set(seen) == {BYOL, CONTRASTIVE, BASELINE, TUNED}
+    _, resumed, (again,) = seen.pop(TUNED)
+    assert again.restarts == 1 and re.search(r"step [1-9]\d* of \d+", resumed)
     limit = pd.Timedelta(seen[CONTRASTIVE][2][0].limit)  # the only one that was not shortened
     for stopped, resumed, (_, second) in seen.values():
         assert re.search(r"step \d+ of \d+", stopped)[0] == re.search(r"step .*", resumed)[0]
@@ -196,7 +216,7 @@ def test_each_was_stopped_in_its_way(ran):
     assert first[BYOL].end - first[BYOL].start >= pd.Timedelta(minutes=1)
     # told to end before its time was up
     assert first[BASELINE].state == "FAILED"
-    assert first[BASELINE].end - first[BASELINE].start < pd.Timedelta(minutes=1)
+    assert first[BASELINE].end - first[BASELINE].start < pd.Timedelta(minutes=2)
     (urgent,) = (job for job in everything if job.partition == "urgent")
     assert first[CONTRASTIVE].state == "FAILED"
     assert pd.Timedelta(0) <= urgent.start - first[CONTRASTIVE].end < pd.Timedelta(seconds=30)

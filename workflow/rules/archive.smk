@@ -19,8 +19,9 @@ rule survey:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
     resources:
-        mem_mb=fixed(2000),
-        runtime=fixed(600),
+        mem_mb=megabytes(2000),
+        runtime=minutes(survey_seconds),
+        estimated_seconds=survey_seconds,
     params:
         archive=settings_of_dataset,
         code=script_digest("survey"),
@@ -45,7 +46,7 @@ rule archive_catalogue:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
     resources:
-        mem_mb=fixed(2000),
+        mem_mb=megabytes(2000),
         runtime=minutes(starting_seconds),
         estimated_seconds=starting_seconds,
     params:
@@ -72,8 +73,9 @@ rule archive_records:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
     resources:
-        mem_mb=fixed(1500),
-        runtime=fixed(240),
+        mem_mb=megabytes(1500),
+        runtime=minutes(import_seconds),
+        estimated_seconds=import_seconds,
     params:
         archive=settings_of_dataset,
         code=script_digest("archive_records"),

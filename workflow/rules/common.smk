@@ -30,11 +30,13 @@ except settings.ConfigurationError as error:
 GPUS = runtime.gpus_of_a_job(bool(workflow.deployment_settings.deployment_method))
 TRAINING_GPUS = GPUS * config["gpus_per_training"]
 
-# A training that was ended goes on; a cluster's job leaves that to who submitted it.
+# A training that was ended goes on; in a job of a cluster, that is left to who submitted it. For more
+# than once there is --preemptible-rules, as in profiles/slurm.
 RETRIES = 0 if workflow.remote_exec else 1
 
 
-sharing.forget_missing(Path("results/data"))
+if not workflow.remote_exec and not workflow.subprocess_exec:
+    sharing.forget_missing(Path("results/data"))
 
 
 def one_of(names):
@@ -83,18 +85,14 @@ def cells(pattern, arms, **wildcards):
     return expand(pattern, arm=arms, **values | wildcards)
 
 
-def growing(estimate):
-    """A resource of a job, from an estimate by its wildcards and input: twice as much every time."""
+def megabytes(estimate):
+    """Memory of a job, from an estimate: a number, or a function of its wildcards and input."""
 
     def asked(wildcards, input, attempt):
-        return resources.doubled(estimate(wildcards, input), attempt)
+        needed = estimate(wildcards, input) if callable(estimate) else estimate
+        return resources.memory(needed, config["planning"], attempt)
 
     return asked
-
-
-def fixed(value):
-    """A resource that does not depend on the configured sizes, twice as much every time."""
-    return growing(lambda wildcards, input: value)
 
 
 def images_of(dataset, input, *splits):
@@ -104,7 +102,7 @@ def images_of(dataset, input, *splits):
 
 def holding_mb(*splits):
     """Memory of a job that holds these splits."""
-    return growing(
+    return megabytes(
         lambda w, input: resources.holding_mb(
             config, w.dataset, images_of(w.dataset, input, *splits)
         )
@@ -123,9 +121,20 @@ def starting_seconds(wildcards, input):
     return resources.SECONDS_A_START
 
 
+def survey_seconds(wildcards, input):
+    """Estimate of finding the images of an archive."""
+    return resources.SECONDS_A_SURVEY
+
+
+def import_seconds(wildcards, input):
+    """Estimate of reading a shard of an archive."""
+    return resources.SECONDS_AN_IMPORT
+
+
 def rendering_seconds(wildcards, input):
-    """Estimate of rendering a shard."""
-    return resources.rendering_seconds(config, config["splits"][wildcards.split]["shard_size"])
+    """Estimate of rendering the largest shard, whichever this is."""
+    largest = max(split["shard_size"] for split in config["splits"].values())
+    return resources.rendering_seconds(config, largest)
 
 
 def reading_seconds(*splits):
@@ -174,7 +183,7 @@ def records_of_run(*splits):
 
 def largest_mb(*splits):
     """Memory of a job that holds these splits of one data set of the run after the other."""
-    return growing(
+    return megabytes(
         lambda _, input: max(
             resources.holding_mb(config, dataset, images_of(dataset, input, *splits))
             for dataset in config["run"]["datasets"]

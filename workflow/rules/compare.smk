@@ -37,6 +37,7 @@ rule compare:
         "logs/compare.log",
     benchmark:
         "logs/benchmarks/compare.tsv"
+    localrule: True
     conda:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1

@@ -15,7 +15,7 @@ rule catalogue:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
     resources:
-        mem_mb=fixed(1000),
+        mem_mb=megabytes(1000),
         runtime=minutes(starting_seconds),
         estimated_seconds=starting_seconds,
     params:
@@ -43,7 +43,7 @@ rule records:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
     resources:
-        mem_mb=fixed(1500),
+        mem_mb=megabytes(1500),
         runtime=minutes(rendering_seconds),
         estimated_seconds=rendering_seconds,
     params:
@@ -68,7 +68,7 @@ rule manifest:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
     resources:
-        mem_mb=fixed(1500),
+        mem_mb=megabytes(1500),
         runtime=minutes(reading_seconds(*config["splits"])),
         estimated_seconds=reading_seconds(*config["splits"]),
     params:

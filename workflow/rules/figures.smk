@@ -15,6 +15,7 @@ rule roc:
         "logs/roc/{dataset}.log",
     benchmark:
         "logs/benchmarks/roc/{dataset}.tsv"
+    localrule: True
     conda:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
@@ -45,6 +46,7 @@ rule confusion:
         "logs/confusion/{dataset}.log",
     benchmark:
         "logs/benchmarks/confusion/{dataset}.tsv"
+    localrule: True
     conda:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
@@ -76,6 +78,7 @@ rule reliability:
         "logs/reliability/{dataset}.log",
     benchmark:
         "logs/benchmarks/reliability/{dataset}.tsv"
+    localrule: True
     conda:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
@@ -108,6 +111,7 @@ rule mistakes:
         "logs/mistakes/{dataset}.log",
     benchmark:
         "logs/benchmarks/mistakes/{dataset}.tsv"
+    localrule: True
     conda:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
@@ -138,6 +142,7 @@ rule embedding:
         "logs/embedding/{dataset}.log",
     benchmark:
         "logs/benchmarks/embedding/{dataset}.tsv"
+    localrule: True
     conda:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
@@ -174,6 +179,7 @@ rule label_efficiency:
         "logs/label_efficiency/{dataset}.log",
     benchmark:
         "logs/benchmarks/label_efficiency/{dataset}.tsv"
+    localrule: True
     conda:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
@@ -204,6 +210,7 @@ rule transfer:
         "logs/transfer/{pretraining}.log",
     benchmark:
         "logs/benchmarks/transfer/{pretraining}.tsv"
+    localrule: True
     conda:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
@@ -235,6 +242,7 @@ rule training_curves:
         "logs/training_curves/{stage}_{dataset}.log",
     benchmark:
         "logs/benchmarks/training_curves/{stage}_{dataset}.tsv"
+    localrule: True
     conda:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1
@@ -305,6 +313,7 @@ rule gallery:
         "logs/gallery/{dataset}.log",
     benchmark:
         "logs/benchmarks/gallery/{dataset}.tsv"
+    localrule: True
     conda:
         "../../envs/tensorflow-cpu.yaml"
     threads: 1

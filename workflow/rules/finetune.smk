@@ -21,7 +21,7 @@ rule finetune:
     threads: config["cpu_threads"]
     resources:
         gpu=TRAINING_GPUS,
-        mem_mb=growing(
+        mem_mb=megabytes(
             lambda w, input: resources.finetuning_mb(
                 config,
                 w.arm,

@@ -20,7 +20,7 @@ rule pretrain:
     threads: config["cpu_threads"]
     resources:
         gpu=TRAINING_GPUS,
-        mem_mb=growing(
+        mem_mb=megabytes(
             lambda w, input: resources.pretraining_mb(
                 config,
                 w.pretraining,

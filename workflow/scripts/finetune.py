@@ -11,9 +11,9 @@ runtime.start_tensorflow(**params.computing, gpus=snakemake.resources.gpu)
 from pathlib import Path
 
 from sslens import replicas
-from sslens.checkpoints import Checkpoint, fingerprint
+from sslens.checkpoints import Checkpoint
 from sslens.classification import learn_labels
-from sslens.files import write_json
+from sslens.files import fingerprint, write_json
 from sslens.provenance import provenance
 from sslens.records import load_split
 from sslens.tensorboard import reporter
@@ -22,7 +22,7 @@ from sslens.training import save_trained
 inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
 pretrained = snakemake.input.get("encoder") or None
 told = [params.settings, params.code, params.computing, fraction, seed]
-folder = Path(snakemake.config["checkpoint_dir"], params.checkpoint)
+folder = Path(snakemake.config["checkpoint_dir"], params.checkpoint).expanduser()
 read = [*inputs, *([pretrained] if pretrained else [])]
 checkpoint = Checkpoint(folder, fingerprint(told, read))
 train, validation = (load_split(*inputs, split) for split in ("train", "validation"))

@@ -11,8 +11,8 @@ runtime.start_tensorflow(**params.computing, gpus=snakemake.resources.gpu)
 from pathlib import Path
 
 from sslens import replicas
-from sslens.checkpoints import Checkpoint, fingerprint
-from sslens.files import write_json
+from sslens.checkpoints import Checkpoint
+from sslens.files import fingerprint, write_json
 from sslens.pretraining import pretrain
 from sslens.provenance import provenance
 from sslens.records import load_split
@@ -21,7 +21,7 @@ from sslens.training import save_trained
 
 inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
 told = [params.settings, params.code, params.computing, seed]
-folder = Path(snakemake.config["checkpoint_dir"], params.checkpoint)
+folder = Path(snakemake.config["checkpoint_dir"], params.checkpoint).expanduser()
 checkpoint = Checkpoint(folder, fingerprint(told, inputs))
 train, validation = (load_split(*inputs, split) for split in ("train", "validation"))
 report = reporter(params.tensorboard, snakemake.config["tensorboard"])

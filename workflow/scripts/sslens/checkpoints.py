@@ -14,15 +14,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from sslens.files import atomic_path, sha256_of
+from sslens.files import atomic_path
 
 log = logging.getLogger(__name__)
-
-
-def fingerprint(told: list, inputs: list[str]) -> str:
-    """SHA-256 of what a training was told (as JSON) and of the content of its input files."""
-    content = json.dumps([told, [sha256_of(path) for path in inputs]], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def digest_of(arrays: list[np.ndarray], facts: dict) -> str:

@@ -2,9 +2,10 @@
 
 Snakemake counts GPUs and does not say which. So a job takes as many as it asked for, by a lock on
 a file of each that the kernel drops with the process, however that ends. A scheduler that gives
-jobs their devices, or a user, does so by CUDA_VISIBLE_DEVICES, and is obeyed.
+a job its devices does so by CUDA_VISIBLE_DEVICES, and is obeyed.
 """
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -25,17 +26,18 @@ _held: list[IO[str]] = []  # the locks of this process, open until its end
 def assign(count: int) -> None:
     """Choose GPUs of this machine for this process, before TensorFlow starts, and hold them.
 
-    Waits where others hold too many of them. Does nothing where none was asked for, where the
-    choice was made, or where there are not more than asked for.
+    Among those that CUDA_VISIBLE_DEVICES names, where it is set. Waits where other jobs of this
+    user hold too many of them. There is no choice where there are not more than asked for.
 
     Args:
         count: how many GPUs the job asked for.
     """
-    if not count or VARIABLE in os.environ:
+    if not count:
         return
-    present = listed()
-    if len(present) > 1:
-        os.environ[VARIABLE] = ",".join(take(min(count, len(present)), present))
+    chosen = os.environ.get(VARIABLE)
+    present = listed() if chosen is None else [name for name in chosen.split(",") if name]
+    if len(present) > count:
+        os.environ[VARIABLE] = ",".join(take(count, present))
 
 
 def listed() -> list[str]:
@@ -44,11 +46,14 @@ def listed() -> list[str]:
         pynvml.nvmlInit()
     except pynvml.NVMLError:  # no driver
         return []
+    found = []
     try:
-        handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
-        return [pynvml.nvmlDeviceGetUUID(handle) for handle in handles]
+        for index in range(pynvml.nvmlDeviceGetCount()):
+            with contextlib.suppress(pynvml.NVMLError):  # one that is lost, or not for this process
+                found.append(pynvml.nvmlDeviceGetUUID(pynvml.nvmlDeviceGetHandleByIndex(index)))
     finally:
         pynvml.nvmlShutdown()
+    return found
 
 
 def take(count: int, present: Sequence[str], folder: Path | None = None) -> list[str]:
@@ -59,9 +64,11 @@ def take(count: int, present: Sequence[str], folder: Path | None = None) -> list
     Args:
         count: at most as many as there are.
         present: identifiers of all devices.
-        folder: of the locks; one of this user's in the machine's temporary folder.
+        folder: of the locks; one of this user's in the machine's temporary folder, and of this
+            allocation's where a scheduler numbers its devices anew.
     """
-    folder = folder or Path(tempfile.gettempdir()) / f"sslens-gpus-{os.getuid()}"
+    name = f"sslens-gpus-{os.getuid()}-{os.environ.get('SLURM_JOB_ID', 'machine')}"
+    folder = folder or Path(tempfile.gettempdir()) / name
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     told = False
     while True:

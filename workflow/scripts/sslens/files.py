@@ -69,3 +69,9 @@ def sha256_of(path: str | Path) -> str:
     """SHA-256 of a file's content, in hexadecimal digits."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def fingerprint(told: list, inputs: list[str]) -> str:
+    """SHA-256 of what something was told (as JSON) and of the content of its input files."""
+    content = json.dumps([told, [sha256_of(path) for path in inputs]], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()

@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from sslens.comparison import pipe_table
@@ -92,13 +93,14 @@ def hours_with(jobs: Iterable[Job], gpus: int) -> float:
         raise ValueError(f"{short[0]} asks for more GPUs than {gpus}")
     missing = {output for job in waiting for output in job.outputs}
     running: list[tuple[float, int, Job]] = []
+    order = count()  # of jobs that end at the same time
     now = 0.0
     while waiting or running:
         for job in [job for job in waiting if missing.isdisjoint(job.inputs)]:
             if job.gpus <= gpus:
                 gpus -= job.gpus
                 waiting.remove(job)
-                heapq.heappush(running, (now + job.hours, id(job), job))
+                heapq.heappush(running, (now + job.hours, next(order), job))
         now, _, done = heapq.heappop(running)
         gpus += done.gpus
         missing -= set(done.outputs)

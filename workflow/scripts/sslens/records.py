@@ -14,6 +14,8 @@ from sslens.files import atomic_path, read_json, sha256_of
 from sslens.preprocessing import preprocess
 
 BATCH = 512
+#: What TensorFlow says of a file that has gone or is not what was written.
+DAMAGE = (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError)
 FRAME = 16  # bytes of a record's length and CRCs
 
 
@@ -207,11 +209,16 @@ def _read_shard(path: Path) -> Iterator[dict[str, tf.Tensor]]:
         for serialized in tf.data.TFRecordDataset(str(path)).batch(BATCH):
             size += int(tf.reduce_sum(tf.strings.length(serialized) + FRAME))
             yield tf.io.parse_example(serialized, features)
-    except tf.errors.OpError as error:
-        message = " ".join(error.message.split())
-        raise _damaged(path, f"missing or damaged record ({message})") from None
+    except DAMAGE as error:
+        raise _damaged(path, f"missing or damaged record ({_in_a_line(error)})") from None
+    except tf.errors.OpError as error:  # of the machine, or of the way to the file
+        raise ValueError(f"{path}: cannot be read now ({_in_a_line(error)})") from None
     if size != path.stat().st_size:  # TensorFlow takes a frame cut short for the end of the file
         raise _damaged(path, "truncated record")
+
+
+def _in_a_line(error: tf.errors.OpError) -> str:
+    return " ".join(error.message.split())
 
 
 def _decode(raw: tf.Tensor, shape: list[int], path: Path) -> np.ndarray:

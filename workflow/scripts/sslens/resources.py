@@ -33,12 +33,19 @@ SECONDS_A_PIXEL = 1e-7  # of a rendered image, on one core
 BYTES_A_SECOND = 5e7  # of records that are read
 MB_OF_A_NETWORK = 3000  # what TensorFlow takes with a small network
 MOST_NEIGHBOURS = 5000  # as in `shortcuts`, which a scheduler need not load
+SECONDS_A_SURVEY = 3600  # of an archive, and of one of its shards: nobody knows yet how many images
+SECONDS_AN_IMPORT = 1200
 MOST_DOUBLINGS = 3
 
 
 def doubled(value: float, attempt: int) -> int:
     """A resource of a job's first attempt; twice as much in the second, and so on up to 8 times."""
     return math.ceil(value) * 2 ** min(attempt - 1, MOST_DOUBLINGS)
+
+
+def memory(megabytes: float, planning: Mapping, attempt: int) -> int:
+    """MB that a job asks for; they double up to `most_mb`, which a first attempt may exceed."""
+    return min(doubled(megabytes, attempt), max(math.ceil(megabytes), planning["most_mb"]))
 
 
 def time_limit(seconds: float, planning: Mapping, attempt: int) -> int:
@@ -51,7 +58,8 @@ def images_of(config: Mapping, dataset: str, splits: Sequence[str], records: Any
     """How many images splits have.
 
     Args:
-        records: Snakemake's input. An archive tells how many images it has by their size alone.
+        records: Snakemake's input, by whose size alone an archive tells how many images it has:
+            too many where a job reads other data sets besides.
     """
     if dataset in settings.names_from(config, settings.IMPORT):
         return round(records.size_mb * 1e6 / _bytes_of_images(config, dataset, 1))
@@ -100,7 +108,7 @@ def comparing_seconds(config: Mapping, dataset: str, images: int) -> int:
 def rendering_seconds(config: Mapping, images: int) -> int:
     """Of so many simulated images, of whichever data set has the largest.
 
-    The same for all: what the first task of a job array asks for, all its tasks get.
+    The same for all, since all tasks of a job array get what the first of them asks for.
     """
     simulated = settings.names_from(config, settings.SIMULATION)
     pixels = max(

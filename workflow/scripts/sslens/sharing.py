@@ -6,14 +6,16 @@ or code never meet. Each run has a link to it where its own file would be.
 
 import fcntl
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
-from sslens.checkpoints import fingerprint
-from sslens.files import atomic_path
+from sslens.files import atomic_path, fingerprint
 
 log = logging.getLogger(__name__)
+MADE = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 
 
 def make_once(
@@ -47,15 +49,20 @@ def make_once(
             log.info("taken from %s", stored)
         else:
             make(stored)
+            # the same whenever it is made, or runs that have it would take it for changed
+            os.utime(stored, (MADE, MADE))
     with atomic_path(path) as temporary:
         temporary.symlink_to(stored)
 
 
 def forget_missing(data: Path) -> None:
-    """Remove a run's links to shared files that are gone; Snakemake would take them for files."""
+    """Remove a run's links to shared files that are gone; Snakemake would take them for files.
+
+    Links into a folder that is not there stay: it may only not be mounted here.
+    """
     for link in data.glob("*/*/*.tfrecord"):
-        if link.is_symlink() and not link.exists():
-            link.unlink()
+        if link.is_symlink() and not link.exists() and link.readlink().parent.is_dir():
+            link.unlink(missing_ok=True)
 
 
 @contextmanager
