@@ -12,6 +12,7 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -31,6 +32,7 @@ TENSORFLOW = "tensorflow-2.21.0.dist-info/METADATA"
 BYOL, CONTRASTIVE = (
     f"pretrain/model_2/{name}/seed-1" for name in ("byol-dihedral", "contrastive-rotation")
 )
+SIGTERM = signal.SIGTERM - 1  # its place in a mask of signals
 BASELINE, TUNED = (
     f"finetune/model_2/{name}/labels-1.0/seed-1" for name in ("baseline", "contrastive-rotation")
 )
@@ -149,7 +151,7 @@ def watch(directory, process, training, way):
     os.kill(pid, signal.SIGSTOP)  # or it would be done before it is interrupted
     rule, *wildcards = re.sub("(labels|seed)-", "", training).split("/")
     comment = f"rule_{rule}_wildcards_{'_'.join(wildcards)}"
-    way(comment)
+    way(comment, pid)
     log = directory / "logs" / f"{training}.log"
     # by a requeue it is killed at once
     stopped = "" if way is requeue else wait_for(log, "stopped by SIGTERM after step")
@@ -157,26 +159,36 @@ def watch(directory, process, training, way):
     return stopped, resumed, [job for job in jobs() if job.comment == comment]
 
 
-def end_its_time(comment, minutes=1):
+def end_its_time(comment, _pid, minutes=1):
     """Shorten a job's time limit to about what it has run for; Slurm looks every half minute."""
     limit = f"TimeLimit={minutes}"
     subprocess.run(["scontrol", "update", f"JobId={id_of(comment)}", limit], check=True)
 
 
-def announce_its_end(comment):
+def announce_its_end(comment, pid):
     """Shorten it to the two minutes before it that the profile has a job told to end."""
-    end_its_time(comment, minutes=2)
+    end_its_time(comment, pid, minutes=2)
+    # the signal does not wake a process that is held, as one at the limit does
+    status, end = Path(f"/proc/{pid}/status"), time.monotonic() + 120
+    while not int(re.search(r"ShdPnd:\s*(\w+)", status.read_text())[1], 16) >> SIGTERM & 1:
+        assert time.monotonic() < end, "no signal before the time limit"
+        time.sleep(0.1)
+    os.kill(pid, signal.SIGCONT)
 
 
-def preempt(comment):
+def preempt(_comment, _pid):
     """Submit a job that takes precedence on the only GPU."""
     urgent = ["sbatch", "--partition=urgent", "--gpus=1", "--comment=urgent", "--output=/dev/null"]
     subprocess.run([*urgent, "--wrap=sleep 3"], check=True, capture_output=True)
 
 
-def requeue(comment):
-    """Have a job started again by Slurm itself, as where its node has failed."""
-    subprocess.run(["scontrol", "requeue", id_of(comment)], check=True)
+def requeue(comment, _pid):
+    """Have Slurm itself start a job again, as where its node has failed, without its 2 minutes."""
+    number = id_of(comment)
+    subprocess.run(["scontrol", "requeue", number], check=True)
+    while next(job.state for job in jobs() if job.comment == comment) != "PENDING":
+        time.sleep(0.1)
+    subprocess.run(["scontrol", "update", f"JobId={number}", "StartTime=now"], check=True)
 
 
 def wait_for(log, text, seconds=600):
