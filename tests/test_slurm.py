@@ -12,7 +12,6 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -32,7 +31,6 @@ TENSORFLOW = "tensorflow-2.21.0.dist-info/METADATA"
 BYOL, CONTRASTIVE = (
     f"pretrain/model_2/{name}/seed-1" for name in ("byol-dihedral", "contrastive-rotation")
 )
-SIGTERM = signal.SIGTERM - 1  # its place in a mask of signals
 BASELINE, TUNED = (
     f"finetune/model_2/{name}/labels-1.0/seed-1" for name in ("baseline", "contrastive-rotation")
 )
@@ -107,7 +105,8 @@ def ran(cluster, repository, tmp_path_factory):
     shutil.copytree(repository / "profiles" / "slurm", profile)
     told = yaml.safe_load((profile / "profile.yaml").read_text())
     # a pretraining is not told before its time is up, so that it meets the limit itself
-    told["set-resources"]["pretrain"] |= {"slurm_extra": "''"}
+    rules = told["set-resources"]  # which YAML makes one and the same
+    rules["pretrain"] = {**rules["pretrain"], "slurm_extra": "''"}
     (profile / "profile.yaml").write_text(yaml.safe_dump(told))
     metadata = folder / "packages" / TENSORFLOW
     metadata.parent.mkdir(parents=True)
@@ -151,7 +150,7 @@ def watch(directory, process, training, way):
     os.kill(pid, signal.SIGSTOP)  # or it would be done before it is interrupted
     rule, *wildcards = re.sub("(labels|seed)-", "", training).split("/")
     comment = f"rule_{rule}_wildcards_{'_'.join(wildcards)}"
-    way(comment, pid)
+    way(comment)
     log = directory / "logs" / f"{training}.log"
     # by a requeue it is killed at once
     stopped = "" if way is requeue else wait_for(log, "stopped by SIGTERM after step")
@@ -159,30 +158,24 @@ def watch(directory, process, training, way):
     return stopped, resumed, [job for job in jobs() if job.comment == comment]
 
 
-def end_its_time(comment, _pid, minutes=1):
+def end_its_time(comment, minutes=1):
     """Shorten a job's time limit to about what it has run for; Slurm looks every half minute."""
     limit = f"TimeLimit={minutes}"
     subprocess.run(["scontrol", "update", f"JobId={id_of(comment)}", limit], check=True)
 
 
-def announce_its_end(comment, pid):
+def announce_its_end(comment):
     """Shorten it to the two minutes before it that the profile has a job told to end."""
-    end_its_time(comment, pid, minutes=2)
-    # the signal does not wake a process that is held, as one at the limit does
-    status, end = Path(f"/proc/{pid}/status"), time.monotonic() + 120
-    while not int(re.search(r"ShdPnd:\s*(\w+)", status.read_text())[1], 16) >> SIGTERM & 1:
-        assert time.monotonic() < end, "no signal before the time limit"
-        time.sleep(0.1)
-    os.kill(pid, signal.SIGCONT)
+    end_its_time(comment, minutes=2)
 
 
-def preempt(_comment, _pid):
+def preempt(_comment):
     """Submit a job that takes precedence on the only GPU."""
     urgent = ["sbatch", "--partition=urgent", "--gpus=1", "--comment=urgent", "--output=/dev/null"]
     subprocess.run([*urgent, "--wrap=sleep 3"], check=True, capture_output=True)
 
 
-def requeue(comment, _pid):
+def requeue(comment):
     """Have Slurm itself start a job again, as where its node has failed, without its 2 minutes."""
     number = id_of(comment)
     subprocess.run(["scontrol", "requeue", number], check=True)
