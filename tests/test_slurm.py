@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -19,7 +20,7 @@ import pytest
 import slurm
 import yaml
 from paths import ROOT
-from running import TINY, command
+from running import TINY
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm, pytest.mark.timeout(1800)]
 
@@ -113,7 +114,7 @@ def ran(cluster, repository, tmp_path_factory):
     metadata.write_text("Metadata-Version: 2.1\nName: tensorflow\nVersion: 2.21.0\n")
     environment = os.environ | {"PYTHONPATH": str(folder / "packages")}
     directory = folder / "run"
-    words = [*command(directory, configs=())[:3], "--snakefile", str(repository / "Snakefile")]
+    words = [sys.executable, "-m", "snakemake", "--snakefile", str(repository / "Snakefile")]
     words += ["--directory", str(directory), "--configfile", str(TINY)]
     words += ["--workflow-profile", str(profile), *QUICK]
     with open(folder / "printed", "w") as printed:

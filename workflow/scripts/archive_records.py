@@ -8,17 +8,13 @@ runtime.start(snakemake.log[0], title, 1)
 runtime.start_tensorflow(1, gpus=0)
 
 from sslens.archive_catalogue import read_rows
-from sslens.catalogue import read_catalogue
-from sslens.records import write_shard
-from sslens.sharing import make_once
-from sslens.tracking import tracked
+from sslens.shards import make_shard
 
-
-def convert(path):
-    rows = read_catalogue(snakemake.input.catalogue)
-    images = tracked(read_rows(rows, params.archive), len(rows), "images")
-    runtime.log.info("%d images", write_shard(path, rows, images))
-
-
-told, inputs = [params.archive, params.code], [snakemake.input.catalogue]
-make_once(convert, snakemake.output.shard, snakemake.config["data_dir"], told, inputs)
+make_shard(
+    snakemake.output.shard,
+    snakemake.input.catalogue,
+    read_rows,
+    params.archive,
+    params.code,
+    snakemake.config["data_dir"],
+)

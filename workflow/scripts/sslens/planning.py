@@ -72,7 +72,8 @@ def _texts(jobs: Sequence[Job]) -> list[str]:
     """The columns of a rule: how many jobs, the most that one asks for, the hours of all."""
     return [
         str(len(jobs)),
-        *(str(max(number)) for number in zip(*((job.cpus, job.gpus) for job in jobs), strict=True)),
+        str(max(job.cpus for job in jobs)),
+        str(max(job.gpus for job in jobs)),
         f"{max(job.megabytes for job in jobs) / 1000:.1f}",
         f"{max(job.minutes for job in jobs) / 60:.1f}",
         f"{sum(job.hours for job in jobs):.1f}",
