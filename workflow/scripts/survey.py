@@ -12,4 +12,4 @@ from sslens.files import write_text
 
 found = survey(wildcards.dataset, params.archive)
 write_text(snakemake.output.rejects, csv_text(found.rejects))
-write_catalogue(found.images, snakemake.output.images)
+write_catalogue(found.images, snakemake.output.images, params.archive)

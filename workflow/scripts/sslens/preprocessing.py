@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 PART = 1024  # images that are worked on at a time
+#: What `measure` adds to the settings.
+MEASURED = ("input_shape", "softening_flux", "mean", "standard_deviation")
 
 
 def measure(images: np.ndarray, settings: dict) -> dict:
