@@ -9,8 +9,9 @@ from origins import SHIPPED, write_results
 
 from sslens import settings
 from sslens.catalogue import write_catalogue
+from sslens.differences import differences
 from sslens.files import read_json, write_json
-from sslens.outdated import check, differences, outdated_figure, outdated_results
+from sslens.outdated import check, outdated_figure, outdated_results
 from sslens.settings import merge
 from sslens.shards import check_settings, make_shard
 

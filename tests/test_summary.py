@@ -276,6 +276,7 @@ def compare(tmp_path, monkeypatch):
             "seeds": [1, 2],
             "references": REFERENCES,
             "configuration": {"run": {"seeds": [1, 2]}},
+            "allow_mixed": allow_mixed,
         }
         told = SimpleNamespace(
             log=[str(tmp_path / "compare.log")],
@@ -285,7 +286,7 @@ def compare(tmp_path, monkeypatch):
             ),
             output=SimpleNamespace(**outputs),
             params=SimpleNamespace(settings=own),
-            config=merge(CONFIG, {"comparison": {"allow_mixed": allow_mixed}}),
+            config=CONFIG,
         )
         monkeypatch.setattr("sslens.runtime.start", lambda *_: None)
         script = ROOT / "workflow/scripts/compare.py"

@@ -4,6 +4,8 @@ from sslens import runtime
 
 runtime.start(snakemake.log[0], "compare", 1)
 
+from pathlib import Path
+
 import pandas as pd
 import yaml
 
@@ -18,13 +20,15 @@ from sslens.comparison import (
 )
 from sslens.files import json_digest, read_json, write_json, write_text
 from sslens.origin import check_origin
+from sslens.outdated import outdated_file
 from sslens.summary import CELL, summarise
 
 settings, outputs = snakemake.params.settings, snakemake.output
 arms, rows, datasets = settings["arms"], settings["rows"], settings["datasets"]
 metrics = [read_json(path) for path in snakemake.input.metrics]
 paths = list(snakemake.input.predictions)
-problems = check_origin(snakemake.config, metrics, paths)
+outdated = [outdated_file(snakemake.config, Path(path))[1] for path in snakemake.input.metrics]
+problems = check_origin(metrics, paths, outdated, settings["allow_mixed"])
 frame = collect(metrics, arms, list(datasets))
 check_complete(frame, arms, datasets, settings["fractions"], settings["seeds"])
 predictions = {

@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 
+#: What stands before the digest of its settings in a figure's metadata.
+FIGURE_MARK = "sslens settings"
+
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:

@@ -15,7 +15,6 @@ from sslens.auc import class_aucs
 from sslens.classes import CLASSES
 from sslens.evaluation import class_indices, logits_of
 from sslens.files import sha256_of
-from sslens.outdated import listed, outdated_cell
 from sslens.provenance import cell_name
 
 #: By how much an AUC may differ that is computed again.
@@ -23,15 +22,18 @@ SAME_AUC = 1e-9
 
 
 def check_origin(
-    config: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]], predictions: Sequence[str]
+    metrics: Sequence[Mapping[str, Any]],
+    predictions: Sequence[str],
+    outdated: Sequence[str],
+    allow_mixed: bool,
 ) -> list[str]:
     """Check that cells are of the configuration, belong together, and were scored as they are.
 
     Args:
-        config: the present configuration; with `comparison.allow_mixed`, what is wrong is returned
-            rather than raised.
         metrics: of every cell.
         predictions: path of each one's predictions.
+        outdated: how each one's settings differ from the configuration's, empty where they do not.
+        allow_mixed: return what is wrong, rather than raise it.
 
     Returns:
         A line for everything that is wrong.
@@ -40,11 +42,11 @@ def check_origin(
         ValueError: with all lines, where there are any.
     """
     problems = [*disagreements(metrics)]
-    for cell, path in zip(metrics, predictions, strict=True):
-        if "provenance" in cell and (other := listed(outdated_cell(config, cell))):
+    for cell, path, other in zip(metrics, predictions, outdated, strict=True):
+        if other and "provenance" in cell:
             problems.append(f"{cell_name(cell)}: made with {other}")
         problems.extend(changed_predictions(cell, path))
-    if problems and not config["comparison"]["allow_mixed"]:
+    if problems and not allow_mixed:
         raise ValueError(
             f"{len(problems)} results do not belong together: {'; '.join(problems)}. Delete them "
             "and run again, or set comparison.allow_mixed"

@@ -11,57 +11,19 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from sslens import settings
-from sslens.files import json_digest, read_json
-from sslens.provenance import FIGURE_MARK, cell_name
+from sslens.differences import differences, listed
+from sslens.files import FIGURE_MARK, json_digest, read_json
+from sslens.provenance import cell_name
 
 log = logging.getLogger(__name__)
 UNKNOWN = "settings that it does not hold"
-MAX_DIFFERENCES = 4  # that are listed of a result
 MAX_RESULTS = 10  # that are listed by an error
 HEAD = 8192  # bytes of a figure, within which its settings stand
 
 
 # --- settings -------------------------------------------------------------------------------------
-
-
-def differences(recorded: Any, expected: Any, key: str = "") -> Iterator[str]:
-    """What of recorded settings is not as expected: "learning.epochs 20, not 5" for each key."""
-    if isinstance(recorded, Mapping) and isinstance(expected, Mapping):
-        for name in {**expected, **recorded}:
-            where = f"{key}.{name}" if key else str(name)
-            if name == "settings_sha256":  # of a whole that is not here
-                if recorded.get(name) != expected.get(name):
-                    yield f"other settings of {key}"
-            elif name not in expected:
-                yield f"{where} {_short(recorded[name])}, now without"
-            elif name not in recorded:
-                yield f"no {where}, now {_short(expected[name])}"
-            else:
-                yield from differences(recorded[name], expected[name], where)
-    elif _as_json(recorded) != _as_json(expected):
-        yield f"{key} {_short(recorded)}, not {_short(expected)}"
-
-
-def _as_json(value: Any) -> Any:
-    """A value as it comes back from a JSON file."""
-    if isinstance(value, Mapping):
-        return {str(key): _as_json(part) for key, part in value.items()}
-    return [_as_json(part) for part in value] if isinstance(value, list | tuple) else value
-
-
-def _short(value: Any) -> str:
-    text = "null" if value is None else str(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
-
-
-def listed(found: Iterable[str]) -> str:
-    """Differences in a line, the first of them where there are many."""
-    found = list(found)
-    more = len(found) - MAX_DIFFERENCES
-    return ", ".join(found[:MAX_DIFFERENCES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _data(config: Mapping, dataset: str) -> dict:

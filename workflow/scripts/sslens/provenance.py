@@ -19,8 +19,6 @@ from sslens.files import json_digest, read_json, sha256_of
 from sslens.preprocessing import MEASURED
 from sslens.settings import SIMULATION
 
-#: What stands before the digest of its settings in a figure's metadata.
-FIGURE_MARK = "sslens settings"
 PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pandas", "scikit-learn", "snakemake")
 
 

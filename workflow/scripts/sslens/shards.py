@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from sslens.catalogue import catalogue_settings, read_catalogue
+from sslens.differences import differences, listed
 from sslens.files import json_digest, read_json, write_json
-from sslens.outdated import differences, listed
 from sslens.records import write_shard
 from sslens.sharing import make_once
 from sslens.tracking import tracked

@@ -14,8 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
-from sslens.files import atomic_path, json_digest
-from sslens.provenance import FIGURE_MARK
+from sslens.files import FIGURE_MARK, atomic_path, json_digest
 
 #: Okabe & Ito's colour-blind-safe palette, its yellow left out (too pale for a line on white).
 PALETTE = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
