@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import psutil
 
+from sslens import environment
 from sslens.auc import class_aucs
 from sslens.classes import CLASSES
 from sslens.evaluation import class_indices, logits_of
@@ -39,15 +40,17 @@ def provenance(code: str, told: Any, data: Iterable[str], device: str) -> dict[s
         device: it computed on.
 
     Returns:
-        `code`, `configuration` and `data` (digests), `versions`, `device`, `seconds` (since the
-        process began; of a training that went on, those of its last part) and `commit` (of the
-        clone the code is in, with "+" where files differ from it; null outside of one).
+        `code`, `configuration` and `data` (digests), `versions`, `environment` (variables that
+        concern numbers or GPUs), `device`, `seconds` (since the process began; of a training that
+        went on, those of its last part) and `commit` (of the clone the code is in, with "+" where
+        files differ from it; null outside of one).
     """
     return {
         "code": code,
         "configuration": digest_of(told),
         "data": digest_of([sha256_of(path) for path in data]),
         "versions": versions(),
+        "environment": environment.recorded(),
         "device": device,
         "seconds": round(time.time() - psutil.Process().create_time(), 1),
         "commit": commit(Path(__file__).parent),
