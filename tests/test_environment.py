@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from paths import ROOT
+from running import run
 
 from sslens import environment
 
@@ -175,3 +177,14 @@ def test_a_job_gives_the_same_bits_whatever_its_user_has(tmp_path):
         assert (plain / name).read_bytes() == (home / name).read_bytes()
     assert "TF_XLA_FLAGS" in (home / "job.log").read_text()
     assert "not used" not in (plain / "job.log").read_text()
+
+
+def test_a_run_needs_no_home_with_the_variable_that_the_documentation_names(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", os.devnull)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    with pytest.raises(AssertionError, match="/dev/null/.cache"):
+        run(tmp_path, "--dry-run")
+    text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    (variable,) = re.findall(r"`(\w+)=\S+ snakemake --cores 8`", text)
+    monkeypatch.setenv(variable, str(tmp_path / "cache"))
+    run(tmp_path, "--dry-run")

@@ -82,6 +82,7 @@ def test_provenance_follows_what_it_is_of(tmp_path):
     data.write_text("{}")
     made = provenance("c1 finetune", {"epochs": 3}, [str(data)], "CPU")
     assert made["code"] == "c1 finetune" and made["device"] == "CPU" and made["seconds"] > 0
+    assert made["environment"]["TF_ENABLE_ONEDNN_OPTS"] == "1"
     assert made["configuration"] != provenance("", {"epochs": 4}, [], "")["configuration"]
     data.write_text("{} ")
     assert made["data"] != provenance("", {}, [str(data)], "")["data"]
