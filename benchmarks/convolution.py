@@ -18,6 +18,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "workflow" / "scripts"))
 
+from sslens import environment
+
 BATCH, THREADS, ROUNDS, REPEATS = 64, 2, 5, 5
 NETWORKS = [("resnet18", 16), ("resnet18", 64), ("resnet50", 64)]
 
@@ -25,14 +27,15 @@ NETWORKS = [("resnet18", 16), ("resnet18", 64), ("resnet50", 64)]
 def main() -> None:
     """Measure in one process for each setting, since TensorFlow reads it as it is imported."""
     if len(sys.argv) > 1:
+        environment.settle(os.environ)
+        os.environ["TF_ENABLE_ONEDNN_OPTS"] = sys.argv[1]
         print(json.dumps(measure()))
         return
     results = {}
     for name, value in (("oneDNN", "1"), ("without oneDNN", "0")):
-        environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": value, "TF_CPP_MIN_LOG_LEVEL": "3"}
         done = subprocess.run(
-            [sys.executable, __file__, "measure"],
-            env=environment, stdout=subprocess.PIPE, check=True,
+            [sys.executable, __file__, value],
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}, stdout=subprocess.PIPE, check=True,
         )  # fmt: skip
         results[name] = json.loads(done.stdout)
     print(json.dumps(results, indent=1))

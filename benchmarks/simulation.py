@@ -13,11 +13,14 @@ import sys
 import time
 from pathlib import Path
 
-for library in ("OMP", "OPENBLAS", "MKL"):  # one core: before NumPy is imported
-    os.environ[f"{library}_NUM_THREADS"] = "1"
-
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")]
+
+from sslens import environment
+
+environment.settle(os.environ)
+for library in ("OMP", "OPENBLAS", "MKL"):  # one core: before NumPy is imported
+    os.environ[f"{library}_NUM_THREADS"] = "1"
 
 from sim_api import sim_api_image
 

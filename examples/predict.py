@@ -13,6 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+# The user's configuration of Keras and of Matplotlib, which Keras imports, does not count here.
+os.environ |= {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": os.devnull, "MPLBACKEND": "agg"}
+os.environ.pop("KERAS_MAX_STEPS_PER_EPOCH", None)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # TensorFlow's libraries greet while they load, before that level counts
 terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)

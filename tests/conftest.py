@@ -9,8 +9,10 @@ import pytest
 from paths import ROOT
 from running import run
 
+from sslens import environment
+
 # as `sslens.runtime` does for the workflow's scripts, before anything imports TensorFlow
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+environment.settle(os.environ)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 

@@ -1,5 +1,6 @@
 """An exported classifier predicts from raw images what the pipeline predicts, with Keras alone."""
 
+import json
 import os
 import subprocess
 import sys
@@ -109,12 +110,18 @@ def test_the_classifier_is_left_as_it_was(protocol):
 
 def example(folder, images, classifier="0.keras"):
     """What the example prints of a folder of images, and what it says to the terminal."""
+    home = folder / "home"
+    (home / ".keras").mkdir(parents=True, exist_ok=True)
+    configuration = {"backend": "jax", "floatx": "float16", "image_data_format": "channels_first"}
+    (home / ".keras" / "keras.json").write_text(json.dumps(configuration))
     done = subprocess.run(
         [sys.executable, ROOT / "examples/predict.py", folder / classifier, images],
         capture_output=True,
         text=True,
-        # as a user has it, not as these tests do
-        env={k: v for k, v in os.environ.items() if not k.startswith("TF_")},
+        # as a user may have it, not as these tests do
+        env={k: v for k, v in os.environ.items() if not k.startswith(("TF_", "KERAS_"))}
+        | {"HOME": str(home), "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+        | {"KERAS_MAX_STEPS_PER_EPOCH": "1"},
     )
     assert done.returncode == (1 if done.stderr else 0), done.stderr
     return done.stdout, done.stderr

@@ -1,5 +1,6 @@
 """Another workflow uses this one as a module, with a configuration of its own."""
 
+import os
 import subprocess
 import sys
 
@@ -42,12 +43,13 @@ rule copy:
 """
 
 
-def call(folder, *arguments):
+def call(folder, *arguments, **variables):
     return subprocess.run(
         [sys.executable, "-m", "snakemake", "--cores", "1", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
+        env=os.environ | variables,
     )
 
 
@@ -59,10 +61,26 @@ def caller(tmp_path):
 
 
 def test_its_rules_run_in_the_callers_folder(caller):
-    done = call(caller)
+    other = caller / "other" / "sslens"  # another checkout's library
+    other.mkdir(parents=True)
+    (other / "__init__.py").write_text("raise RuntimeError('of another checkout')\n")
+    done = call(caller, PYTHONPATH=str(other.parent))
     assert done.returncode == 0, done.stdout + done.stderr
     assert (caller / "copy.parquet").stat().st_size > 0
     assert (caller / "logs/catalogue/model_2/test/00000.log").is_file()
+
+
+def test_modules_of_two_checkouts_are_refused(caller, repository):
+    """Python would take the library of the first for both, beside the digests of the second."""
+    second = repository / "Snakefile"
+    module = f"module other:\n    snakefile: {str(second)!r}\nuse rule * from other as o_*\n"
+    with (caller / "Snakefile").open("a") as stream:
+        stream.write(module)
+    done = call(caller, "--dry-run")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"{repository}: Python has already loaded the library of another ")
+    assert str(ROOT / "workflow" / "scripts" / "sslens") in line
 
 
 def test_the_whole_comparison_can_be_asked_for(caller):

@@ -81,6 +81,7 @@ def test_a_record_holds_the_settings_and_follows_the_data(tmp_path):
         return provenance_record("finetune", {"seed": 1}, {"epochs": epochs}, code, *paths, "CPU")
 
     first = record()
+    assert first["environment"]["TF_ENABLE_ONEDNN_OPTS"] == "1"
     assert first["code"] == "c1 finetune" and first["device"] == "CPU" and first["seconds"] > 0
     data = {"settings_sha256": "abc", "preprocessing": {"bin": 2}, "images": {"train": 3}}
     assert first["settings"] == {"epochs": 3, "data": data}

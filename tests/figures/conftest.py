@@ -1,5 +1,6 @@
 """What the tests of the figures share."""
 
+import matplotlib
 import numpy as np
 import pytest
 
@@ -27,15 +28,36 @@ def texts_of():
     return lambda legend: [text.get_text() for text in legend.get_texts()]
 
 
+#: What a user's `matplotlibrc` may hold.
+USERS = {
+    "axes.grid": True,
+    "axes.linewidth": 3,
+    "figure.autolayout": True,
+    "figure.dpi": 37,
+    "font.family": "serif",
+    "font.size": 17,
+    "legend.fontsize": 20,
+    "lines.linewidth": 6,
+    "savefig.bbox": "tight",
+    "svg.hashsalt": None,
+    "text.usetex": True,
+    "xtick.direction": "in",
+}
+
+
 @pytest.fixture
 def same_twice(tmp_path):
-    """Asserts that a function draws a figure whose files are the same the second time."""
+    """Asserts that the files of a figure are the same the second time, whatever its user has set.
+
+    What a function draws and saves, it draws in the project's style.
+    """
 
     def check(draw):
         written = []
-        for run in ("first", "second"):
+        for run, settings in (("first", {}), ("second", USERS)):
             paths = [tmp_path / run / f"figure.{suffix}" for suffix in ("png", "svg")]
-            save_figure(draw(), paths, {})
+            with matplotlib.rc_context(settings):
+                save_figure(draw(), paths, {})
             written.append([path.read_bytes() for path in paths])
         assert written[0] == written[1]
 

@@ -1,10 +1,14 @@
 """What the figures share: looks, legends, and files that are the same twice."""
 
+import pkgutil
+from importlib import import_module
+
 import numpy as np
 import pytest
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
+from sslens import figures, gallery
 from sslens.figures.style import (
     legend_columns,
     legend_height,
@@ -67,6 +71,19 @@ def test_files_are_the_same_twice(tmp_path):
         assert first.startswith(magic)
         assert first == (tmp_path / "second" / name).read_bytes()
     assert b"<dc:date>" not in (tmp_path / "first" / "roc.svg").read_bytes()
+
+
+def test_every_figure_is_drawn_in_the_style_of_the_project():
+    names = [module.name for module in pkgutil.iter_modules(figures.__path__)]
+    modules = [gallery, *(import_module(f"sslens.figures.{name}") for name in names)]
+    drawing = {
+        name: value
+        for module in modules
+        for name, value in vars(module).items()
+        if name.endswith("_figure") and name != "new_figure"
+    }
+    assert len(drawing) > 10
+    assert [name for name, value in drawing.items() if not hasattr(value, "__wrapped__")] == []
 
 
 def test_an_unknown_format_writes_nothing(tmp_path):

@@ -9,7 +9,16 @@ import yaml
 
 # `current_basedir` is the folder of this file also where another workflow uses this one as a module
 ROOT = Path(str(workflow.current_basedir)).parent.parent
-sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+SCRIPTS = ROOT / "workflow" / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+import sslens
+
+if not Path(sslens.__path__[0]).samefile(SCRIPTS / "sslens"):
+    sys.exit(
+        f"{ROOT}: Python has already loaded the library of another checkout, {sslens.__path__[0]}; "
+        "all modules of a workflow must name the Snakefile of one checkout"
+    )
 
 from sslens import outdated, resources, runtime, settings, sharing
 from sslens.archive_paths import watched

@@ -1,5 +1,8 @@
 """Rule archive_catalogue: the part of an archive's images that a shard holds."""
 
+import sys
+
+sys.path.insert(0, snakemake.scriptdir)
 from sslens import runtime
 
 wildcards = snakemake.wildcards

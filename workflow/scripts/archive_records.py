@@ -1,5 +1,8 @@
 """Rule archive_records: read the images of a shard's catalogue from their files into a TFRecord."""
 
+import sys
+
+sys.path.insert(0, snakemake.scriptdir)
 from sslens import runtime
 
 wildcards, params = snakemake.wildcards, snakemake.params

@@ -1,5 +1,8 @@
 """Rule catalogue: draw the parameters of a shard's images from the recipe's priors."""
 
+import sys
+
+sys.path.insert(0, snakemake.scriptdir)
 from sslens import runtime
 
 wildcards, params = snakemake.wildcards, snakemake.params

@@ -1,5 +1,8 @@
 """Rule compare: all metrics become tables, their uncertainty, and the account of their origin."""
 
+import sys
+
+sys.path.insert(0, snakemake.scriptdir)
 from sslens import runtime
 
 runtime.start(snakemake.log[0], "compare", 1)

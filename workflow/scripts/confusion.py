@@ -1,5 +1,8 @@
 """Rule confusion: which classes every row of the table takes for which, over all seeds."""
 
+import sys
+
+sys.path.insert(0, snakemake.scriptdir)
 from sslens import runtime
 
 runtime.start(snakemake.log[0], f"confusion {snakemake.wildcards.dataset}", 1)

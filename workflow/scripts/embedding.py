@@ -1,5 +1,8 @@
 """Rule embedding: the features of test images on a plane, by class and by the axion's mass."""
 
+import sys
+
+sys.path.insert(0, snakemake.scriptdir)
 from sslens import runtime
 
 runtime.start(snakemake.log[0], f"embedding {snakemake.wildcards.dataset}", 1)

@@ -1,5 +1,8 @@
 """Rule evaluate: predict the whole test set, each image once, score it, export the classifier."""
 
+import sys
+
+sys.path.insert(0, snakemake.scriptdir)
 from sslens import runtime
 
 wildcards, params = snakemake.wildcards, snakemake.params

@@ -1,5 +1,8 @@
 """Rule finetune: learn the labels, by the arm's protocol, from its pretrained encoder or none."""
 
+import sys
+
+sys.path.insert(0, snakemake.scriptdir)
 from sslens import runtime
 
 wildcards, params = snakemake.wildcards, snakemake.params

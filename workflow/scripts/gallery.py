@@ -1,5 +1,8 @@
 """Rule gallery: what the images of a data set look like, and what their parameters are."""
 
+import sys
+
+sys.path.insert(0, snakemake.scriptdir)
 from sslens import runtime
 
 inputs, outputs, settings = snakemake.input, snakemake.output, snakemake.params.settings

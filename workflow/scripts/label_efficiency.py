@@ -1,5 +1,8 @@
 """Rule label_efficiency: macro AUC over the number of labels, as a figure and a table."""
 
+import sys
+
+sys.path.insert(0, snakemake.scriptdir)
 from sslens import runtime
 
 dataset, settings = snakemake.wildcards.dataset, snakemake.params.settings

@@ -1,5 +1,8 @@
 """Rule manifest: check the shards of a data set and list them with their facts."""
 
+import sys
+
+sys.path.insert(0, snakemake.scriptdir)
 from sslens import runtime
 
 runtime.start(snakemake.log[0], f"manifest {snakemake.wildcards.dataset}", 1)

@@ -1,5 +1,8 @@
 """Rule mistakes: the test images that the rows of the table are, together, most wrong about."""
 
+import sys
+
+sys.path.insert(0, snakemake.scriptdir)
 from sslens import runtime
 
 runtime.start(snakemake.log[0], f"mistakes {snakemake.wildcards.dataset}", 1)

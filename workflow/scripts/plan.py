@@ -11,11 +11,13 @@ import contextlib
 import io
 import logging
 import sys
+from pathlib import Path
 
 from snakemake import cli
 from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
 
+sys.path.insert(0, str(Path(__file__).parent))  # not there with PYTHONSAFEPATH
 from sslens.planning import Job, job_of_record, report
 
 MANY_CORES = "9999"  # or a job's threads would be cut down to this machine's

@@ -1,5 +1,8 @@
 """Rule preprocessing: measure on the training split what the preprocessing needs."""
 
+import sys
+
+sys.path.insert(0, snakemake.scriptdir)
 from sslens import runtime
 
 runtime.start(snakemake.log[0], f"preprocessing {snakemake.wildcards.dataset}", 1)

@@ -1,5 +1,8 @@
 """Rule pretrain: an encoder learns from unlabelled views of the training images."""
 
+import sys
+
+sys.path.insert(0, snakemake.scriptdir)
 from sslens import runtime
 
 wildcards, params = snakemake.wildcards, snakemake.params

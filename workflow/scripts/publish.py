@@ -11,6 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))  # not there with PYTHONSAFEPATH
 from sslens.publish import publish
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

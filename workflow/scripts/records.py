@@ -1,5 +1,8 @@
 """Rule records: render the images of a shard's catalogue into a TFRecord."""
 
+import sys
+
+sys.path.insert(0, snakemake.scriptdir)
 from sslens import runtime
 
 wildcards, params = snakemake.wildcards, snakemake.params

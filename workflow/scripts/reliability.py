@@ -1,5 +1,8 @@
 """Rule reliability: whether the probabilities of the first seed's networks can be believed."""
 
+import sys
+
+sys.path.insert(0, snakemake.scriptdir)
 from sslens import runtime
 
 runtime.start(snakemake.log[0], f"reliability {snakemake.wildcards.dataset}", 1)

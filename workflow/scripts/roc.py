@@ -1,5 +1,8 @@
 """Rule roc: the ROC curves of a data set, every row of the table and every class."""
 
+import sys
+
+sys.path.insert(0, snakemake.scriptdir)
 from sslens import runtime
 
 runtime.start(snakemake.log[0], f"roc {snakemake.wildcards.dataset}", 1)

@@ -1,5 +1,8 @@
 """Rule shortcuts: what the classes of every data set can be told by without learning."""
 
+import sys
+
+sys.path.insert(0, snakemake.scriptdir)
 from sslens import runtime
 
 runtime.start(snakemake.log[0], "shortcuts", 1)

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))  # not there with PYTHONSAFEPATH
 from sslens.progress import report
 
 parser = argparse.ArgumentParser(description="What a run is doing, and how it is getting on.")

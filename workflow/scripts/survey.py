@@ -1,5 +1,8 @@
 """Rule survey: find, check and hash the images of an archive; tell of what cannot be used."""
 
+import sys
+
+sys.path.insert(0, snakemake.scriptdir)
 from sslens import runtime
 
 wildcards, params = snakemake.wildcards, snakemake.params

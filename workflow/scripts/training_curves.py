@@ -1,5 +1,8 @@
 """Rule training_curves: loss, learning rate and the rest over the epochs of a stage."""
 
+import sys
+
+sys.path.insert(0, snakemake.scriptdir)
 from sslens import runtime
 
 runtime.start(snakemake.log[0], f"{snakemake.wildcards.stage} {snakemake.wildcards.dataset}", 1)

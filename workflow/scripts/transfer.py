@@ -1,5 +1,8 @@
 """Rule transfer: what a pretraining on one data set is worth on another."""
 
+import sys
+
+sys.path.insert(0, snakemake.scriptdir)
 from sslens import runtime
 
 runtime.start(snakemake.log[0], f"transfer {snakemake.wildcards.pretraining}", 1)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from sslens.classes import CLASSES
 from sslens.figures.images import show_image
-from sslens.figures.style import CLASS_TITLES, line_looks, new_figure
+from sslens.figures.style import CLASS_TITLES, line_looks, new_figure, own_style
 
 COLUMNS = 6
 BINS = 12
@@ -39,6 +39,7 @@ AXES = {
 RADII = ("einstein_radius", "sie_einstein_radius")
 
 
+@own_style()
 def gallery_figure(
     images: np.ndarray, catalogue: pd.DataFrame, dataset: Mapping, title: str
 ) -> Figure:
@@ -87,6 +88,7 @@ def _caption(row: pd.Series, dataset: Mapping) -> str:
     return "\n".join(filter(None, lines))
 
 
+@own_style()
 def parameters_figure(catalogue: pd.DataFrame, dataset: Mapping, title: str) -> Figure:
     """The distribution of every parameter that varies, by class; what is constant, in words.
 

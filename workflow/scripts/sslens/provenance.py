@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 
+from sslens import environment
 from sslens.files import json_digest, read_json, sha256_of
 from sslens.preprocessing import MEASURED
 from sslens.settings import SIMULATION
@@ -44,9 +45,10 @@ def provenance_record(
 
     Returns:
         `stage`, `cell`, `code`; `settings`, with those of the data under `data`, and their digest
-        `settings_sha256`; `data` (digest of the two files), `versions`, `device`, `seconds` (since
-        the process began; of a training that was resumed, those of its last part) and `commit` (of
-        the clone the code is in, with "+" where files differ from it; null outside of one).
+        `settings_sha256`; `data` (digest of the two files), `versions`, `environment` (variables
+        that concern numbers or GPUs), `device`, `seconds` (since the process began; of a training
+        that was resumed, those of its last part) and `commit` (of the clone the code is in, with
+        "+" where files differ from it; null outside of one).
     """
     used = {**settings, "data": data_settings(manifest, preprocessing)}
     return {
@@ -57,6 +59,7 @@ def provenance_record(
         "code": code,
         "data": json_digest([sha256_of(path) for path in (manifest, preprocessing)]),
         "versions": versions(),
+        "environment": environment.recorded(),
         "device": device,
         "seconds": round(time.time() - psutil.Process().create_time(), 1),
         "commit": commit(Path(__file__).parent),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from sslens import devices
+from sslens import devices, environment
 from sslens.stopping import Stopped
 
 log = logging.getLogger("sslens")
@@ -45,6 +45,7 @@ def start(log_path: str | Path, title: str, threads: int) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[to_file, to_terminal], force=True)
     logging.captureWarnings(True)
     logging.raiseExceptions = False  # on a full disk every line would bring a traceback otherwise
+    unused = environment.settle(os.environ)
     for library in ("OMP", "OPENBLAS", "MKL"):  # of those that are loaded from now on
         os.environ[f"{library}_NUM_THREADS"] = str(threads)
     threadpool_limits(threads)  # of those that are loaded already
@@ -64,6 +65,26 @@ def start(log_path: str | Path, title: str, threads: int) -> None:
     log.info("started as process %d on %s", os.getpid(), socket.gethostname(), extra=ONLY_LOG)
     sys.excepthook = report
     atexit.register(finish)
+    _check_library()
+    if unused:
+        line = "variables not used, since they can change results: %s"
+        log.warning(line, ", ".join(unused), extra=ONLY_LOG)
+
+
+def _check_library() -> None:
+    """Stop where Python had loaded another checkout's library before the job's own was imported.
+
+    The digests of the code, which decide about reruns and are recorded, are of the job's own.
+    """
+    job = getattr(sys.modules["__main__"], "snakemake", None)
+    if job is None:  # no job: a benchmark, a test
+        return
+    loaded, own = Path(__file__).resolve().parent, Path(job.scriptdir, "sslens").resolve()
+    if loaded != own:
+        raise RuntimeError(
+            f"Python loaded the library {loaded} before this job could load its own, {own}; remove "
+            "what does so when Python starts: a sitecustomize or usercustomize module, a .pth file"
+        )
 
 
 def gpus_of_a_job(elsewhere: bool) -> int:
@@ -109,9 +130,6 @@ def start_tensorflow(
     Raises:
         RuntimeError: where a GPU cannot compute in this precision.
     """
-    # TensorFlow switches oneDNN on by itself only on some CPUs. Without it the gradients of its
-    # convolutions are up to twenty times slower, and the numbers are different ones.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if not gpus:
         os.environ[devices.VARIABLE] = "-1"

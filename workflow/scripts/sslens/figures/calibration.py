@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sslens.calibration import error_of_bins
-from sslens.figures.style import PALETTE, new_figure, panel_grid, set_title
+from sslens.figures.style import PALETTE, new_figure, own_style, panel_grid, set_title
 
 #: Panels side by side; more go into another row.
 PANELS_A_ROW = 4
@@ -23,6 +23,7 @@ LOOKS = {
 }
 
 
+@own_style()
 def reliability_figure(curves: Mapping[str, Mapping[str, pd.DataFrame]], title: str) -> Figure:
     """Reliability diagrams (Guo et al. 2017, arXiv:1706.04599), a panel a row of the table.
 

@@ -11,6 +11,7 @@ from sslens.figures.style import (
     CLASS_TITLES,
     SEQUENTIAL,
     new_figure,
+    own_style,
     panel_grid,
     set_title,
     text_colours,
@@ -21,6 +22,7 @@ PANELS_A_ROW = 4
 _TICKS = [CLASS_TITLES[name].replace(" ", "\n") for name in CLASSES]
 
 
+@own_style()
 def confusion_figure(confusions: Mapping[str, np.ndarray], title: str) -> Figure:
     """Confusion matrices, a panel a row of the comparison table.
 

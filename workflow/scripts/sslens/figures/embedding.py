@@ -19,6 +19,7 @@ from sslens.figures.style import (
     legend_below,
     legend_height,
     new_figure,
+    own_style,
     set_title,
 )
 from sslens.seeds import derive_seed
@@ -63,6 +64,7 @@ def project(features: np.ndarray, seed: int) -> np.ndarray:
         return tsne.fit_transform(components.fit_transform(scaled))
 
 
+@own_style()
 def embedding_figure(
     maps: Mapping[str, np.ndarray], labels: np.ndarray, axion_mass: np.ndarray, title: str
 ) -> Figure:

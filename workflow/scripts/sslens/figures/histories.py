@@ -15,6 +15,7 @@ from sslens.figures.style import (
     legend_height,
     line_looks,
     new_figure,
+    own_style,
     panel_grid,
 )
 
@@ -41,6 +42,7 @@ _HOLLOW: dict[str, Any] = {
 }
 
 
+@own_style()
 def history_figure(
     history: Mapping[str, pd.DataFrame], title: str, rows: Sequence[str] = ()
 ) -> Figure:

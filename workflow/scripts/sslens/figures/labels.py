@@ -16,6 +16,7 @@ from sslens.figures.style import (
     line_looks,
     markers,
     new_figure,
+    own_style,
 )
 
 #: Points by which neighbouring arms are shifted, so that error bars do not hide each other.
@@ -23,6 +24,7 @@ SHIFT = 3.0
 WIDTH = 7.0
 
 
+@own_style()
 def label_efficiency_figure(table: pd.DataFrame, rows: Mapping[str, str], title: str) -> Figure:
     """Macro AUC over labelled training images, a line an arm.
 

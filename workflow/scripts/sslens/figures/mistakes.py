@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from sslens.classes import CLASSES
 from sslens.evaluation import PROBABILITY_COLUMNS, logits_of
 from sslens.figures.images import show_image
-from sslens.figures.style import CLASS_TITLES, new_figure
+from sslens.figures.style import CLASS_TITLES, new_figure, own_style
 
 COLUMNS = 6
 #: Narrower, a figure would have no room for its title.
@@ -36,6 +36,7 @@ def most_confidently_wrong(predictions: pd.DataFrame, count: int) -> pd.DataFram
     return ordered.groupby("label", sort=False).head(count).reset_index(drop=True)
 
 
+@own_style()
 def mistakes_figure(images: np.ndarray, table: pd.DataFrame, title: str) -> Figure:
     """Wrongly classified images, a row a true class, the first six of each in the order given.
 

@@ -19,6 +19,7 @@ from sslens.figures.style import (
     legend_height,
     line_looks,
     new_figure,
+    own_style,
 )
 from sslens.seeds import derive_seed
 from sslens.uncertainty import CONFIDENCE, resampled_counts
@@ -35,6 +36,7 @@ FLOOR = 1e-3
 GRID = np.union1d(np.linspace(0, 1, 51), np.geomspace(FLOOR, 1, 151))
 
 
+@own_style()
 def roc_figure(predictions: Mapping[str, Predictions], title: str, seed: int = 0) -> Figure:
     """ROC curves of one data set: a column a class (one-vs-rest), a line an arm.
 

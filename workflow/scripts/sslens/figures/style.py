@@ -2,7 +2,8 @@
 
 import os
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +26,12 @@ MARKERS = ("o", "s", "^", "D", "v")
 CLASS_TITLES = {"axion": "axion", "cdm": "CDM", "no_sub": "no substructure"}
 #: Of values from low to high: light to dark blue, which a grey print keeps.
 SEQUENTIAL = "Blues"
+#: Matplotlib's own values of all settings that a figure depends on, whatever its user has set in a
+#: `matplotlibrc`; and a fixed salt for the ids inside an SVG, which are random otherwise. Not the
+#: backend: to set it would start the user's.
+STYLE: dict[Any, Any] = {
+    key: value for key, value in matplotlib.rcParamsDefault.items() if key != "backend"
+} | {"svg.hashsalt": "sslens"}
 
 
 # --- looks ---------------------------------------------------------------------------------------
@@ -54,6 +61,16 @@ def text_colours(mappable: ScalarMappable, values: np.ndarray) -> np.ndarray:
     # relative luminance (Rec. 709), near enough without undoing the gamma
     luminance = mappable.to_rgba(values)[..., :3] @ np.array([0.2126, 0.7152, 0.0722])
     return np.where(luminance < 0.5, "white", "black")
+
+
+@contextmanager
+def own_style() -> Iterator[None]:
+    """`STYLE` in place of the user's settings, which return after it: of every function that draws.
+
+    A `with` statement or, as `@own_style()`, a decorator.
+    """
+    with matplotlib.rc_context(STYLE):
+        yield
 
 
 # --- layout --------------------------------------------------------------------------------------
@@ -110,13 +127,13 @@ def legend_height(count: int, columns: int) -> float:
 # --- files ---------------------------------------------------------------------------------------
 
 
+@own_style()
 def save_figure(figure: Figure, paths: Iterable[str | os.PathLike], settings: Mapping) -> None:
     """Write a figure to each path, in the format of its suffix (.png, .svg, .pdf), atomically.
 
-    The digest of the settings that it was made with goes into the file's metadata.
-
-    The same figure gives the same bytes: no date is written, and the ids inside an SVG come from a
-    fixed salt rather than a random one. Raises ValueError for a format matplotlib does not know.
+    The digest of the settings that it was made with goes into the file's metadata. The same figure
+    gives the same bytes: no date is written, and the style is `STYLE`. Raises ValueError for a
+    format matplotlib does not know.
     """
     mark = f"{FIGURE_MARK} {json_digest(settings)}"
     # a PNG has no date, and Matplotlib refuses metadata that a format does not have
@@ -127,8 +144,5 @@ def save_figure(figure: Figure, paths: Iterable[str | os.PathLike], settings: Ma
     }
     for path in map(Path, paths):
         suffix = path.suffix.removeprefix(".")
-        with (
-            atomic_path(path) as temporary,
-            matplotlib.rc_context({"svg.hashsalt": "sslens"}),
-        ):
+        with atomic_path(path) as temporary:
             figure.savefig(temporary, format=suffix, dpi=150, metadata=metadata.get(suffix))

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from sslens.figures.style import SEQUENTIAL, new_figure, text_colours
+from sslens.figures.style import SEQUENTIAL, new_figure, own_style, text_colours
 
 
+@own_style()
 def transfer_figure(matrix: pd.DataFrame, baseline: pd.Series | None, title: str) -> Figure:
     """Heat map of macro AUCs: where an encoder was pretrained by where it was fine-tuned.
 
