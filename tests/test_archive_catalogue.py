@@ -301,6 +301,34 @@ def test_a_hostile_archive_ends_with_every_reject_explained(archive, tmp_path):
     assert len(list(read_rows(rows, entry))) == len(rows)
 
 
+def test_images_with_implausible_values_are_rejected_by_name(archive):
+    folder, entry = archive
+    cdm = folder / "train" / "cdm"
+    expected = survey("mine", entry).images
+    spoilt = {"fill.npy": -9.223372e18, "hot.npy": 65535.0}
+    for number, (name, value) in enumerate(spoilt.items()):
+        array = image(85_000 + number)
+        array[3, 3] = value
+        np.save(cdm / name, array)
+    whole = np.full((PIXELS, PIXELS), 1e30)  # of test images too: they are not compared
+    whole[0] = 0
+    for split in ("train", "test"):
+        np.save(folder / split / "cdm" / "whole.npy", whole)
+    found = survey("mine", entry | {"max_rejected": 4 / 124})
+    reasons = rejected(found)
+    files = {f"train/cdm/{name}" for name in [*spoilt, "whole.npy"]} | {"test/cdm/whole.npy"}
+    assert set(reasons) == files
+    assert "its minimum -9.223372e+18 is" in reasons["train/cdm/fill.npy"]
+    assert "its maximum 65535 is" in reasons["train/cdm/hot.npy"]
+    pd.testing.assert_frame_equal(found.images, expected)
+    for row in found.images.head(3).itertuples():
+        content = next(read_rows(found.images[found.images["file"] == row.file], entry))
+        assert (row.minimum, row.maximum) == (content.min(), content.max())
+    with pytest.raises(ValueError, match=r"3 of 123 images cannot be used.*train/cdm/fill\.npy"):
+        (folder / "test" / "cdm" / "whole.npy").unlink()
+        survey("mine", entry)
+
+
 def test_a_folder_has_the_class_of_where_it_is_not_of_a_link_to_it(archive):
     folder, entry = archive
     expected = survey("mine", entry).images

@@ -23,6 +23,7 @@ from sslens.archive import READERS, Found, Unusable, read_images
 from sslens.archive_paths import in_one_line, split_path
 from sslens.classes import CLASSES
 from sslens.files import sha256_of
+from sslens.plausibility import FACTS, image_facts, implausible
 from sslens.seeds import derive_seed
 from sslens.tracking import tracked
 
@@ -52,7 +53,7 @@ _JUNK = {"__MACOSX", "Thumbs.db", "desktop.ini"}
 
 
 class Survey(NamedTuple):
-    """What an archive holds: a row an image with `split` and `COLUMNS`; a row a reject.
+    """What an archive holds: a row an image with `split`, `COLUMNS` and `FACTS`; a row a reject.
 
     Rejects have `found_in`, `file`, `image_index` (empty for a whole file), `kind` (`rejected`, or
     `ignored` for what is no image by its name) and `reason`.
@@ -83,8 +84,9 @@ def survey(dataset: str, entry: Mapping) -> Survey:
             if kind == IMAGE:
                 told = _read_file(_path(root, file), file, _reading(entry), aliases)
             findings += [{"found_in": found_in, "file": file, **one} for one in told]
-    frame = pd.DataFrame(findings, columns=["kind", "reason", "several", *COLUMNS[2:]])
+    frame = pd.DataFrame(findings, columns=["kind", "reason", "several", *COLUMNS[2:], *FACTS])
     frame = frame.sort_values(["found_in", "file", "image_index"], ignore_index=True)
+    frame = _reject_implausible(frame)
     _check_across_splits(dataset, frame)
     frame = _reject_repeats(frame)
     _tell(frame)
@@ -246,6 +248,7 @@ def _describe(found: Found, folder: str | None, aliases: Mapping[str, str]) -> d
         "label": label,
         "log10_axion_mass": np.log10(found.mass) if label == "axion" else np.nan,
         "image_sha256": _sha256(found.image),
+        **image_facts(found.image),
     }
 
 
@@ -289,8 +292,19 @@ def _place(row) -> str:
     return f"{row.found_in}/{row.file}" + (f"#{row.image_index:.0f}" if row.several is True else "")
 
 
+def _reject_implausible(frame: pd.DataFrame) -> pd.DataFrame:
+    """Every image is judged beside those that its split was found with."""
+    frame = frame.copy()
+    for _, group in frame[frame["kind"] == IMAGE].groupby("found_in"):
+        reasons = implausible(group[list(FACTS)].astype(float))
+        frame.loc[reasons.index, "kind"] = REJECTED
+        frame.loc[reasons.index, "reason"] = reasons
+    return frame
+
+
 def _check_across_splits(dataset: str, frame: pd.DataFrame) -> None:
     """An image of two splits would be learned from and tested on."""
+    frame = frame[frame["kind"] == IMAGE]
     splits = frame.groupby("image_sha256")["found_in"].transform("nunique")
     shared = frame[splits > 1]
     if shared.empty:
@@ -359,7 +373,7 @@ def _in_splits(dataset: str, entry: Mapping, frame: pd.DataFrame) -> pd.DataFram
             count = math.ceil(entry["validation_fraction"] * len(rows))
             frame.loc[rows[:count], "split"] = "validation"
     parts = [_split(dataset, entry, frame, split) for split in ("train", "validation", "test")]
-    return pd.concat(parts, ignore_index=True)[["split", *COLUMNS]]
+    return pd.concat(parts, ignore_index=True)[["split", *COLUMNS, *FACTS]]
 
 
 def _split(dataset: str, entry: Mapping, frame: pd.DataFrame, split: str) -> pd.DataFrame:
