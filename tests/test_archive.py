@@ -466,7 +466,7 @@ def test_a_blank_pixel_of_fits_is_missing(tmp_path):
     assert why(path) == "2 of its pixels are missing (BLANK)"
 
 
-@pytest.mark.parametrize("dtype", ["i2", "u2", "u4", "u1"])
+@pytest.mark.parametrize("dtype", ["i2", "u2", "u4", "u1", "i1"])
 def test_blank_pixels_of_fits_integers_are_missing(tmp_path, dtype):
     """astropy takes blank pixels of unsigned integers, which have an offset, for the number 0."""
     pixels = (100 * IMAGE[None] % 10).astype(dtype)

@@ -373,7 +373,29 @@ def test_a_path_to_a_file_of_another_kind_is_told(archive, tmp_path):
     _, entry = archive
     (tmp_path / "images.tar").write_bytes(b"x")
     entry = entry | {"paths": entry["paths"] | {"train": str(tmp_path / "images.tar")}}
-    with pytest.raises(ValueError, match=r"images\.tar: no image by its name \(known are"):
+    with pytest.raises(ValueError, match=r"images\.tar: packed: unpack it$"):
+        survey("mine", entry)
+
+
+def test_files_that_may_be_images_and_are_not_read_are_rejected(archive, caplog):
+    folder, entry = archive
+    train = folder / "train" / "cdm"
+    packed = ["a.fits.bz2", "a.FITS.Z", "a.npy.gz", "a.zip", "a.tar.gz", "a.tgz", "a.7z"]
+    pictures = ["a.png", "A.JPG", "a.tiff", "a.webp"]
+    others = ["a.pkl", "a.pt", "a.mat", "a.nc", "a.tfrecord", "a.parquet"]
+    text = ["notes.txt", "more.TXT", "table.csv", "README", ".npy"]
+    for name in [*packed, *pictures, *others, *text]:
+        (train / name).write_bytes(b"x")
+    with caplog.at_level("INFO"):
+        found = survey_all(entry)
+    reasons = {Path(file).name: reason for file, reason in rejected(found).items()}
+    assert set(reasons) == {*packed, *pictures, *others}
+    assert all(reasons[name] == "packed: unpack it" for name in packed)
+    assert all("save its numbers as .npy" in reasons[name] for name in pictures)
+    assert all("save its images as .npy, .npz" in reasons[name] for name in others)
+    assert {Path(file).name for file in rejected(found, "ignored")} == set(text)
+    assert "ignored: 2 .txt, 1 hidden, 1 without a suffix, 1 .csv" in caplog.messages
+    with pytest.raises(ValueError, match="17 of 137 images cannot be used"):
         survey("mine", entry)
 
 

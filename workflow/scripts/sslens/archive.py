@@ -426,7 +426,8 @@ def _read_fits(path: Path, settings: Mapping, wanted: Collection[int] | None) ->
         if stream.read(9) != b"SIMPLE  =":
             # astropy would unpack it, to whatever size
             raise Unusable("no FITS file, or a packed one: unpack it")
-    with fits.open(path, memmap=False, lazy_load_hdus=True) as units:
+    # by astropy's special case for unsigned integers, their blank pixels would be the number 0
+    with fits.open(path, memmap=False, lazy_load_hdus=True, uint=False) as units:
         for unit in units:
             if type(unit) in (fits.PrimaryHDU, fits.ImageHDU) and unit.shape:
                 break
@@ -438,25 +439,14 @@ def _read_fits(path: Path, settings: Mapping, wanted: Collection[int] | None) ->
         if end > path.stat().st_size:
             raise Unusable(f"torn: its head tells of {end} bytes, and it has {path.stat().st_size}")
         count = _images_in(unit.shape, settings["pixels"])
+        blank = "BLANK" in unit.header
         for index in range(count):
             if wanted is None or index in wanted:
                 # a section is read from the file by itself, and scaled
                 array = unit.section[index] if len(unit.shape) > 2 else unit.section[:, :]
-                yield _Raw(index, np.asarray(array), missing=_blank_pixels(array, unit.header))
-
-
-def _blank_pixels(array: np.ndarray, header: Mapping) -> str:
-    """The reason where pixels have no value by the keyword BLANK of integers; else none.
-
-    astropy makes them NaN, but leaves those of unsigned integers, which are stored with an offset,
-    as numbers: 0 as a rule.
-    """
-    blank = header.get("BLANK")
-    if header["BITPIX"] < 0 or not isinstance(blank, int):
-        return ""
-    if array.dtype.kind == "f":
-        return _missing(np.isnan(array), "BLANK")
-    return _missing(array == int(header.get("BZERO", 0)) + blank, "BLANK")
+                yield _Raw(
+                    index, np.asarray(array), missing=_missing(blank & np.isnan(array), "BLANK")
+                )
 
 
 #: Suffix -> generator of what a file with it holds.

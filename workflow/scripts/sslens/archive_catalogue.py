@@ -11,6 +11,7 @@ import logging
 import math
 import re
 import stat
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
@@ -50,6 +51,15 @@ COLUMNS = [
 REJECT_COLUMNS = ["found_in", "file", "image_index", "kind", "reason"]
 IMAGE, REJECTED, IGNORED = "image", "rejected", "ignored"  # kinds of what is found
 _JUNK = {"__MACOSX", "Thumbs.db", "desktop.ini"}
+#: Suffixes of files that may well hold images, and are not read -> what to do about them.
+UNREAD = {
+    ".gz .bz2 .xz .z .zst .fz .zip .tar .tgz .7z .rar": "packed: unpack it",
+    ".png .jpg .jpeg .tif .tiff .gif .bmp .webp": "a picture: save its numbers as .npy or .fits",
+    ".fts .pkl .pickle .pt .pth .mat .asdf .nc .tfrecord .tfrecords .parquet .raw": (
+        "of a format that is not read: save its images as .npy, .npz, .h5 or .fits"
+    ),
+}
+_UNREAD = {suffix: reason for suffixes, reason in UNREAD.items() for suffix in suffixes.split()}
 
 
 class Survey(NamedTuple):
@@ -192,7 +202,9 @@ def _kind(path: Path, root: Path) -> tuple[str, str]:
         if path.is_symlink() and root.resolve().is_relative_to(path.resolve()):
             return IGNORED, "a link to a folder that the archive lies in"
         return IMAGE, ""
-    if path.suffix.lower() not in READERS:
+    if (suffix := path.suffix.lower()) not in READERS:
+        if suffix in _UNREAD:
+            return REJECTED, _UNREAD[suffix]
         return IGNORED, f"no image by its name (known are {', '.join(READERS)})"
     if _told(path, root) != str(path.relative_to(root)):
         return REJECTED, "its name or a folder's has line breaks or is not in UTF-8: rename it"
@@ -342,6 +354,16 @@ def _tell(frame: pd.DataFrame) -> None:
     log.info(
         "%s", ", ".join(f"{counts.get(kind, 0)} {kind}" for kind in (IMAGE, REJECTED, IGNORED))
     )
+    if ignored := Counter(map(_suffix, frame.loc[frame["kind"] == IGNORED, "file"])):
+        log.info("ignored: %s", ", ".join(f"{n} {name}" for name, n in ignored.most_common()))
+
+
+def _suffix(file: str) -> str:
+    """What to count an ignored file or folder under."""
+    name = Path(file).name
+    if name.startswith("."):
+        return "hidden"
+    return Path(name).suffix.lower() or "without a suffix"
 
 
 def _check_rejects(dataset: str, entry: Mapping, frame: pd.DataFrame) -> None:
