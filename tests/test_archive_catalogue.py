@@ -486,6 +486,20 @@ def test_an_archive_without_a_class_or_an_image_is_told(archive, remove, told):
         survey("mine", entry)
 
 
+def test_a_single_test_image_of_a_class_is_too_few(archive):
+    folder, entry = archive
+    paths = sorted((folder / "test" / "cdm").glob("*.npy"))
+    for path in paths[2:]:
+        path.unlink()
+    survey("mine", entry)
+    paths[1].unlink()
+    with pytest.raises(ValueError) as error:
+        survey("mine", entry)
+    assert str(error.value) == (
+        "mine: test: 1 image of cdm; the interval of an AUC needs 2 test images of each class"
+    )
+
+
 def test_there_may_be_more_shards_than_images(archive, tmp_path):
     _, entry = archive
     images = survey("mine", entry).images

@@ -59,6 +59,8 @@ UNREAD = {
         "of a format that is not read: save its images as .npy, .npz, .h5 or .fits"
     ),
 }
+#: The least number of images of each class. The interval of an AUC needs two test images.
+LEAST_IMAGES = {"train": 1, "validation": 1, "test": 2}
 _UNREAD = {suffix: reason for suffixes, reason in UNREAD.items() for suffix in suffixes.split()}
 
 
@@ -403,10 +405,13 @@ def _split(dataset: str, entry: Mapping, frame: pd.DataFrame, split: str) -> pd.
     rows = frame[frame["split"] == split].head(entry["limit"].get(split))
     counts = {name: int((rows["label"] == name).sum()) for name in CLASSES}
     log.info("%s: %s", split, ", ".join(f"{count} {name}" for name, count in counts.items()))
-    if absent := [name for name, count in counts.items() if not count]:
+    if few := [name for name, count in counts.items() if count < LEAST_IMAGES[split]]:
         limit = entry["limit"].get(split)
+        found = f"{counts[few[0]] or 'no'} image of {' and '.join(few)}"
         remedy = f" among the {limit} of limit.{split}: raise it" if limit else ""
-        raise ValueError(f"{dataset}: {split}: no image of {' and '.join(absent)}{remedy}")
+        if counts[few[0]]:
+            remedy += "; the interval of an AUC needs 2 test images of each class"
+        raise ValueError(f"{dataset}: {split}: {found}{remedy}")
     several = np.where(rows["several"], "#" + rows["image_index"].astype(str), "")
     ids = f"{dataset}-{split}-" + rows["file"] + several
     return rows.assign(image_id=ids, lens_id=ids)

@@ -80,7 +80,7 @@ def check_variation(images: np.ndarray, facts: dict, image_ids: Sequence[str]) -
         extremes.append(np.abs(part).max(axis=(1, 2, 3)))
     deviations = np.sqrt(np.concatenate(variances))
     overall = np.sqrt(np.concatenate(variances).mean() + np.concatenate(means).var())
-    if np.median(deviations) >= LEAST_VARIATION * overall:
+    if np.median(deviations) > LEAST_VARIATION * overall:
         return
     most = np.argsort(-np.concatenate(extremes), kind="stable")[:3]
     named = ", ".join(f"{image_ids[row]} ({np.abs(images[row]).max():.3g})" for row in most)
