@@ -505,7 +505,7 @@ def test_there_may_be_more_shards_than_images(archive, tmp_path):
     images = survey("mine", entry).images
     paths = []
     for shard in range(25):
-        write_catalogue(shard_rows(images, "validation", shard, 25), tmp_path / "rows.parquet")
+        write_catalogue(shard_rows(images, "validation", shard, 25), tmp_path / "rows.parquet", {})
         rows = read_catalogue(tmp_path / "rows.parquet")
         path = tmp_path / "validation" / f"{shard:05d}.tfrecord"
         paths.append(str(path))

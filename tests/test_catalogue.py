@@ -360,7 +360,7 @@ def test_a_single_image_a_lens_is_its_own_group(realistic):
 
 
 def test_a_catalogue_is_read_as_it_was_written(frame, tmp_path):
-    write_catalogue(frame, tmp_path / "catalogue.parquet")
+    write_catalogue(frame, tmp_path / "catalogue.parquet", {})
     again = read_catalogue(tmp_path / "catalogue.parquet")
     pd.testing.assert_frame_equal(again, frame)
     for column in ("subhalo_mass", "subhalo_x"):
@@ -368,22 +368,21 @@ def test_a_catalogue_is_read_as_it_was_written(frame, tmp_path):
 
 
 def test_types_do_not_depend_on_the_rows(frame, tmp_path):
-    write_catalogue(frame[frame["label"] == "no_sub"], tmp_path / "part.parquet")
+    write_catalogue(frame[frame["label"] == "no_sub"], tmp_path / "part.parquet", {})
     schema = pq.read_schema(tmp_path / "part.parquet")
     assert {name: schema.field(name).type for name in schema.names} == COLUMNS
 
 
 def test_same_catalogue_same_bytes(frame, tmp_path):
-    write_catalogue(frame.head(30), tmp_path / "one.parquet")
-    write_catalogue(
-        draw_catalogue("model_1", RECIPES["model_1"], "train", 30), tmp_path / "two.parquet"
-    )
+    write_catalogue(frame.head(30), tmp_path / "one.parquet", {})
+    again = draw_catalogue("model_1", RECIPES["model_1"], "train", 30)
+    write_catalogue(again, tmp_path / "two.parquet", {})
     assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
 
 
 def test_a_failed_write_leaves_what_was_there(frame, tmp_path, monkeypatch):
     path = tmp_path / "catalogue.parquet"
-    write_catalogue(frame.head(3), path)
+    write_catalogue(frame.head(3), path, {})
 
     def full_disk(table, where):
         Path(where).write_bytes(b"torn")
@@ -391,7 +390,7 @@ def test_a_failed_write_leaves_what_was_there(frame, tmp_path, monkeypatch):
 
     monkeypatch.setattr(pq, "write_table", full_disk)
     with pytest.raises(OSError, match="No space left"):
-        write_catalogue(frame, path)
+        write_catalogue(frame, path, {})
     assert [file.name for file in tmp_path.iterdir()] == ["catalogue.parquet"]
     assert len(read_catalogue(path)) == 3
 

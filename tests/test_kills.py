@@ -106,7 +106,8 @@ def data(tmp_path_factory):
         rows = pd.DataFrame({"image_id": ids, "lens_id": ids, "label": labels})
         paths.append(str(folder / split / "00000.tfrecord"))
         write_shard(paths[-1], rows, rng.normal(size=(size, 16, 16)).astype(np.float32))
-    write_json(folder / "manifest.json", describe("model_2", paths))
+    made_with = {"settings": {"source": "simulation"}, "settings_sha256": "0"}
+    write_json(folder / "manifest.json", describe("model_2", paths) | made_with)
     train = read_split(folder / "manifest.json", "train")
     facts = measure(train.images, preprocessing_settings(load(ROOT / "config", OVERLAY), "model_2"))
     write_json(folder / "preprocessing.json", facts)

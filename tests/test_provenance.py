@@ -13,15 +13,9 @@ from sslens.evaluation import (
     predictions_frame,
     write_predictions,
 )
-from sslens.provenance import (
-    changed_predictions,
-    check_origin,
-    commit,
-    digest_of,
-    disagreements,
-    provenance,
-    versions,
-)
+from sslens.files import json_digest, write_json
+from sslens.origin import changed_predictions, check_origin, disagreements
+from sslens.provenance import commit, provenance_record, versions
 
 
 def cell(arm="baseline", dataset="model_1", seed=1, pretrained_on=None, **stages):
@@ -46,8 +40,8 @@ def cell(arm="baseline", dataset="model_1", seed=1, pretrained_on=None, **stages
 
 
 def test_a_digest_is_of_the_content_whatever_its_order():
-    assert digest_of({"a": 1, "b": [2]}) == digest_of({"b": [2], "a": 1})
-    assert digest_of({"a": 1}) != digest_of({"a": 2})
+    assert json_digest({"a": 1, "b": [2]}) == json_digest({"b": [2], "a": 1})
+    assert json_digest({"a": 1}) != json_digest({"a": 2})
 
 
 def test_versions_are_those_that_are_installed():
@@ -77,14 +71,23 @@ def test_a_commit_is_told_with_a_plus_where_files_differ(tmp_path):
     assert commit(tmp_path) == git("rev-parse", "HEAD") + "+"
 
 
-def test_provenance_follows_what_it_is_of(tmp_path):
-    data = tmp_path / "manifest.json"
-    data.write_text("{}")
-    made = provenance("c1 finetune", {"epochs": 3}, [str(data)], "CPU")
-    assert made["code"] == "c1 finetune" and made["device"] == "CPU" and made["seconds"] > 0
-    assert made["configuration"] != provenance("", {"epochs": 4}, [], "")["configuration"]
-    data.write_text("{} ")
-    assert made["data"] != provenance("", {}, [str(data)], "")["data"]
+def test_a_record_holds_the_settings_and_follows_the_data(tmp_path):
+    paths = [str(tmp_path / name) for name in ("manifest.json", "preprocessing.json")]
+    facts = {"settings": {"source": "simulation"}, "settings_sha256": "abc"}
+    write_json(paths[0], facts | {"splits": {"train": {"images": 3}}})
+    write_json(paths[1], {"bin": 2, "mean": 0.5})
+
+    def record(code="c1 finetune", epochs=3):
+        return provenance_record("finetune", {"seed": 1}, {"epochs": epochs}, code, *paths, "CPU")
+
+    first = record()
+    assert first["code"] == "c1 finetune" and first["device"] == "CPU" and first["seconds"] > 0
+    data = {"settings_sha256": "abc", "preprocessing": {"bin": 2}, "images": {"train": 3}}
+    assert first["settings"] == {"epochs": 3, "data": data}
+    assert first["settings_sha256"] == record("other code")["settings_sha256"]
+    assert first["settings_sha256"] != record(epochs=4)["settings_sha256"]
+    write_json(paths[1], {"bin": 2, "mean": 0.6})
+    assert first["data"] != record()["data"]
 
 
 # --- what belongs together ------------------------------------------------------------------------
@@ -134,7 +137,7 @@ def test_predictions_that_were_changed_after_scoring_are_named(tmp_path):
     )
     write_predictions(frame, path)
     scored = metrics_of_file(path, cell())
-    assert check_origin([scored], [str(path)], allow_mixed=False) == []
+    assert check_origin([scored], [str(path)], [""], allow_mixed=False) == []
     name = "baseline on model_1 (labels 1, seed 1)"
     better = scored | {"auc": scored["auc"] | {"axion": 0.999}}
     line = f"{name}: its AUCs are not those of {path}"
@@ -144,8 +147,9 @@ def test_predictions_that_were_changed_after_scoring_are_named(tmp_path):
     line = f"{name}: {path} was changed after it was scored"
     assert list(changed_predictions(scored, path)) == [line]
     with pytest.raises(ValueError, match=r"1 results do not belong together: baseline on model_1"):
-        check_origin([scored], [str(path)], allow_mixed=False)
-    assert check_origin([scored], [str(path)], allow_mixed=True) == [line]
+        check_origin([scored], [str(path)], [""], allow_mixed=False)
+    both = check_origin([scored], [str(path)], ["epochs 3, not 4"], allow_mixed=True)
+    assert both == [f"{name}: made with epochs 3, not 4", line]
 
 
 def test_a_cell_without_an_origin_is_named():

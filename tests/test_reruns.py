@@ -77,6 +77,17 @@ def test_a_second_run_has_nothing_to_do(finished, repository):
     assert "Nothing to be done" in run(finished, "--dry-run", repository=repository)
 
 
+def test_what_snakemake_does_not_see_is_said(finished, repository, tmp_path):
+    own = tmp_path / "own.yaml"
+    own.write_text("finetuning: {epochs: 3}")
+    words = ["--dry-run", "--rerun-triggers", "mtime"]
+    printed = run(finished, *words, configs=(TINY, own), repository=repository)
+    assert "Nothing to be done" in printed
+    cells = "baseline on model_2 (labels 1, seed 1) and 2 more: learning.epochs 20, not 3"
+    assert cells in printed and "tables: configuration.finetuning.epochs 20, not 3" in printed
+    assert "other settings" not in run(finished, "--dry-run", repository=repository)
+
+
 # --- the configuration ----------------------------------------------------------------------------
 
 

@@ -293,7 +293,7 @@ def test_readings_add_up_over_the_exposures():
 
 def test_an_image_is_the_same_from_a_file(tmp_path):
     frame = rows("model_1")
-    write_catalogue(frame, tmp_path / "catalogue.parquet")
+    write_catalogue(frame, tmp_path / "catalogue.parquet", {})
     again = read_catalogue(tmp_path / "catalogue.parquet")
     recipe = RECIPES["model_1"]
     for one, other in zip(

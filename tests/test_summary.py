@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from origins import SHIPPED, provenance_of
 from paths import ROOT
 
 from sslens import uncertainty
@@ -26,6 +27,7 @@ from sslens.evaluation import (
     write_predictions,
 )
 from sslens.files import sha256_of, write_json
+from sslens.settings import merge
 from sslens.summary import summarise
 
 ARMS = {"baseline": "Baseline", "better": "Better", "alike": "Alike", "probe": "A probe"}
@@ -35,6 +37,8 @@ LABELS = [CLASSES[k % 3] for k in range(150)]
 REFERENCES = {"model_1": {"better": "baseline", "alike": "baseline"}}
 #: How well an arm tells classes apart.
 SIGNAL = {"baseline": 0.7, "better": 3.0, "alike": 0.7, "probe": 0.1}
+NEW_ARMS = {"better": {}, "alike": {}, "probe": {"protocol": "linear_probe"}}
+CONFIG = merge(SHIPPED, {"arms": NEW_ARMS})
 
 
 def predicted(arm, seed):
@@ -56,10 +60,7 @@ def fields(arm, seed, collapsed=None):
         "pretraining": None if arm == "baseline" else arm,
         "pretrained_on": None,
         "pretraining_collapsed": collapsed,
-        "provenance": {
-            "finetune": {"code": "c finetune", "data": "d"},
-            "evaluate": {"code": "c evaluate", "data": "d"},
-        },
+        "provenance": provenance_of(CONFIG, arm, "model_1", seed=seed),
     }
 
 
@@ -267,7 +268,7 @@ def compare(tmp_path, monkeypatch):
         folders = [folder for folder in folders if folder.exists()]
         names = "table probes latex csv summary provenance configuration"
         outputs = {name: str(tmp_path / "comparison" / name) for name in names.split()}
-        params = {
+        own = {
             "arms": ARMS,
             "rows": {arm: ARMS[arm] for arm in ("baseline", "better", "alike")},
             "datasets": DATASETS,
@@ -284,7 +285,8 @@ def compare(tmp_path, monkeypatch):
                 predictions=[str(folder / "predictions.parquet") for folder in folders],
             ),
             output=SimpleNamespace(**outputs),
-            params=SimpleNamespace(**params),
+            params=SimpleNamespace(settings=own),
+            config=CONFIG,
         )
         monkeypatch.setattr("sslens.runtime.start", lambda *_: None)
         script = ROOT / "workflow/scripts/compare.py"
@@ -321,6 +323,12 @@ def improve(folder):
         metrics["auc"]["macro"] += 0.001
 
     change_metrics(folder, change)
+
+
+def with_other_settings(folder):
+    longer = merge(CONFIG, {"finetuning": {"epochs": 5}})
+    provenance = provenance_of(longer, "alike", "model_1", seed=2)
+    change_metrics(folder, lambda metrics: metrics.update(provenance=provenance))
 
 
 def forget_the_origin(folder):
@@ -365,6 +373,11 @@ def test_all_tables_are_made_and_belong_together(compare):
         (from_other_data, r"alike on model_1 \(labels 1, seed 2\): its finetune had other images"),
         (improve, r"alike on model_1 \(labels 1, seed 2\): its AUCs are not those of .*parquet"),
         (forget_the_origin, r"alike on model_1 \(labels 1, seed 2\): its metrics do not tell"),
+        (
+            with_other_settings,
+            r"alike on model_1 \(labels 1, seed 2\): made with learning.epochs 5, not 16 "
+            r"\(finetune, evaluate\)",
+        ),
         (duplicate, r"^better on model_1 \(labels 1, seed 2\): 1 of 151 predictions repeat an"),
         (lose, "1 of 8 cells are missing, the first of them arm alike, dataset model_1"),
     ],
@@ -382,6 +395,7 @@ def test_a_planted_error_is_caught_and_named(compare, happened, message):
         (from_other_data, "alike on model_1 (labels "),
         (improve, "alike on model_1 (labels 1, seed 2)"),
         (forget_the_origin, "alike on model_1 (labels 1, seed 2)"),
+        (with_other_settings, "alike on model_1 (labels 1, seed 2)"),
     ],
 )
 def test_what_is_allowed_all_the_same_stands_below_the_tables(compare, happened, cell):

@@ -35,7 +35,7 @@ def same_twice(tmp_path):
         written = []
         for run in ("first", "second"):
             paths = [tmp_path / run / f"figure.{suffix}" for suffix in ("png", "svg")]
-            save_figure(draw(), paths)
+            save_figure(draw(), paths, {})
             written.append([path.read_bytes() for path in paths])
         assert written[0] == written[1]
 

@@ -59,7 +59,7 @@ def test_long_names_are_given_room():
 def test_files_are_the_same_twice(tmp_path):
     for run in ("first", "second"):
         paths = [tmp_path / run / f"roc.{suffix}" for suffix in ("png", "svg", "pdf")]
-        save_figure(drawing(), paths)
+        save_figure(drawing(), paths, {})
         names = sorted(path.name for path in (tmp_path / run).iterdir())
         assert names == ["roc.pdf", "roc.png", "roc.svg"]
     for name, magic in {"roc.png": b"\x89PNG", "roc.svg": b"<?xml", "roc.pdf": b"%PDF"}.items():
@@ -71,5 +71,5 @@ def test_files_are_the_same_twice(tmp_path):
 
 def test_an_unknown_format_writes_nothing(tmp_path):
     with pytest.raises(ValueError, match="xyz"):
-        save_figure(drawing(), [tmp_path / "roc.xyz"])
+        save_figure(drawing(), [tmp_path / "roc.xyz"], {})
     assert list(tmp_path.iterdir()) == []

@@ -63,6 +63,7 @@ rule archive_records:
         catalogue=f"{DATA}/{{split}}/{{shard}}.parquet",
     output:
         shard=f"{DATA}/{{split}}/{{shard}}.tfrecord",
+        provenance=f"{DATA}/{{split}}/{{shard}}.json",
     log:
         "logs/records/{dataset}/{split}/{shard}.log",
     benchmark:

@@ -11,10 +11,10 @@ import yaml
 ROOT = Path(str(workflow.current_basedir)).parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from sslens import resources, runtime, settings, sharing
+from sslens import outdated, resources, runtime, settings, sharing
 from sslens.archive_paths import watched
 from sslens.digest import script_digest
-from sslens.protocols import FINE_TUNE, LINEAR_PROBE
+from sslens.protocols import FINE_TUNE
 
 # Not `configfile:`, which looks in the working directory and is passed over beside --configfile:
 # here what the user gives is laid over the defaults wherever a run happens.
@@ -35,7 +35,9 @@ TRAINING_GPUS = GPUS * config["gpus_per_training"]
 RETRIES = 0 if workflow.remote_exec else 1
 
 
-if not workflow.remote_exec and not workflow.subprocess_exec:
+is_main_process = not workflow.remote_exec and not workflow.subprocess_exec
+
+if is_main_process:
     sharing.forget_missing(Path("results/data"))
 
 
@@ -240,67 +242,85 @@ def of_pretraining(file):
     return files
 
 
-# The rows of the table, and those of them that start from a pretraining: arm -> title.
+# The rows of the table: arm -> title.
 ROWS = settings.arm_titles(config, FINE_TUNE)
-PRETRAINED_ROWS = {
-    arm: title for arm, title in ROWS.items() if config["arms"][arm].get("pretraining") is not None
-}
-
-
-def most_labels():
-    """The largest share of the labels."""
-    return max(float(fraction) for fraction in config["run"]["label_fractions"])
 
 
 def row_files(pattern, dataset):
     """Files of the table's rows on one data set with the most labels: by arm, then by seed."""
-    return cells(pattern, ROWS, dataset=dataset, fraction=most_labels())
+    return cells(pattern, ROWS, dataset=dataset, fraction=settings.most_labels(config))
 
 
-def histories(stage, dataset):
-    """Histories of the first seed, of the table's rows on one data set."""
+def of_curves(file, stage, dataset):
+    """A file of the first seed's trainings, of the table's rows on one data set."""
     if stage == "finetuning":
-        return row_files(f"{FINETUNE}/history.csv", dataset)[:: len(config["run"]["seeds"])]
+        return row_files(f"{FINETUNE}/{file}", dataset)[:: len(config["run"]["seeds"])]
     seed = config["run"]["seeds"][0]
-    return [pretrained(f"{PRETRAIN}/history.csv", arm, dataset, seed) for arm in PRETRAINED_ROWS]
-
-
-# The arms whose features are mapped: where there are any, those that ask frozen encoders what they know.
-MAPPED = settings.arm_titles(config, LINEAR_PROBE) or ROWS
+    rows = settings.pretrained_rows(config)
+    return [pretrained(f"{PRETRAIN}/{file}", arm, dataset, seed) for arm in rows]
 
 
 def mapped_files(pattern, dataset):
-    """Files of the mapped arms on a data set with the most labels, of the first seed."""
-    labels, seed = most_labels(), config["run"]["seeds"][0]
-    return cells(pattern, MAPPED, dataset=dataset, fraction=labels, seed=seed)
+    """Files of the arms whose features are mapped, of one data set."""
+    shown = settings.figure_settings(config, "embedding", dataset)
+    chosen = {"fraction": shown["labels"], "seed": shown["seeds"]}
+    return cells(pattern, shown["rows"], dataset=dataset, **chosen)
 
 
-def title_of_dataset(wildcards):
-    """What heads a data set's figures."""
-    return settings.dataset_titles(config)[wildcards.dataset]
+def figure_settings(figure, name="{dataset}"):
+    """Settings that a figure is made with: a function of the wildcards, for `params:`."""
+    return lambda w: settings.figure_settings(config, figure.format(**w), name.format(**w))
 
 
 def comparison_files():
     """The final files: tables, and figures of every data set."""
-    few = len(config["run"]["label_fractions"]) > 1
-    figures = [
-        "gallery",
-        "embedding",
-        *(["roc", "confusion", "reliability", "mistakes", "finetuning"] if ROWS else []),
-        *(["label_efficiency"] if ROWS and few else []),
-        *(["pretraining"] if PRETRAINED_ROWS else []),
-    ]
     return [
         "results/comparison/auc_table.md",
         "results/comparison/auc_table.csv",
         "results/comparison/shortcuts.md",
-        *expand(
-            "results/comparison/{figure}_{dataset}.png",
-            figure=figures,
-            dataset=config["run"]["datasets"],
-        ),
-        *expand(
-            "results/comparison/transfer_{pretraining}.png",
-            pretraining=settings.transfers(config),
+        *(
+            f"results/comparison/{figure}_{name}.png"
+            for figure, name in settings.figures_of_run(config)
         ),
     ]
+
+
+def outdated_results():
+    """Results of the run, as far as they are there, that were made with other settings."""
+    run = config["run"]
+    arms = settings.arm_titles(config)
+    trainings = {
+        pretrained(f"{PRETRAIN}/provenance.json", arm, dataset, seed)
+        for arm in arms
+        for dataset in run["datasets"]
+        for seed in run["seeds"]
+        if config["arms"][arm].get("pretraining") is not None
+    }
+    files = [
+        *expand(
+            f"{DATA}/{{file}}.json",
+            dataset=settings.datasets_used(config),
+            file=["manifest", "preprocessing"],
+        ),
+        *sorted(trainings),
+        *cells(f"{FINETUNE}/provenance.json", arms),
+        *cells(f"{EVALUATE}/metrics.json", arms),
+        "results/comparison/provenance.json",
+    ]
+    figures = {
+        f"results/comparison/{figure}_{name}.png": settings.figure_settings(config, figure, name)
+        for figure, name in settings.figures_of_run(config)
+    }
+    return outdated.outdated_results(config, files, figures)
+
+
+# Said here, since Snakemake says nothing where it finds nothing to do.
+if is_main_process and (lines := outdated_results()):
+    print(
+        "These results were made with other settings than the configuration has. If Snakemake "
+        "does not make them anew (its rerun triggers and its records in .snakemake decide that), "
+        "delete them:",
+        *lines,
+        sep="\n  ",
+        file=sys.stderr,
+    )

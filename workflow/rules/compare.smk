@@ -45,14 +45,7 @@ rule compare:
         mem_mb=2000,
         runtime=60,
     params:
-        arms=settings.arm_titles(config),
-        rows=ROWS,
-        datasets=settings.dataset_titles(config),
-        fractions=config["run"]["label_fractions"],
-        seeds=config["run"]["seeds"],
-        references=settings.references(config),
-        configuration=settings.of_run(config),
-        allow_mixed=config["comparison"]["allow_mixed"],
+        settings=settings.comparison_settings(config),
         code=script_digest("compare"),
     message:
         "Comparing"

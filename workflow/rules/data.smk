@@ -33,6 +33,7 @@ rule records:
         catalogue=f"{DATA}/{{split}}/{{shard}}.parquet",
     output:
         shard=f"{DATA}/{{split}}/{{shard}}.tfrecord",
+        provenance=f"{DATA}/{{split}}/{{shard}}.json",
     log:
         "logs/records/{dataset}/{split}/{shard}.log",
     benchmark:
@@ -58,6 +59,7 @@ rule records:
 rule manifest:
     input:
         shards=shards_of(*config["splits"]),
+        provenance=shards_of(*config["splits"], kind="json"),
     output:
         manifest=f"{DATA}/manifest.json",
     log:
@@ -72,6 +74,7 @@ rule manifest:
         runtime=minutes(reading_seconds(*config["splits"])),
         estimated_seconds=reading_seconds(*config["splits"]),
     params:
+        settings=settings_of_dataset,
         code=script_digest("manifest"),
     message:
         "Listing and checking the records of {wildcards.dataset}"

@@ -10,7 +10,6 @@ rule evaluate:
         classifier=f"{FINETUNE}/classifier.weights.h5",
         provenance=f"{FINETUNE}/provenance.json",
         pretraining=of_pretraining("history.csv"),
-        pretraining_provenance=of_pretraining("provenance.json"),
     output:
         predictions=f"{EVALUATE}/predictions.parquet",
         validation=f"{EVALUATE}/validation.parquet",

@@ -3,6 +3,7 @@
 
 rule roc:
     input:
+        metrics=lambda w: row_files(f"{EVALUATE}/metrics.json", w.dataset),
         predictions=lambda w: row_files(f"{EVALUATE}/predictions.parquet", w.dataset),
     output:
         report(
@@ -23,8 +24,7 @@ rule roc:
         mem_mb=1000,
         runtime=10,
     params:
-        titles=list(ROWS.values()),
-        title=title_of_dataset,
+        settings=figure_settings("roc"),
         code=script_digest("roc"),
     message:
         "Drawing the ROC curves of {wildcards.dataset}"
@@ -54,8 +54,7 @@ rule confusion:
         mem_mb=1000,
         runtime=30,
     params:
-        titles=list(ROWS.values()),
-        title=title_of_dataset,
+        settings=figure_settings("confusion"),
         code=script_digest("confusion"),
     message:
         "Drawing what is confused with what in {wildcards.dataset}"
@@ -86,8 +85,7 @@ rule reliability:
         mem_mb=1000,
         runtime=30,
     params:
-        titles=list(ROWS.values()),
-        title=title_of_dataset,
+        settings=figure_settings("reliability"),
         code=script_digest("reliability"),
     message:
         "Drawing how far probabilities can be believed in {wildcards.dataset}"
@@ -99,6 +97,7 @@ rule mistakes:
     input:
         manifest=f"{DATA}/manifest.json",
         shards=shards_of("test"),
+        metrics=lambda w: row_files(f"{EVALUATE}/metrics.json", w.dataset),
         predictions=lambda w: row_files(f"{EVALUATE}/predictions.parquet", w.dataset),
     output:
         report(
@@ -119,7 +118,7 @@ rule mistakes:
         mem_mb=holding_mb("test"),
         runtime=30,
     params:
-        title=title_of_dataset,
+        settings=figure_settings("mistakes"),
         code=script_digest("mistakes"),
     message:
         "Drawing what is most confidently wrong in {wildcards.dataset}"
@@ -130,6 +129,7 @@ rule mistakes:
 rule embedding:
     input:
         catalogue=shards_of("test", kind="parquet"),
+        metrics=lambda w: mapped_files(f"{EVALUATE}/metrics.json", w.dataset),
         features=lambda w: mapped_files(f"{EVALUATE}/features.npy", w.dataset),
     output:
         report(
@@ -150,8 +150,7 @@ rule embedding:
         mem_mb=2000,
         runtime=30,
     params:
-        titles=list(MAPPED.values()),
-        title=title_of_dataset,
+        settings=figure_settings("embedding"),
         code=script_digest("embedding"),
     message:
         "Drawing a map of the features of {wildcards.dataset}"
@@ -163,6 +162,7 @@ rule label_efficiency:
     input:
         csv="results/comparison/auc_table.csv",
         summary="results/comparison/auc_summary.csv",
+        provenance="results/comparison/provenance.json",
     output:
         report(
             "results/comparison/label_efficiency_{dataset}.png",
@@ -187,8 +187,7 @@ rule label_efficiency:
         mem_mb=1000,
         runtime=30,
     params:
-        rows=ROWS,
-        title=title_of_dataset,
+        settings=figure_settings("label_efficiency"),
         code=script_digest("label_efficiency"),
     message:
         "Drawing how few labels do in {wildcards.dataset}"
@@ -199,6 +198,7 @@ rule label_efficiency:
 rule transfer:
     input:
         summary="results/comparison/auc_summary.csv",
+        provenance="results/comparison/provenance.json",
     output:
         report(
             "results/comparison/transfer_{pretraining}.png",
@@ -218,9 +218,7 @@ rule transfer:
         mem_mb=1000,
         runtime=30,
     params:
-        sources=lambda w: settings.transfers(config)[w.pretraining],
-        baseline=config["comparison"]["baseline"],
-        datasets=settings.dataset_titles(config),
+        settings=figure_settings("transfer", "{pretraining}"),
         code=script_digest("transfer"),
     message:
         "Drawing the transfers of {wildcards.pretraining}"
@@ -230,7 +228,8 @@ rule transfer:
 
 rule training_curves:
     input:
-        histories=lambda w: histories(w.stage, w.dataset),
+        histories=lambda w: of_curves("history.csv", w.stage, w.dataset),
+        provenance=lambda w: of_curves("provenance.json", w.stage, w.dataset),
     output:
         report(
             "results/comparison/{stage}_{dataset}.png",
@@ -250,9 +249,7 @@ rule training_curves:
         mem_mb=1000,
         runtime=10,
     params:
-        titles=lambda w: list((ROWS if w.stage == "finetuning" else PRETRAINED_ROWS).values()),
-        rows=list(ROWS.values()),
-        title=lambda w: (f"{title_of_dataset(w)}: {w.stage.replace('finetuning', 'fine-tuning')}"),
+        settings=figure_settings("{stage}"),
         code=script_digest("training_curves"),
     message:
         "Drawing the {wildcards.stage} curves of {wildcards.dataset}"
@@ -321,8 +318,7 @@ rule gallery:
         mem_mb=holding_mb("validation"),
         runtime=10,
     params:
-        dataset=settings_of_dataset,
-        title=title_of_dataset,
+        settings=figure_settings("gallery"),
         code=script_digest("gallery"),
     message:
         "Drawing images and parameters of {wildcards.dataset}"

@@ -7,6 +7,7 @@ rule finetune:
         preprocessing=f"{DATA}/preprocessing.json",
         shards=shards_of("train", "validation"),
         encoder=of_pretraining("encoder.weights.h5"),
+        pretraining=of_pretraining("provenance.json"),
     output:
         classifier=f"{FINETUNE}/classifier.weights.h5",
         history=f"{FINETUNE}/history.csv",

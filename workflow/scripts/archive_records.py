@@ -12,6 +12,7 @@ from sslens.shards import make_shard
 
 make_shard(
     snakemake.output.shard,
+    snakemake.output.provenance,
     snakemake.input.catalogue,
     read_rows,
     params.archive,

@@ -12,4 +12,4 @@ first, end = params.rows
 catalogue = draw_catalogue(
     wildcards.dataset, params.recipe, wildcards.split, end - first, first=first
 )
-write_catalogue(catalogue, snakemake.output.catalogue)
+write_catalogue(catalogue, snakemake.output.catalogue, params.recipe)

@@ -4,6 +4,8 @@ from sslens import runtime
 
 runtime.start(snakemake.log[0], "compare", 1)
 
+from pathlib import Path
+
 import pandas as pd
 import yaml
 
@@ -16,32 +18,36 @@ from sslens.comparison import (
     frozen_tables,
     latex_table,
 )
-from sslens.files import read_json, write_json, write_text
-from sslens.provenance import check_origin
+from sslens.files import json_digest, read_json, write_json, write_text
+from sslens.origin import check_origin
+from sslens.outdated import outdated_file
 from sslens.summary import CELL, summarise
 
-params, outputs = snakemake.params, snakemake.output
+settings, outputs = snakemake.params.settings, snakemake.output
+arms, rows, datasets = settings["arms"], settings["rows"], settings["datasets"]
 metrics = [read_json(path) for path in snakemake.input.metrics]
 paths = list(snakemake.input.predictions)
-problems = check_origin(metrics, paths, params.allow_mixed)
-frame = collect(metrics, params.arms, list(params.datasets))
-check_complete(frame, params.arms, params.datasets, params.fractions, params.seeds)
+outdated = [outdated_file(snakemake.config, Path(path))[1] for path in snakemake.input.metrics]
+problems = check_origin(metrics, paths, outdated, settings["allow_mixed"])
+frame = collect(metrics, arms, list(datasets))
+check_complete(frame, arms, datasets, settings["fractions"], settings["seeds"])
 predictions = {
     tuple(cell[key] for key in CELL): pd.read_parquet(path)
     for cell, path in zip(metrics, paths, strict=True)
 }
-summary = summarise(frame, predictions, params.references)
+summary = summarise(frame, predictions, settings["references"])
 write_text(outputs.csv, csv_text(frame))
 write_text(outputs.summary, csv_text(summary))
 end = footer(problems)
-table = comparison_tables(summary, params.rows, params.datasets) + end
+table = comparison_tables(summary, rows, datasets) + end
 write_text(outputs.table, table)
-write_text(outputs.latex, latex_table(summary, params.rows, params.datasets))
-frozen = {arm: title for arm, title in params.arms.items() if arm not in params.rows}
-write_text(outputs.probes, frozen_tables(summary, frozen, params.datasets) + end)
+write_text(outputs.latex, latex_table(summary, rows, datasets))
+frozen = {arm: title for arm, title in arms.items() if arm not in rows}
+write_text(outputs.probes, frozen_tables(summary, frozen, datasets) + end)
 cells = [
     {key: cell.get(key) for key in (*CELL, "predictions_sha256", "provenance")} for cell in metrics
 ]
-write_text(outputs.configuration, yaml.safe_dump(params.configuration, sort_keys=False))
-write_json(outputs.provenance, {"cells": cells, "disagreements": problems})
+write_text(outputs.configuration, yaml.safe_dump(settings["configuration"], sort_keys=False))
+provenance = {"settings": settings, "settings_sha256": json_digest(settings)}
+write_json(outputs.provenance, provenance | {"cells": cells, "disagreements": problems})
 runtime.log.info("\n%s", table)

@@ -8,10 +8,13 @@ from sslens.evaluation import confusion_array
 from sslens.figures.confusion import confusion_figure
 from sslens.figures.style import save_figure
 from sslens.files import by_row, read_json
+from sslens.outdated import check
 
-rows = by_row(snakemake.params.titles, snakemake.input.metrics)
+settings = snakemake.params.settings
+check(snakemake.config, snakemake.input.metrics)
+rows = by_row(list(settings["rows"].values()), snakemake.input.metrics)
 counts = {
     title: sum(confusion_array(read_json(path)["confusion"]) for path in paths)
     for title, paths in rows.items()
 }
-save_figure(confusion_figure(counts, snakemake.params.title), snakemake.output)
+save_figure(confusion_figure(counts, settings["title"]), snakemake.output, settings)

@@ -10,16 +10,19 @@ import pandas as pd
 from sslens.diagnostics import measured_rows
 from sslens.figures.embedding import embedding_figure, project
 from sslens.figures.style import save_figure
+from sslens.outdated import check
 
 MOST = 750  # t-SNE of more images takes long, and shows no more
 
-inputs, titles = snakemake.input, snakemake.params.titles
+inputs, settings = snakemake.input, snakemake.params.settings
+check(snakemake.config, inputs.metrics)
 test = pd.concat([pd.read_parquet(path) for path in inputs.catalogue], ignore_index=True)
 rows = measured_rows(len(test), MOST, seed=0)
 mass = test.reindex(columns=["log10_axion_mass"])["log10_axion_mass"].to_numpy(dtype=float)
 maps = {
     title: project(np.load(path)[rows], seed=0)
-    for title, path in zip(titles, inputs.features, strict=True)
+    for title, path in zip(settings["rows"].values(), inputs.features, strict=True)
 }
 labels = test["label"].to_numpy()[rows]
-save_figure(embedding_figure(maps, labels, mass[rows], snakemake.params.title), snakemake.output)
+figure = embedding_figure(maps, labels, mass[rows], settings["title"])
+save_figure(figure, snakemake.output, settings)

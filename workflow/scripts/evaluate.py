@@ -17,7 +17,7 @@ from sslens.diagnostics import ended_collapsed
 from sslens.evaluation import metrics_of_file, predictions_frame, write_predictions
 from sslens.export import export
 from sslens.files import read_json, write_array, write_json
-from sslens.provenance import provenance
+from sslens.provenance import provenance_record
 from sslens.records import load_split
 
 inputs, outputs = snakemake.input, snakemake.output
@@ -33,21 +33,28 @@ for split, path in ((test, outputs.predictions), (validation, outputs.validation
     logits = infer(classifier, split.images)
     write_predictions(predictions_frame(split.image_ids, labels, logits), path)
 write_array(outputs.features, predict(encoder, test.images))
-made = provenance(params.code, [params.settings, params.average], data, replicas.described())
-pretraining = inputs.get("pretraining_provenance") or None
+cell = {"dataset": wildcards.dataset, "arm": wildcards.arm, "labels": fraction, "seed": seed}
+settings = params.settings | {
+    "average_orientations": params.average,
+    "computing": params.computing,
+}
+device = replicas.described()
+record = provenance_record("evaluate", cell, settings, params.code, *data, device)
 history = inputs.get("pretraining") or None
-told = {
+finetuning = read_json(inputs.provenance)
+fields = {
     "labels": fraction,
     "labelled_images": labelled,
     "seed": seed,
     "pretraining_collapsed": ended_collapsed(pd.read_csv(history)) if history else None,
     "provenance": {
-        "pretrain": read_json(pretraining) if pretraining else None,
-        "finetune": read_json(inputs.provenance),
-        "evaluate": made,
+        # the pretraining that the fine-tuning started from, whatever lies in its place by now
+        "pretrain": finetuning["pretraining"],
+        "finetune": finetuning,
+        "evaluate": record,
     },
 }
-metrics = metrics_of_file(outputs.predictions, params.fields | told, outputs.validation)
+metrics = metrics_of_file(outputs.predictions, params.fields | fields, outputs.validation)
 write_json(outputs.metrics, metrics)
 runtime.log.info("macro AUC %.4f on %d images", metrics["auc"]["macro"], metrics["images"])
 export(classifier, *data, outputs.model)

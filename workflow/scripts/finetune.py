@@ -13,24 +13,29 @@ from pathlib import Path
 from sslens import replicas
 from sslens.checkpoints import Checkpoint
 from sslens.classification import learn_labels
-from sslens.files import fingerprint, write_json
-from sslens.provenance import provenance
+from sslens.files import fingerprint, read_json, write_json
+from sslens.provenance import provenance_record
 from sslens.records import load_split
 from sslens.tensorboard import reporter
 from sslens.training import save_trained
 
 inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
 pretrained = snakemake.input.get("encoder") or None
-told = [params.settings, params.code, params.computing, fraction, seed]
+used = [params.settings, params.code, params.computing, fraction, seed]
 folder = Path(snakemake.config["checkpoint_dir"], params.checkpoint).expanduser()
 read = [*inputs, *([pretrained] if pretrained else [])]
-checkpoint = Checkpoint(folder, fingerprint(told, read))
+checkpoint = Checkpoint(folder, fingerprint(used, read))
 train, validation = (load_split(*inputs, split) for split in ("train", "validation"))
 report = reporter(params.tensorboard, snakemake.config["tensorboard"])
 classifier, history = learn_labels(
     train, validation, params.settings, pretrained, fraction, seed, checkpoint, report
 )
 save_trained(classifier, snakemake.output.classifier, history, snakemake.output.history)
-made = provenance(params.code, told, inputs, replicas.described())
-write_json(snakemake.output.provenance, made)
+cell = {"dataset": wildcards.dataset, "arm": wildcards.arm, "labels": fraction, "seed": seed}
+settings = params.settings | {"computing": params.computing}
+device = replicas.described()
+record = provenance_record("finetune", cell, settings, params.code, *inputs, device)
+started_from = snakemake.input.get("pretraining") or None
+record["pretraining"] = read_json(started_from) if started_from else None
+write_json(snakemake.output.provenance, record)
 checkpoint.remove()

@@ -2,8 +2,8 @@
 
 from sslens import runtime
 
-wildcards, params = snakemake.wildcards, snakemake.params
-runtime.start(snakemake.log[0], f"gallery {wildcards.dataset}", 1)
+inputs, outputs, settings = snakemake.input, snakemake.output, snakemake.params.settings
+runtime.start(snakemake.log[0], f"gallery {snakemake.wildcards.dataset}", 1)
 runtime.start_tensorflow(1, gpus=0)
 
 import pandas as pd
@@ -11,13 +11,14 @@ import pandas as pd
 from sslens.catalogue import read_catalogue
 from sslens.figures.style import save_figure
 from sslens.gallery import gallery_figure, parameters_figure
+from sslens.outdated import check
 from sslens.records import read_split
 
-images = read_split(snakemake.input.manifest, "validation").images
-catalogue = pd.concat(map(read_catalogue, snakemake.input.catalogue), ignore_index=True)
-gallery = gallery_figure(images, catalogue, params.dataset, params.title)
-save_figure(gallery, [snakemake.output.gallery, snakemake.output.gallery_svg])
-parameters = parameters_figure(
-    catalogue, params.dataset, f"{params.title}: parameters of the validation images"
-)
-save_figure(parameters, [snakemake.output.parameters, snakemake.output.parameters_svg])
+check(snakemake.config, [inputs.manifest])
+images = read_split(inputs.manifest, "validation").images
+catalogue = pd.concat(map(read_catalogue, inputs.catalogue), ignore_index=True)
+dataset, title = settings["dataset"], settings["title"]
+gallery = gallery_figure(images, catalogue, dataset, title)
+save_figure(gallery, [outputs.gallery, outputs.gallery_svg], settings)
+parameters = parameters_figure(catalogue, dataset, f"{title}: parameters of the validation images")
+save_figure(parameters, [outputs.parameters, outputs.parameters_svg], settings)

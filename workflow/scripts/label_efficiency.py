@@ -2,7 +2,7 @@
 
 from sslens import runtime
 
-dataset, params = snakemake.wildcards.dataset, snakemake.params
+dataset, settings = snakemake.wildcards.dataset, snakemake.params.settings
 runtime.start(snakemake.log[0], f"label_efficiency {dataset}", 1)
 
 import pandas as pd
@@ -11,10 +11,13 @@ from sslens.comparison import efficiency_table
 from sslens.figures.labels import label_efficiency_figure
 from sslens.figures.style import save_figure
 from sslens.files import write_text
+from sslens.outdated import check
 
+check(snakemake.config, [snakemake.input.provenance])
+rows, title = settings["rows"], settings["title"]
 frame = pd.read_csv(snakemake.input.csv)
-frame = frame[(frame["dataset"] == dataset) & frame["arm"].isin(list(params.rows))]
-save_figure(label_efficiency_figure(frame, params.rows, params.title), snakemake.output[:2])
+frame = frame[(frame["dataset"] == dataset) & frame["arm"].isin(list(rows))]
+save_figure(label_efficiency_figure(frame, rows, title), snakemake.output[:2], settings)
 summary = pd.read_csv(snakemake.input.summary)
-table = efficiency_table(summary, params.rows, dataset, params.title)
+table = efficiency_table(summary, rows, dataset, title)
 write_text(snakemake.output.table, table)

@@ -7,5 +7,9 @@ runtime.start_tensorflow(1, gpus=0)
 
 from sslens.files import write_json
 from sslens.records import describe
+from sslens.shards import check_settings
 
-write_json(snakemake.output.manifest, describe(snakemake.wildcards.dataset, snakemake.input.shards))
+inputs, settings = snakemake.input, snakemake.params.settings
+provenance = check_settings(inputs.provenance, settings)
+manifest = describe(snakemake.wildcards.dataset, inputs.shards)
+write_json(snakemake.output.manifest, manifest | provenance)

@@ -10,11 +10,14 @@ import pandas as pd
 from sslens.evaluation import averaged
 from sslens.figures.mistakes import mistakes_figure, most_confidently_wrong
 from sslens.figures.style import save_figure
+from sslens.outdated import check
 from sslens.records import read_split
 
+settings = snakemake.params.settings
+check(snakemake.config, [snakemake.input.manifest, *snakemake.input.metrics])
 test = read_split(snakemake.input.manifest, "test")
 together = averaged([pd.read_parquet(path) for path in snakemake.input.predictions])
 table = most_confidently_wrong(together, 6)
 rows = pd.Index(test.image_ids).get_indexer(table["image_id"])
-title = f"{snakemake.params.title}: what the networks of all rows together are most wrong about"
-save_figure(mistakes_figure(test.images[rows], table, title), snakemake.output)
+title = f"{settings['title']}: what the networks of all rows together are most wrong about"
+save_figure(mistakes_figure(test.images[rows], table, title), snakemake.output, settings)

@@ -14,19 +14,22 @@ from sslens import replicas
 from sslens.checkpoints import Checkpoint
 from sslens.files import fingerprint, write_json
 from sslens.pretraining import pretrain
-from sslens.provenance import provenance
+from sslens.provenance import provenance_record
 from sslens.records import load_split
 from sslens.tensorboard import reporter
 from sslens.training import save_trained
 
 inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
-told = [params.settings, params.code, params.computing, seed]
+used = [params.settings, params.code, params.computing, seed]
 folder = Path(snakemake.config["checkpoint_dir"], params.checkpoint).expanduser()
-checkpoint = Checkpoint(folder, fingerprint(told, inputs))
+checkpoint = Checkpoint(folder, fingerprint(used, inputs))
 train, validation = (load_split(*inputs, split) for split in ("train", "validation"))
 report = reporter(params.tensorboard, snakemake.config["tensorboard"])
 encoder, history = pretrain(train, validation, params.settings, seed, checkpoint, report)
 save_trained(encoder, snakemake.output.encoder, history, snakemake.output.history)
-made = provenance(params.code, told, inputs, replicas.described())
-write_json(snakemake.output.provenance, made)
+cell = {"dataset": wildcards.dataset, "pretraining": wildcards.pretraining, "seed": seed}
+settings = params.settings | {"computing": params.computing}
+device = replicas.described()
+record = provenance_record("pretrain", cell, settings, params.code, *inputs, device)
+write_json(snakemake.output.provenance, record)
 checkpoint.remove()

@@ -12,6 +12,7 @@ from sslens.simulation import render_all
 
 make_shard(
     snakemake.output.shard,
+    snakemake.output.provenance,
     snakemake.input.catalogue,
     render_all,
     params.recipe,

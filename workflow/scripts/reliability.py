@@ -10,8 +10,11 @@ from sslens.evaluation import reliability_curves
 from sslens.figures.calibration import reliability_figure
 from sslens.figures.style import save_figure
 from sslens.files import by_row, read_json
+from sslens.outdated import check
 
-titles, inputs = snakemake.params.titles, snakemake.input
+settings, inputs = snakemake.params.settings, snakemake.input
+check(snakemake.config, inputs.metrics)
+titles = list(settings["rows"].values())
 metrics, predictions = (by_row(titles, paths) for paths in (inputs.metrics, inputs.predictions))
 curves = {
     title: reliability_curves(
@@ -19,4 +22,4 @@ curves = {
     )
     for title in titles
 }
-save_figure(reliability_figure(curves, snakemake.params.title), snakemake.output)
+save_figure(reliability_figure(curves, settings["title"]), snakemake.output, settings)

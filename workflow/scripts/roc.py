@@ -9,7 +9,10 @@ import pandas as pd
 from sslens.figures.roc import roc_figure
 from sslens.figures.style import save_figure
 from sslens.files import by_row
+from sslens.outdated import check
 
-rows = by_row(snakemake.params.titles, snakemake.input.predictions)
+settings = snakemake.params.settings
+check(snakemake.config, snakemake.input.metrics)
+rows = by_row(list(settings["rows"].values()), snakemake.input.predictions)
 predictions = {title: [pd.read_parquet(path) for path in paths] for title, paths in rows.items()}
-save_figure(roc_figure(predictions, snakemake.params.title), snakemake.output)
+save_figure(roc_figure(predictions, settings["title"]), snakemake.output, settings)

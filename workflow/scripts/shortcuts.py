@@ -9,9 +9,11 @@ import pandas as pd
 
 from sslens.comparison import csv_text
 from sslens.files import write_text
+from sslens.outdated import check
 from sslens.records import read_split
 from sslens.shortcuts import audit, markdown
 
+check(snakemake.config, snakemake.input.manifests)
 audits = {}
 for name, manifest in zip(snakemake.params.datasets, snakemake.input.manifests, strict=True):
     train, test = (read_split(manifest, split) for split in ("train", "test"))

@@ -16,4 +16,4 @@ labels = found.images.loc[found.images["split"] == "train", "label"]
 # not by `params`: other label fractions leave the images as they are
 check_labels(snakemake.config, wildcards.dataset, labels.value_counts().to_dict())
 write_text(snakemake.output.rejects, csv_text(found.rejects))
-write_catalogue(found.images, snakemake.output.images)
+write_catalogue(found.images, snakemake.output.images, params.archive)

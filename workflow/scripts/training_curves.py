@@ -8,8 +8,11 @@ import pandas as pd
 
 from sslens.figures.histories import history_figure
 from sslens.figures.style import save_figure
+from sslens.outdated import check
 
-paths = zip(snakemake.params.titles, snakemake.input.histories, strict=True)
+settings = snakemake.params.settings
+check(snakemake.config, snakemake.input.provenance)
+paths = zip(settings["drawn"].values(), snakemake.input.histories, strict=True)
 histories = {title: pd.read_csv(path) for title, path in paths}
-params = snakemake.params
-save_figure(history_figure(histories, params.title, params.rows), snakemake.output)
+rows = list(settings["rows"].values())
+save_figure(history_figure(histories, settings["title"], rows), snakemake.output, settings)

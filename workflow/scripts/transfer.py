@@ -9,9 +9,12 @@ import pandas as pd
 from sslens.comparison import transfer_matrix
 from sslens.figures.style import save_figure
 from sslens.figures.transfer import transfer_figure
+from sslens.outdated import check
 
-params = snakemake.params
+check(snakemake.config, [snakemake.input.provenance])
+settings = snakemake.params.settings
 summary = pd.read_csv(snakemake.input.summary)
-matrix, baseline = transfer_matrix(summary, params.sources, params.baseline, params.datasets)
-title = f"Transfer of {snakemake.wildcards.pretraining}: macro AUC"
-save_figure(transfer_figure(matrix, baseline, title), snakemake.output)
+matrix, baseline = transfer_matrix(
+    summary, settings["sources"], settings["baseline"], settings["datasets"]
+)
+save_figure(transfer_figure(matrix, baseline, settings["title"]), snakemake.output, settings)

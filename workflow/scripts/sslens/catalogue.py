@@ -8,6 +8,7 @@ split leaves the rows it had as they were. Recipes are explained in `config/data
 Angles on the sky are in arcsec, masses in solar masses, times in seconds.
 """
 
+import json
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -24,6 +25,7 @@ from sslens.priors import is_whole, quantile
 from sslens.recipes import DISTANCES, SCALARS, check_recipe
 from sslens.substructure import KINDS
 
+METADATA = "sslens settings"
 # Part of every row's seed: a number here never changes, or the split it names would.
 SPLIT_KEYS = {"train": 0, "validation": 1, "test": 2}
 
@@ -225,14 +227,21 @@ def _row_draws(seed, split, rows, draws):
     return noise_seed, u
 
 
-def write_catalogue(frame: pd.DataFrame, path) -> None:
+def write_catalogue(frame: pd.DataFrame, path, settings: Mapping) -> None:
     """Write a catalogue as Parquet, whole or not at all.
 
-    Columns of `COLUMNS` get the types written there, others the type of their values.
+    Columns of `COLUMNS` get the types written there, others the type of their values. The settings
+    of the data set that it was made with go into the file's metadata.
     """
     table = pa.table({name: pa.array(frame[name], type=COLUMNS.get(name)) for name in frame})
+    table = table.replace_schema_metadata({METADATA: json.dumps(settings, sort_keys=True)})
     with atomic_path(path) as temporary:
         pq.write_table(table, temporary)
+
+
+def catalogue_settings(path) -> dict:
+    """The settings of the data set that a catalogue was made with."""
+    return json.loads((pq.read_schema(path).metadata or {}).get(METADATA.encode(), b"{}"))
 
 
 def read_catalogue(path) -> pd.DataFrame:

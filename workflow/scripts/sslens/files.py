@@ -7,8 +7,12 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+#: What stands before the digest of its settings in a figure's metadata.
+FIGURE_MARK = "sslens settings"
 
 
 @contextmanager
@@ -71,7 +75,11 @@ def sha256_of(path: str | Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def fingerprint(told: list, inputs: list[str]) -> str:
-    """SHA-256 of what something was told (as JSON) and of the content of its input files."""
-    content = json.dumps([told, [sha256_of(path) for path in inputs]], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()
+def json_digest(content: Any) -> str:
+    """SHA-256 of something as JSON, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def fingerprint(settings: list, inputs: list[str]) -> str:
+    """SHA-256 of settings (as JSON) and of the content of input files."""
+    return json_digest([settings, [sha256_of(path) for path in inputs]])

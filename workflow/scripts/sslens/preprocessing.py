@@ -8,6 +8,8 @@ PART = 1024  # images that are worked on at a time
 #: Least median over the images of their standard deviation, in units of that of all pixels. With
 #: all recipes it is above 0.5, whatever the stretch and the scaling.
 LEAST_VARIATION = 0.01
+#: What `measure` adds to the settings.
+MEASURED = ("input_shape", "softening_flux", "mean", "standard_deviation")
 
 
 def measure(images: np.ndarray, settings: dict) -> dict:

@@ -105,7 +105,7 @@ def check(config: Mapping, schema: Mapping) -> None:
         _check_pretext(config, name)
     for name in config["pretrainings"]:
         _check_pretraining(config, name)
-    for dataset in _datasets_used(config):
+    for dataset in datasets_used(config):
         _check_dataset(config, dataset)
     baseline = config["comparison"]["baseline"]
     _check_known(baseline, config["arms"], "comparison.baseline", "arm")
@@ -413,7 +413,8 @@ def _check_known(name: str, known: Iterable[str], where: str, kind: str) -> None
         raise ConfigurationError(f"{where}: {unknown(kind, name, known)}")
 
 
-def _datasets_used(config: Mapping) -> list[str]:
+def datasets_used(config: Mapping) -> list[str]:
+    """The data sets that the run needs: its own, and those that encoders are taken from."""
     sources = [config["arms"][arm].get("pretrained_on") for arm in config["run"]["arms"]]
     return list(dict.fromkeys([*config["run"]["datasets"], *filter(None, sources)]))
 
@@ -469,7 +470,7 @@ def thread_settings(config: Mapping) -> dict:
 
 def of_run(config: Mapping) -> dict:
     """The configuration without what is not run, and without what changes no result."""
-    datasets = _datasets_used(config)
+    datasets = datasets_used(config)
     arms = {name: config["arms"][name] for name in config["run"]["arms"]}
     named = {arm.get(key) for arm in arms.values() for key in ("pretraining", "as_long_as")}
     pretexts = {
@@ -609,6 +610,91 @@ def arm_titles(config: Mapping, protocol: str | None = None) -> dict[str, str]:
 def dataset_titles(config: Mapping) -> dict[str, str]:
     """Titles of the data sets of the run, in its order."""
     return {name: config["datasets"][name].get("title", name) for name in config["run"]["datasets"]}
+
+
+# --- what tables and figures are made with --------------------------------------------------------
+
+
+def comparison_settings(config: Mapping) -> dict:
+    """Settings that the tables are made with."""
+    return {
+        "arms": arm_titles(config),
+        "rows": arm_titles(config, FINE_TUNE),
+        "datasets": dataset_titles(config),
+        "fractions": config["run"]["label_fractions"],
+        "seeds": config["run"]["seeds"],
+        "references": references(config),
+        "configuration": of_run(config),
+        "allow_mixed": config["comparison"]["allow_mixed"],
+    }
+
+
+def most_labels(config: Mapping) -> float:
+    """The largest share of the labels."""
+    return max(float(fraction) for fraction in config["run"]["label_fractions"])
+
+
+def pretrained_rows(config: Mapping) -> dict[str, str]:
+    """The rows of the table that start from a pretraining: arm -> title."""
+    titles = arm_titles(config, FINE_TUNE)
+    return {arm: titles[arm] for arm in titles if config["arms"][arm].get("pretraining")}
+
+
+def figures_of_run(config: Mapping) -> list[tuple[str, str]]:
+    """The figures of the run: name, and the data set (in `transfer`: the pretraining) it is of."""
+    rows, several = arm_titles(config, FINE_TUNE), len(config["run"]["label_fractions"]) > 1
+    chosen = {
+        "gallery": True,
+        "embedding": True,
+        **dict.fromkeys(("roc", "confusion", "reliability", "mistakes", "finetuning"), bool(rows)),
+        "label_efficiency": bool(rows) and several,
+        "pretraining": bool(pretrained_rows(config)),
+    }
+    of_datasets = product(filter(chosen.get, chosen), config["run"]["datasets"])
+    return [*of_datasets, *(("transfer", pretraining) for pretraining in transfers(config))]
+
+
+def figure_settings(config: Mapping, figure: str, name: str) -> dict:
+    """Settings that a figure is made with.
+
+    Args:
+        config: the configuration.
+        figure, name: of `figures_of_run`.
+
+    Returns:
+        `title`; for results, `rows` (arm -> title; in `mistakes` the arms alone), and the `labels`
+        and `seeds` of their cells; in curves the rows that are `drawn`; in `gallery` the `dataset`;
+        in `transfer` the `sources` (of `transfers`), the `datasets` and the `baseline`.
+    """
+    labels, seeds = most_labels(config), config["run"]["seeds"]
+    if figure == "transfer":
+        return {
+            "title": f"Transfer of {name}: macro AUC",
+            "sources": transfers(config)[name],
+            "datasets": dataset_titles(config),
+            "baseline": config["comparison"]["baseline"],
+            "labels": labels,
+            "seeds": seeds,
+        }
+    title, rows = dataset_titles(config)[name], arm_titles(config, FINE_TUNE)
+    if figure == "gallery":
+        return {"title": title, "dataset": dataset_settings(config, name)}
+    if figure == "label_efficiency":
+        labels = config["run"]["label_fractions"]
+    elif figure == "embedding":
+        # of the frozen encoders where there are any, which have seen no label
+        rows, seeds = arm_titles(config, LINEAR_PROBE) or rows, seeds[:1]
+    shown = {"title": title, "rows": rows, "labels": labels, "seeds": seeds}
+    if figure == "mistakes":
+        shown["rows"] = list(rows)  # it names none of them
+    if figure in ("pretraining", "finetuning"):
+        shown["title"] = f"{title}: {figure.replace('finetuning', 'fine-tuning')}"
+        shown["drawn"] = pretrained_rows(config) if figure == "pretraining" else rows
+        shown["seeds"] = seeds[:1]
+    return shown
+
+
+# --- parts of them --------------------------------------------------------------------------------
 
 
 def _encoder(config: Mapping, entry: Mapping, dataset: str) -> dict:

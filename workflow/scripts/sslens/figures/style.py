@@ -2,7 +2,7 @@
 
 import os
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
-from sslens.files import atomic_path
+from sslens.files import FIGURE_MARK, atomic_path, json_digest
 
 #: Okabe & Ito's colour-blind-safe palette, its yellow left out (too pale for a line on white).
 PALETTE = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
@@ -110,18 +110,25 @@ def legend_height(count: int, columns: int) -> float:
 # --- files ---------------------------------------------------------------------------------------
 
 
-def save_figure(figure: Figure, paths: Iterable[str | os.PathLike]) -> None:
+def save_figure(figure: Figure, paths: Iterable[str | os.PathLike], settings: Mapping) -> None:
     """Write a figure to each path, in the format of its suffix (.png, .svg, .pdf), atomically.
+
+    The digest of the settings that it was made with goes into the file's metadata.
 
     The same figure gives the same bytes: no date is written, and the ids inside an SVG come from a
     fixed salt rather than a random one. Raises ValueError for a format matplotlib does not know.
     """
+    mark = f"{FIGURE_MARK} {json_digest(settings)}"
+    # a PNG has no date, and Matplotlib refuses metadata that a format does not have
+    metadata: dict[str, dict] = {
+        "png": {"Description": mark},
+        "svg": {"Description": mark, "Date": None},
+        "pdf": {"Subject": mark, "CreationDate": None},
+    }
     for path in map(Path, paths):
         suffix = path.suffix.removeprefix(".")
-        # A PNG has no date field, and matplotlib refuses metadata a format does not have.
-        dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
         with (
             atomic_path(path) as temporary,
             matplotlib.rc_context({"svg.hashsalt": "sslens"}),
         ):
-            figure.savefig(temporary, format=suffix, dpi=150, metadata=dates.get(suffix))
+            figure.savefig(temporary, format=suffix, dpi=150, metadata=metadata.get(suffix))

@@ -1,0 +1,73 @@
+"""Results as a run leaves them, as far as it concerns what they were made with."""
+
+from pathlib import Path
+from typing import Any
+
+from paths import ROOT
+
+from sslens import settings
+from sslens.figures.style import new_figure, save_figure
+from sslens.files import json_digest, write_json
+from sslens.outdated import expected_settings
+from sslens.settings import arm_titles, load
+
+SHIPPED = load(ROOT / "config", {})
+
+
+def record_of(config, stage, cell) -> dict[str, Any]:
+    """The provenance of a stage, with the settings of a configuration."""
+    record = {"stage": stage, "cell": cell, "settings": expected_settings(config, stage, cell)}
+    return record | {"code": f"0 {stage}", "data": "0"}
+
+
+def provenance_of(config, arm, dataset, labels=1.0, seed=1) -> dict[str, Any]:
+    """The provenance of a cell's stages."""
+    cell = {"arm": arm, "dataset": dataset, "labels": labels, "seed": seed}
+    finetuning, pretraining = record_of(config, "finetune", cell), None
+    if name := config["arms"][arm].get("pretraining"):
+        source = settings.pretrained_on(config["arms"][arm], dataset)
+        start = {"dataset": source, "pretraining": name, "seed": seed}
+        pretraining = record_of(config, "pretrain", start)
+    finetuning["pretraining"] = pretraining
+    evaluation = record_of(config, "evaluate", cell)
+    return {"pretrain": pretraining, "finetune": finetuning, "evaluate": evaluation}
+
+
+def write_results(config, folder: Path) -> tuple[list[str], dict[str, dict]]:
+    """Write what `outdated_results` reads of a run; its files, and its figures' settings."""
+    files = {}
+    for dataset in config["run"]["datasets"]:
+        images = {name: {"images": split["images"]} for name, split in config["splits"].items()}
+        own = settings.dataset_settings(config, dataset)
+        files[f"data/{dataset}/manifest.json"] = {
+            "dataset": dataset,
+            "settings": own,
+            "settings_sha256": json_digest(own),
+            "splits": images,
+        }
+        facts = settings.preprocessing_settings(config, dataset) | {"mean": 0.5}
+        files[f"data/{dataset}/preprocessing.json"] = facts
+        for arm in arm_titles(config):
+            for seed in config["run"]["seeds"]:
+                provenance = provenance_of(config, arm, dataset, seed=seed)
+                if start := provenance["pretrain"]:
+                    name = start["cell"]["pretraining"]
+                    place = f"pretrain/{dataset}/{name}/seed-{seed}"
+                    files[f"{place}/provenance.json"] = start
+                cell = f"{dataset}/{arm}/labels-1.0/seed-{seed}"
+                files[f"finetune/{cell}/provenance.json"] = provenance["finetune"]
+                fields = provenance["evaluate"]["cell"] | {"provenance": provenance}
+                files[f"evaluate/{cell}/metrics.json"] = fields
+    tables = {"settings": settings.comparison_settings(config), "cells": []}
+    files["comparison/provenance.json"] = tables
+    for name, content in files.items():
+        write_json(folder / name, content)
+    shown = {
+        str(folder / "comparison" / f"{figure}_{name}.png"): settings.figure_settings(
+            config, figure, name
+        )
+        for figure, name in settings.figures_of_run(config)
+    }
+    for path, own in shown.items():
+        save_figure(new_figure(1, 1, ""), [path], own)
+    return [str(folder / name) for name in files], shown
