@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from paths import ROOT
 
 from sslens import settings
@@ -123,18 +124,35 @@ def example(folder, images, classifier="0.keras"):
         | {"HOME": str(home), "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
         | {"KERAS_MAX_STEPS_PER_EPOCH": "1"},
     )
-    assert done.returncode == (1 if done.stderr else 0), done.stderr
+    failed = done.stderr and ": skipped " not in done.stderr
+    assert done.returncode == (1 if failed else 0), done.stderr
     return done.stdout, done.stderr
 
 
 def test_the_example_prints_a_line_an_image_and_nothing_else(folder, tmp_path):
     np.save(tmp_path / "a.npy", recorded(1))  # the axes of one image do not matter
-    np.save(tmp_path / "b.npy", recorded(1)[0, ..., 0].astype(">f8"))
+    pixels = recorded(1)[0, ..., 0]
+    np.save(tmp_path / "b.npy", pixels.astype(">f8"))
+    for name in ("c.FITS", "d.fit", "e.Fts", "f.fits.gz"):
+        fits.writeto(tmp_path / name, pixels)
+    (tmp_path / "g.NPY").write_bytes((tmp_path / "b.npy").read_bytes())
     printed, said = example(folder, tmp_path)
     assert said == ""
-    head, first, second = printed.splitlines()
+    head, *lines = printed.splitlines()
     assert head == "file,axion,cdm,no_sub"
-    assert first.removeprefix("a.npy,") == second.removeprefix("b.npy,")
+    names, answers = zip(*(line.split(",", 1) for line in lines), strict=True)
+    assert names == ("a.npy", "b.npy", "c.FITS", "d.fit", "e.Fts", "f.fits.gz", "g.NPY")
+    assert len(set(answers)) == 1
+
+
+def test_the_example_names_what_it_skips(folder, tmp_path):
+    np.save(tmp_path / "a.npy", recorded(1))
+    for name in (".hidden", "b.png", "c.fits.bz2"):
+        (tmp_path / name).write_bytes(b"x")
+    printed, said = example(folder, tmp_path)
+    assert len(printed.splitlines()) == 2
+    assert said.count("\n") == 1
+    assert "skipped 2 of 3 entries" in said and said.endswith(": b.png, c.fits.bz2\n")
 
 
 def save_holed(path):
@@ -143,9 +161,17 @@ def save_holed(path):
     np.save(path, holed)
 
 
+def save_blank(path):
+    """A FITS file, whatever its name, of unsigned integers and one pixel without a value."""
+    unit = fits.PrimaryHDU(recorded(1)[0, ..., 0].astype("u2"))
+    unit.header["BLANK"] = int(unit.data[3, 4]) - 32768
+    unit.writeto(path.with_suffix(".fits"))
+
+
 @pytest.mark.parametrize(
     ("save", "expected"),
     [
+        (save_blank, "pixels are not finite; fill them"),
         (save_holed, "b.npy: 1 pixels are not finite; fill them"),
         (
             lambda path: np.save(path, recorded(1, pixels=36)),

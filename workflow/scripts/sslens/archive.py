@@ -52,6 +52,7 @@ class _Raw(NamedTuple):
     array: np.ndarray
     label: str | None = None
     mass: float = math.nan
+    missing: str = ""  # what marks the pixels that have no value, and how many they are
 
 
 def read_images(
@@ -119,11 +120,19 @@ def as_image(array: np.ndarray, pixels: int, channel: int | None = None) -> np.n
 
 def _found(raw: _Raw, settings: Mapping) -> Found:
     mass = raw.mass if raw.mass > 0 and math.isfinite(raw.mass) else math.nan
+    if raw.missing:
+        return Found(raw.image_index, None, raw.label, mass, raw.missing)
     try:
         image = as_image(raw.array, settings["pixels"], settings["channel"])
     except Unusable as error:
         return Found(raw.image_index, None, raw.label, mass, str(error))
     return Found(raw.image_index, image, raw.label, mass, "")
+
+
+def _missing(there: np.ndarray, mark: str) -> str:
+    """The reason where pixels have no value, by a mask of them and what says so; else none."""
+    count = np.count_nonzero(there)
+    return f"{count} of its pixels are missing ({mark})" if count else ""
 
 
 def _one_channel(array: np.ndarray, channel: int | None) -> np.ndarray:
@@ -338,10 +347,44 @@ def _read_hdf5(path: Path, settings: Mapping, wanted: Collection[int] | None) ->
         _check_kind(images.dtype)
         count = _images_in(images.shape, settings["pixels"])
         columns = [_hdf5_column(path, file, names.get(key), count) for key in ("labels", "masses")]
+        marks = _fill_values(images)
         for index in range(count):
             if wanted is None or index in wanted:
                 array = images[index] if images.ndim > 2 else images[()]
-                yield _Raw(index, array, *_told(columns, index))
+                missing = _missing(np.isin(array, list(marks.values())), " or ".join(marks))
+                yield _Raw(index, array, *_told(columns, index), missing=missing)
+
+
+def _fill_values(data: Any) -> dict[str, Any]:
+    """The numbers that mark missing pixels, by the attributes that netCDF has for them."""
+    if _number(data, "scale_factor") not in (None, 1) or _number(data, "add_offset") not in (
+        None,
+        0,
+    ):
+        raise Unusable(
+            f"{data.name}: packed by scale_factor and add_offset: write the numbers themselves"
+        )
+    marks = {}
+    for name in ("_FillValue", "missing_value"):
+        if (value := _number(data, name)) is None:
+            continue
+        with np.errstate(all="ignore"):
+            stored = value.astype(data.dtype)
+        # as the pixels have it: 1e20 is no float32; what no integer of theirs can be marks none
+        if data.dtype.kind == "f" or stored == value:
+            marks[name] = stored
+    return marks
+
+
+def _number(data: Any, name: str) -> Any:
+    """An attribute of a data set of HDF5; None where it has none of that name."""
+    if name not in data.attrs:
+        return None
+    size = data.attrs.get_id(name).get_storage_size()
+    value = np.ravel(data.attrs[name]) if size <= MOST_BYTES_A_LABEL else np.empty(0)
+    if len(value) != 1 or value.dtype.kind not in "iuf":
+        raise Unusable(f"{data.name}: its attribute {name} is no number")
+    return value[0]
 
 
 def _inside(path: Path, data: Any) -> Any:
@@ -383,7 +426,8 @@ def _read_fits(path: Path, settings: Mapping, wanted: Collection[int] | None) ->
         if stream.read(9) != b"SIMPLE  =":
             # astropy would unpack it, to whatever size
             raise Unusable("no FITS file, or a packed one: unpack it")
-    with fits.open(path, memmap=False, lazy_load_hdus=True) as units:
+    # by astropy's special case for unsigned integers, their blank pixels would be the number 0
+    with fits.open(path, memmap=False, lazy_load_hdus=True, uint=False) as units:
         for unit in units:
             if type(unit) in (fits.PrimaryHDU, fits.ImageHDU) and unit.shape:
                 break
@@ -395,11 +439,14 @@ def _read_fits(path: Path, settings: Mapping, wanted: Collection[int] | None) ->
         if end > path.stat().st_size:
             raise Unusable(f"torn: its head tells of {end} bytes, and it has {path.stat().st_size}")
         count = _images_in(unit.shape, settings["pixels"])
+        blank = "BLANK" in unit.header
         for index in range(count):
             if wanted is None or index in wanted:
                 # a section is read from the file by itself, and scaled
                 array = unit.section[index] if len(unit.shape) > 2 else unit.section[:, :]
-                yield _Raw(index, np.asarray(array))
+                yield _Raw(
+                    index, np.asarray(array), missing=_missing(blank & np.isnan(array), "BLANK")
+                )
 
 
 #: Suffix -> generator of what a file with it holds.
