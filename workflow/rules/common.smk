@@ -5,24 +5,26 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import yaml
-
 # `current_basedir` is the folder of this file also where another workflow uses this one as a module
 ROOT = Path(str(workflow.current_basedir)).parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from sslens import resources, runtime, settings, sharing
 from sslens.archive_paths import watched
+from sslens.config_files import ConfigurationError, check_unique_keys, read_yaml
 from sslens.digest import script_digest
 from sslens.protocols import FINE_TUNE, LINEAR_PROBE
 
 # Not `configfile:`, which looks in the working directory and is passed over beside --configfile:
 # here what the user gives is laid over the defaults wherever a run happens.
-config = settings.load(ROOT / "config", config)
 try:
+    if not workflow.remote_exec and not workflow.subprocess_exec:
+        for file in workflow.configfiles:
+            check_unique_keys(Path(file))
+    config = settings.load(ROOT / "config", config)
     schema_file = ROOT / "workflow" / "schemas" / "config.schema.yaml"
-    settings.check(config, yaml.safe_load(schema_file.read_text()))
-except settings.ConfigurationError as error:
+    settings.check(config, read_yaml(schema_file))
+except ConfigurationError as error:
     sys.exit(f"configuration: {error}")
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-import yaml
 
 from sslens.archive_paths import check_paths
 from sslens.classes import CLASSES
+from sslens.config_files import ConfigurationError, read_yaml
 from sslens.methods import method_names, schema_path
 from sslens.names import unknown
 from sslens.protocols import FINE_TUNE, FROZEN, LINEAR_PROBE
@@ -27,10 +27,6 @@ SIMULATION, IMPORT = SOURCES = ("simulation", "archive")
 NO_RESULT = ("tensorboard", "planning", "data_dir", "checkpoint_dir", "container")
 
 
-class ConfigurationError(ValueError):
-    """The configuration cannot be run; the message names the key and the remedy."""
-
-
 # --- reading and checking -------------------------------------------------------------------------
 
 
@@ -38,8 +34,7 @@ def load(folder: Path, given: Mapping) -> dict:
     """Defaults of `folder` (config.yaml, datasets.yaml), overlaid by what the user gave."""
     config: dict = {}
     for name in ("datasets.yaml", "config.yaml"):
-        content = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
-        config = _lay_over(config, content)
+        config = _lay_over(config, read_yaml(folder / name))
     return _lay_over(config, given)
 
 
@@ -599,7 +594,7 @@ def _method_schema(pretraining: Mapping) -> dict:
 
 @cache
 def _schema(path: Path) -> dict:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return read_yaml(path)
 
 
 def _with_defaults(content: Mapping, schema: Mapping) -> dict:
