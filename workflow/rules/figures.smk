@@ -1,4 +1,4 @@
-# All results become figures.
+# All results become figures. Lists of titles are functions, or Snakemake would fill in braces in a title.
 
 
 rule roc:
@@ -23,7 +23,7 @@ rule roc:
         mem_mb=1000,
         runtime=10,
     params:
-        titles=list(ROWS.values()),
+        titles=lambda w: list(ROWS.values()),
         title=title_of_dataset,
         code=script_digest("roc"),
     message:
@@ -54,7 +54,7 @@ rule confusion:
         mem_mb=1000,
         runtime=30,
     params:
-        titles=list(ROWS.values()),
+        titles=lambda w: list(ROWS.values()),
         title=title_of_dataset,
         code=script_digest("confusion"),
     message:
@@ -86,7 +86,7 @@ rule reliability:
         mem_mb=1000,
         runtime=30,
     params:
-        titles=list(ROWS.values()),
+        titles=lambda w: list(ROWS.values()),
         title=title_of_dataset,
         code=script_digest("reliability"),
     message:
@@ -150,7 +150,7 @@ rule embedding:
         mem_mb=2000,
         runtime=30,
     params:
-        titles=list(MAPPED.values()),
+        titles=lambda w: list(MAPPED.values()),
         title=title_of_dataset,
         code=script_digest("embedding"),
     message:
@@ -251,7 +251,7 @@ rule training_curves:
         runtime=10,
     params:
         titles=lambda w: list((ROWS if w.stage == "finetuning" else PRETRAINED_ROWS).values()),
-        rows=list(ROWS.values()),
+        rows=lambda w: list(ROWS.values()),
         title=lambda w: (f"{title_of_dataset(w)}: {w.stage.replace('finetuning', 'fine-tuning')}"),
         code=script_digest("training_curves"),
     message:

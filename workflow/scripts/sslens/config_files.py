@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+MAX_LENGTH = 1000  # characters of a message
 _MERGE = "tag:yaml.org,2002:merge"  # the key `<<`: of several, all are merged
 
 
@@ -17,9 +18,9 @@ class ConfigurationError(ValueError):
     """The configuration cannot be run; the message of one line names the key and the remedy."""
 
     def __init__(self, message: str):
-        # keys and values may hold line breaks
-        one_line = (c if c.isprintable() else repr(c)[1:-1] for c in message)
-        super().__init__("".join(one_line))
+        # keys and values may hold line breaks, and be of any length
+        line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+        super().__init__(line if len(line) <= MAX_LENGTH else f"{line[:500]} … {line[-400:]}")
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
