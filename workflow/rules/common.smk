@@ -37,8 +37,12 @@ TRAINING_GPUS = GPUS * config["gpus_per_training"]
 RETRIES = 0 if workflow.remote_exec else 1
 
 
+# Where this workflow is a module with a prefix, Snakemake puts it before inputs, outputs and logs alone.
+RESULTS = workflow.modifier.path_modifier.replace_prefix("results/")
+PREFIX = RESULTS.removesuffix("results/")
+
 if not workflow.remote_exec and not workflow.subprocess_exec:
-    sharing.forget_missing(Path("results/data"))
+    sharing.forget_missing(Path(RESULTS, "data"))
 
 
 def one_of(names):
