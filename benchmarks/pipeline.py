@@ -22,12 +22,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from sslens import settings
+from sslens.config_files import read_yaml
 from sslens.progress import LINE
 
 #: Rule -> the settings of a training, from configuration, pretraining or arm, and data set.
@@ -46,7 +46,7 @@ def main() -> None:
     options = parser.parse_args()
     given: dict = {}
     for name in options.configfile:
-        given = settings.merge(given, yaml.safe_load(Path(name).read_text(encoding="utf-8")))
+        given = settings.merge(given, read_yaml(Path(name)))
     config = settings.load(ROOT / "config", given)
     if options.finished:
         print(json.dumps(stages(options.finished, config), indent=1))

@@ -408,7 +408,7 @@ def test_folders_are_watched_however_deep(archive):
     below = ["", "/axion", "/cdm", "/cdm/a", "/cdm/a/b", "/loop", "/no_sub"]
     expected = {f"{folder}/train{path}" for path in below}
     expected |= {f"{folder}/test{path}" for path in ("", "/axion", "/cdm", "/no_sub")}
-    assert set(watched(entry)) == expected
+    assert set(watched("mine", entry)) == expected
 
 
 def test_a_folder_that_cannot_be_read_is_told(archive, monkeypatch):

@@ -115,7 +115,7 @@ for _ in range(3):
     step()
 predicted = network.predict(images, batch_size=2, verbose=0)
 history = pd.DataFrame({"epoch": [1, 2], "loss": [1.0, 0.5], "learning_rate": [0.1, 0.1]})
-save_figure(history_figure({"BYOL": history}, "Model I"), ["figure.png", "figure.svg"])
+save_figure(history_figure({"BYOL": history}, "Model I"), ["figure.png", "figure.svg"], {})
 digest = hashlib.sha256(b"".join(np.asarray(w).tobytes() for w in network.get_weights()))
 noise = np.random.default_rng(0).normal(size=(300, 300))
 digest.update(predicted.tobytes() + (noise @ np.exp(noise)).tobytes())

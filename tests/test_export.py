@@ -11,8 +11,9 @@ from astropy.io import fits
 from paths import ROOT
 
 from sslens import settings
-from sslens.classification import classifier_of_arm, predict
-from sslens.evaluation import softmax
+from sslens.classes import CLASSES
+from sslens.classification import classifier_of_arm, predict, predict_averaged
+from sslens.evaluation import PROBABILITY_COLUMNS, predictions_frame
 from sslens.export import exportable
 from sslens.preprocessing import SCALINGS, measure, preprocess
 from sslens.protocols import FINE_TUNE, FROZEN
@@ -29,13 +30,15 @@ CASES = [
 ]
 #: The protocol of each; no matter whether the last layer was fine-tuned or fitted.
 PROTOCOLS = ["fine_tune", "linear_probe", "fine_tune", "nearest_neighbours"]
+AVERAGED = [False, True]
 KNOWN = 12
 PREDICT = """
 import keras, numpy as np
 images = np.load("images.npy")
 for case in range(4):
-    model = keras.models.load_model(f"{case}.keras")
-    np.save(f"{case}.npy", model.predict_on_batch(images))
+    for average in (False, True):
+        model = keras.models.load_model(f"{case}-{average}.keras")
+        np.save(f"{case}-{average}.npy", model.predict_on_batch(images))
 """
 
 
@@ -65,6 +68,14 @@ def trained_classifier(encoder, input_shape, protocol="fine_tune"):
     return classifier
 
 
+def evaluated(classifier, facts, images, average):
+    """The probabilities of predictions.parquet, as the rule `evaluate` finds them."""
+    logits = (predict_averaged if average else predict)(classifier, preprocess(images, facts))
+    labels = [CLASSES[k % 3] for k in range(len(images))]
+    frame = predictions_frame(range(len(images)), labels, logits)
+    return frame[list(PROBABILITY_COLUMNS)].to_numpy()
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """What the pipeline predicts, and what a process predicts that cannot see the library."""
@@ -73,18 +84,24 @@ def folder(tmp_path_factory):
     for case, ((own, encoder), protocol) in enumerate(zip(CASES, PROTOCOLS, strict=True)):
         facts = measure(images, {"softening": 0.1} | own)
         classifier = trained_classifier(ENCODER | encoder, facts["input_shape"], protocol)
-        expected = softmax(predict(classifier, preprocess(images, facts)))
-        np.save(folder / f"expected{case}.npy", expected)
-        exportable(classifier, facts, images.shape[1:]).save(folder / f"{case}.keras")
+        for average in AVERAGED:
+            name = f"{case}-{average}"
+            np.save(folder / f"expected-{name}.npy", evaluated(classifier, facts, images, average))
+            exported = exportable(classifier, facts, images.shape[1:], average)
+            exported.save(folder / f"{name}.keras")
     subprocess.run([sys.executable, "-c", PREDICT], cwd=folder, check=True)
     return folder
 
 
+@pytest.mark.parametrize("average", AVERAGED)
 @pytest.mark.parametrize("case", range(4))
-def test_raw_images_are_enough_and_keras_alone(folder, case):
-    found, expected = np.load(folder / f"{case}.npy"), np.load(folder / f"expected{case}.npy")
+def test_raw_images_are_enough_and_keras_alone(folder, case, average):
+    name = f"{case}-{average}"
+    found, expected = np.load(folder / f"{name}.npy"), np.load(folder / f"expected-{name}.npy")
     assert np.ptp(expected, axis=0).max() > 1e-3, "the images must differ"
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    other = np.load(folder / f"expected-{case}-{not average}.npy")
+    assert np.abs(expected - other).max() > 1e-3, "the average must matter"
 
 
 def test_every_scaling_and_protocol_is_tested():
@@ -109,7 +126,7 @@ def test_the_classifier_is_left_as_it_was(protocol):
         assert np.array_equal(one, other)
 
 
-def example(folder, images, classifier="0.keras"):
+def example(folder, images, classifier="0-False.keras"):
     """What the example prints of a folder of images, and what it says to the terminal."""
     home = folder / "home"
     (home / ".keras").mkdir(parents=True, exist_ok=True)

@@ -43,6 +43,25 @@ rule copy:
 """
 
 
+PREFIXED = """
+
+module {name}:
+    snakefile:
+        {snakefile!r}
+    prefix:
+        {prefix!r}
+    config:
+        own
+
+
+use rule * from {name} exclude all as {name}_*
+
+
+for rule in (rules.{name}_pretrain, rules.{name}_finetune):
+    print("writes", rule.params.checkpoint, rule.params.tensorboard)
+"""
+
+
 def call(folder, *arguments, **variables):
     return subprocess.run(
         [sys.executable, "-m", "snakemake", "--cores", "1", *arguments],
@@ -88,3 +107,27 @@ def test_the_whole_comparison_can_be_asked_for(caller):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Pretraining byol-dihedral on model_2, seed 1" in done.stdout + done.stderr
     assert "model_1" not in done.stdout, "the caller's configuration, not the default"
+
+
+def test_what_modules_with_prefixes_write_is_below_their_own(caller):
+    """Also what Snakemake does not know of: checkpoints, histories for TensorBoard, old links."""
+    names, links = ["one", "two/deep"], []
+    for number, name in enumerate(names):
+        with open(caller / "Snakefile", "a") as stream:
+            text = PREFIXED.format(
+                name=f"m{number}", prefix=name, snakefile=str(ROOT / "Snakefile")
+            )
+            stream.write(text)
+        # to a shared file that is gone
+        links.append(caller / name / "results/data/model_2/train/00000.tfrecord")
+        links[-1].parent.mkdir(parents=True)
+        links[-1].symlink_to(caller / "gone.tfrecord")
+    done = call(caller, "--dry-run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    pretraining = "pretrain/{dataset}/{pretraining}/seed-{seed}"
+    finetuning = "finetune/{dataset}/{arm}/labels-{fraction}/seed-{seed}"
+    for name, link in zip(names, links, strict=True):
+        for place in (pretraining, finetuning):
+            # below `checkpoint_dir`, and in the run's folder
+            assert f"writes {name}/{place} {name}/logs/tensorboard/{place}\n" in done.stdout
+        assert not link.is_symlink()

@@ -141,4 +141,15 @@ def test_where_no_run_is_the_command_says_so(tmp_path):
     process = status(str(tmp_path))
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert errors == f"{tmp_path}: no run here; there is no folder {tmp_path / 'logs'}\n"
+    assert errors.startswith(f"{tmp_path}: no run here; there is no folder {tmp_path / 'logs'} (")
+    assert errors.count("\n") == 1
+
+
+def test_a_module_with_a_prefix_is_a_folder_of_a_run(folder, tmp_path):
+    run = tmp_path / "run"
+    (run / ".snakemake" / "log").mkdir(parents=True)
+    (run / ".snakemake" / "log" / "1.snakemake.log").write_text("4 of 9 steps (44%) done\n")
+    module = run / "deep" / "module"
+    module.mkdir(parents=True)
+    (folder / "logs").rename(module / "logs")
+    assert report(module).splitlines()[0].endswith("the last run of Snakemake: 4 of 9 steps (44%)")

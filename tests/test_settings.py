@@ -16,6 +16,7 @@ from sslens.settings import ConfigurationError, check, load, merge, resolve
 
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
 SHIPPED = load(ROOT / "config", {})
+NAN, INF = float("nan"), float("inf")
 
 
 def config_with(path=None, value=None):
@@ -289,6 +290,61 @@ def test_every_arm_that_ships_can_be_told_and_run(arm, dataset):
             "2e-3",
             ["finetuning.optimizer.learning_rate: '2e-3'", "(write 1.0e-3: YAML takes"],
         ),
+        # numbers that are none, or that nothing can hold
+        ("run.label_fractions", [NAN], ["run.label_fractions.0: nan is not a finite number"]),
+        ("planning.margin", INF, ["planning.margin: inf is not a finite number"]),
+        ("preprocessing.softening", -INF, ["preprocessing.softening: -inf is not a finite"]),
+        ("finetuning.optimizer.clip_norm", NAN, ["finetuning.optimizer.clip_norm: nan is not a"]),
+        ("pretexts.rotation", [{"rotation": {"max_degrees": NAN}}], ["pretexts.rotation.0.rota"]),
+        (
+            "pretrainings.byol-dihedral.options",
+            {"tau": NAN},
+            ["pretrainings.byol-dihedral.options.tau: nan is not a finite number (rate of"],
+        ),
+        ("run.seeds", [2**70], ["run.seeds.0: a whole number of 71 bits is out of range"]),
+        ("splits.train.images", 10**400, ["splits.train.images: a whole number of 1329 bits is"]),
+        ("planning.gpu_tflops", 10**400, ["planning.gpu_tflops: a whole number of 1329 bits is"]),
+        ("splits.test.images", 10**12, ["splits.test: 1000000000000 images are 1333333334 files"]),
+        ("datasets.model_1.image_scale", NAN, ["datasets.model_1: image_scale: nan is not a num"]),
+        ("datasets.model_1.seed", 2**70, ["datasets.model_1: seed: 1180591620717411303424 is"]),
+        ("datasets.model_1.substructure.cdm.count", 10**9, ["datasets.model_1: substructure.cdm."]),
+        # truth values and texts where numbers are expected, as --config gives them inside braces
+        ("run.seeds", [True], ["run.seeds.0: True is not of type 'integer'"]),
+        ("run.seeds", ["3"], ["run.seeds.0: '3' is not of type 'integer'", "a file for --configf"]),
+        ("run.label_fractions", ["0.5"], ["run.label_fractions.0: '0.5'", "a file for --configf"]),
+        ("preprocessing.crop", "null", ["preprocessing.crop: 'null' is not of", "without quotes"]),
+        (
+            "tensorboard",
+            "true",
+            ["tensorboard: 'true' is not of type 'boolean'", "a file for --co"],
+        ),
+        ("container", "null", ["container: 'null' is a text; write null in a file, or nothing"]),
+        # keys and sections
+        ("arms", None, ["arms: None is not of type 'object'"]),
+        ("arms.baseline", None, ["arms.baseline: None is not of type 'object'"]),
+        ("splits", ["train"], ["splits: ['train'] is not of type 'object'"]),
+        ("pretexts.a\nb", 3, ["pretexts", "'a\\nb' does not match"]),
+        ("arms.baseline\n", {}, ["arms: 'baseline\\n' does not match"]),
+        (f"arms.{'a' * 101}", {}, ["arms: 'aaaaa", "is too long"]),
+        (
+            "preprocessing.for_dataset",
+            {"model_1": {"for_dataset": {"model_2": {"bin": 2}}}},
+            ["preprocessing.for_dataset.model_1.for_dataset: inside of a for_dataset; leave it"],
+        ),
+        (
+            "pretexts.gaussian_noise",
+            [{"gaussian_noise": {"stddev": 1, "clip": [1, -1]}}],
+            ["pretexts.gaussian_noise.0.gaussian_noise.clip: [1, -1]; give the lowest value bef"],
+        ),
+        # titles and paths
+        ("arms.baseline.title", "Base\n", ["arms.baseline.title: 'Base\\n' is not one line of"]),
+        ("arms.baseline.title", " ", ["arms.baseline.title: ' ' is not one line of text"]),
+        ("datasets.model_1.title", "a\u2028b", ["datasets.model_1.title: 'a\\u2028b' is not one"]),
+        ("arms.baseline.title", r"$\foo$", ["arms.baseline.title: figures cannot show '$"]),
+        ("checkpoint_dir", "a\nb", ["checkpoint_dir: 'a\\nb' has a line break or another control"]),
+        ("data_dir", "~nobody-of-this-name/x", ["data_dir: no home folder is known for '~nobod"]),
+        ("data_dir", "data", ["data_dir: 'data' does not match"]),
+        ("container", "/a/{dataset}.sif", ["container: '/a/{dataset}.sif' has braces; rename"]),
         ("preprocessing.stretch", "log", ["preprocessing.stretch: 'log' is not one of"]),
         ("pretexts.rotation", {"rotation": {}}, ["pretexts.rotation: ", "not of type 'array'"]),
         ("pretexts.rotation", ["rotation"], ["pretexts.rotation.0: ", "not of type 'object'"]),
@@ -478,6 +534,34 @@ def test_an_error_is_one_line_that_names_the_key(path, value, expected):
         assert part in message
 
 
+def test_keys_are_texts():
+    config = config_with()
+    config["arms"][1] = {}
+    assert error_of(config).startswith("arms: 1 is not of type 'string'")
+
+
+def test_names_of_a_run_differ_in_more_than_case():
+    config = config_with("arms.Baseline", {"title": "Another"})
+    check(config, SCHEMA)  # as long as one of them is not run
+    config["run"]["arms"] += ["Baseline"]
+    assert error_of(config).startswith("arms: baseline and Baseline differ in case alone, and wo")
+    config["arms"]["Baseline"]["pretraining"] = "BYOL-dihedral"
+    config["pretrainings"]["BYOL-dihedral"] = config["pretrainings"]["byol-dihedral"]
+    config["run"]["arms"] = ["Baseline", "byol-dihedral"]
+    assert error_of(config).startswith("pretrainings: BYOL-dihedral and byol-dihedral differ in")
+
+
+def test_what_a_title_may_hold():
+    for title in ("{x} | a & b", r"$\Lambda$CDM", "5$", "σ = 0.1\u00a0″"):
+        check(config_with("arms.baseline.title", title), SCHEMA)
+
+
+def test_an_error_has_an_end():
+    message = str(ConfigurationError("key: " + 5000 * "x\n" + " (remedy)"))
+    assert len(message) < 1000
+    assert message.startswith("key: x") and message.endswith(" (remedy)") and "\n" not in message
+
+
 def test_a_missing_section_is_told():
     config = config_with()
     del config["splits"]
@@ -602,13 +686,22 @@ def test_errors_of_an_archive_name_the_key(with_archive, monkeypatch):
         "instrument": ({}, "datasets.mine.instrument: 'pixels' is a required property"),
         "paths": ({"train": folder}, "datasets.mine.paths: 'test' is a required property"),
         "classes": ({"wdm": "warm"}, "datasets.mine.classes.wdm: 'warm' is not one of"),
+        "limit": ({"train": 2**70}, "datasets.mine.limit.train: a whole number of 71 bits is"),
+        "max_rejected": (NAN, "datasets.mine.max_rejected: nan is not a finite number"),
         "shards": (0, "datasets.mine.shards: 0 is less than the minimum"),
         "seed": (1.5, "datasets.mine.seed: 1.5 is not of type 'integer'"),
     }
     for key, (value, message) in wrong.items():
         config["datasets"]["mine"] = entry | {key: value}
         assert error_of(config).startswith(message)
+    for classes, message in (
+        ({0: "cdm", "0": "axion"}, ": 0 is given twice, as a number and as a text"),
+        ({0: "warm", "wdm": "warm"}, ".wdm: 'warm' is not one of"),
+    ):
+        config["datasets"]["mine"] = entry | {"classes": classes}
+        assert error_of(config).startswith(f"datasets.mine.classes{message}")
     for path, message in {
+        f"{folder}/{{dataset}}": f"datasets.mine: paths.test: '{folder}/{{dataset}}' has a brace",
         "data/test": "datasets.mine: paths.test: 'data/test' is relative: write the whole path",
         folder.lower(): f"datasets.mine: paths.test: there is no {folder.lower()}; did you mean "
         f"{folder}?",

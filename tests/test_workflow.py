@@ -176,10 +176,27 @@ def test_the_default_run_plans_the_whole_table_in_a_folder_of_its_own(tmp_path):
     assert (jobs["pretrain"], jobs["finetune"], jobs["evaluate"]) == ("9", "24", "24")
 
 
-@pytest.mark.parametrize("in_terminal", [False, True])
-def test_a_wrong_configuration_is_one_line_and_exit_1(tmp_path, in_terminal):
+GUESS = "did you mean 'model_3'? known are model_1, model_2, model_3, realistic_1"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "in_terminal"),
+    [
+        (
+            "run: {datasets: [model_4]}\n",
+            f"run.datasets: unknown data set 'model_4'; {GUESS}",
+            True,
+        ),
+        (
+            "run: {seeds: [1]}\nsplits: {}\nrun: {seeds: [2]}\n",
+            "wrong.yaml: the key 'run' is given twice (in lines 1 and 3), and the first would be",
+            False,
+        ),
+    ],
+)
+def test_a_wrong_configuration_is_one_line_and_exit_1(tmp_path, text, expected, in_terminal):
     wrong = tmp_path / "wrong.yaml"
-    wrong.write_text("run: {datasets: [model_4]}\n")
+    wrong.write_text(text)
     words = command(tmp_path, configs=(wrong,))
     if in_terminal:
         words = ["script", "--quiet", "--return", "--command", shlex.join(words), "/dev/null"]
@@ -187,8 +204,7 @@ def test_a_wrong_configuration_is_one_line_and_exit_1(tmp_path, in_terminal):
     assert done.returncode == 1
     lines = [line for line in (done.stdout + done.stderr).splitlines() if "profile" not in line]
     assert len(lines) == 1
-    guess = "did you mean 'model_3'? known are model_1, model_2, model_3, realistic_1"
-    assert lines[0].startswith(f"configuration: run.datasets: unknown data set 'model_4'; {guess}")
+    assert lines[0].startswith("configuration: ") and expected in lines[0]
     assert not (tmp_path / "results").exists()
 
 

@@ -3,9 +3,17 @@
 ARCHIVES = one_of(settings.names_from(config, settings.IMPORT))
 
 
+def watched_of(wildcards):
+    """Files and folders of an archive whose time tells that a file was added or removed."""
+    try:
+        return watched(wildcards.dataset, settings_of_dataset(wildcards))
+    except ValueError as error:
+        sys.exit(f"configuration: datasets.{error}")
+
+
 rule survey:
     input:
-        watched=lambda w: watched(settings_of_dataset(w)),
+        watched=watched_of,
     output:
         images=f"{DATA}/images.parquet",
         rejects=f"{DATA}/rejects.csv",

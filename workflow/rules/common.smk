@@ -5,8 +5,6 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import yaml
-
 # `current_basedir` is the folder of this file also where another workflow uses this one as a module
 ROOT = Path(str(workflow.current_basedir)).parent.parent
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -22,16 +20,22 @@ if not Path(sslens.__path__[0]).samefile(SCRIPTS / "sslens"):
 
 from sslens import outdated, resources, runtime, settings, sharing
 from sslens.archive_paths import watched
+from sslens.config_files import ConfigurationError, check_unique_keys, read_yaml
 from sslens.digest import script_digest
 from sslens.protocols import FINE_TUNE
 
+is_main_process = not workflow.remote_exec and not workflow.subprocess_exec
+
 # Not `configfile:`, which looks in the working directory and is passed over beside --configfile:
 # here what the user gives is laid over the defaults wherever a run happens.
-config = settings.load(ROOT / "config", config)
 try:
+    if is_main_process:
+        for file in workflow.configfiles:
+            check_unique_keys(Path(file))
+    config = settings.load(ROOT / "config", config)
     schema_file = ROOT / "workflow" / "schemas" / "config.schema.yaml"
-    settings.check(config, yaml.safe_load(schema_file.read_text()))
-except settings.ConfigurationError as error:
+    settings.check(config, read_yaml(schema_file))
+except ConfigurationError as error:
     sys.exit(f"configuration: {error}")
 
 
@@ -44,10 +48,12 @@ TRAINING_GPUS = GPUS * config["gpus_per_training"]
 RETRIES = 0 if workflow.remote_exec else 1
 
 
-is_main_process = not workflow.remote_exec and not workflow.subprocess_exec
+# Where this workflow is a module with a prefix, Snakemake puts it before inputs, outputs and logs alone.
+RESULTS = workflow.modifier.path_modifier.replace_prefix("results/")
+PREFIX = RESULTS.removesuffix("results/")
 
 if is_main_process:
-    sharing.forget_missing(Path("results/data"))
+    sharing.forget_missing(Path(RESULTS, "data"))
 
 
 def one_of(names):
@@ -320,7 +326,8 @@ def outdated_results():
         f"results/comparison/{figure}_{name}.png": settings.figure_settings(config, figure, name)
         for figure, name in settings.figures_of_run(config)
     }
-    return outdated.outdated_results(config, files, figures)
+    placed = {f"{PREFIX}{file}": shown for file, shown in figures.items()}
+    return outdated.outdated_results(config, [f"{PREFIX}{file}" for file in files], placed)
 
 
 # Said here, since Snakemake says nothing where it finds nothing to do.

@@ -45,7 +45,7 @@ rule compare:
         mem_mb=2000,
         runtime=60,
     params:
-        settings=settings.comparison_settings(config),
+        settings=lambda w: settings.comparison_settings(config),
         code=script_digest("compare"),
     message:
         "Comparing"

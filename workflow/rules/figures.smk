@@ -1,4 +1,4 @@
-# All results become figures.
+# All results become figures. Settings are functions, or Snakemake would fill in braces in a title.
 
 
 rule roc:
@@ -280,7 +280,7 @@ rule shortcuts:
         runtime=minutes(comparing_seconds),
         estimated_seconds=comparing_seconds,
     params:
-        datasets=settings.dataset_titles(config),
+        datasets=lambda w: settings.dataset_titles(config),
         code=script_digest("shortcuts"),
     message:
         "Looking for shortcuts in the data"

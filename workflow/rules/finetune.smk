@@ -36,9 +36,9 @@ rule finetune:
     params:
         settings=lambda w: settings.arm_settings(config, w.arm, w.dataset),
         computing=settings.computing_settings(config),
-        checkpoint=f"finetune/{CELL}",
+        checkpoint=f"{PREFIX}finetune/{CELL}",
         # the folder alone: whether it is used is no parameter, since it changes no result
-        tensorboard=f"logs/tensorboard/finetune/{CELL}",
+        tensorboard=f"{PREFIX}logs/tensorboard/finetune/{CELL}",
         code=finetuning_code,
     message:
         "Learning the labels: {wildcards.arm} on {wildcards.dataset}, seed {wildcards.seed}"

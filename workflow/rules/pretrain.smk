@@ -34,9 +34,9 @@ rule pretrain:
     params:
         settings=lambda w: settings.pretraining_settings(config, w.pretraining, w.dataset),
         computing=settings.computing_settings(config),
-        checkpoint="pretrain/{dataset}/{pretraining}/seed-{seed}",
+        checkpoint=f"{PREFIX}pretrain/{{dataset}}/{{pretraining}}/seed-{{seed}}",
         # the folder alone: whether it is used is no parameter, since it changes no result
-        tensorboard="logs/tensorboard/pretrain/{dataset}/{pretraining}/seed-{seed}",
+        tensorboard=f"{PREFIX}logs/tensorboard/pretrain/{{dataset}}/{{pretraining}}/seed-{{seed}}",
         code=pretraining_code,
     message:
         "Pretraining {wildcards.pretraining} on {wildcards.dataset}, seed {wildcards.seed}"

@@ -60,4 +60,4 @@ fields = {
 metrics = metrics_of_file(outputs.predictions, params.fields | fields, outputs.validation)
 write_json(outputs.metrics, metrics)
 runtime.log.info("macro AUC %.4f on %d images", metrics["auc"]["macro"], metrics["images"])
-export(classifier, *data, outputs.model)
+export(classifier, *data, outputs.model, params.average)

@@ -23,14 +23,32 @@ def check_paths(dataset: str, entry: Mapping) -> None:
                 f"{where}: {str(path)!r} is relative: write the whole path, since a run may be in "
                 "another folder"
             )
+        _check_braces(path, where)
         if not path.exists():
             raise ValueError(f"{where}: there is no {path}{_guess(path)}")
 
 
-def watched(entry: Mapping) -> list[str]:
-    """Files and folders of an archive whose time tells that a file was added or removed."""
-    roots = [split_path(entry, split) for split in entry["paths"]]
-    return [str(root) for root in roots] + [path for root in roots for path in _folders(root)]
+def watched(dataset: str, entry: Mapping) -> list[str]:
+    """Files and folders of an archive whose time tells that a file was added or removed.
+
+    Raises:
+        ValueError: if one of them has a brace in its name.
+    """
+    roots = {split: split_path(entry, split) for split in entry["paths"]}
+    found = [str(root) for root in roots.values()]
+    for split, root in roots.items():
+        for folder in _folders(root):
+            _check_braces(folder, f"{dataset}: paths.{split}")
+            found.append(folder)
+    return found
+
+
+def _check_braces(path: str | Path, where: str) -> None:
+    """Snakemake would take `{name}` in an input's path for a wildcard, and cannot be stopped."""
+    if "{" in str(path):
+        raise ValueError(
+            f"{where}: {str(path)!r} has a brace in its name; rename it, or link to it"
+        )
 
 
 def _folders(root: Path) -> list[str]:

@@ -16,13 +16,22 @@ PLAIN = {
 }
 
 
-def exportable(classifier: keras.Model, facts: dict, recorded_shape: Sequence[int]) -> keras.Model:
+def exportable(
+    classifier: keras.Model, facts: dict, recorded_shape: Sequence[int], average: bool = False
+) -> keras.Model:
     """Put the preprocessing in front of a classifier and a softmax behind it.
 
+    The probabilities are those that the rule `evaluate` writes, to the rounding of float32: it
+    evaluates in float32 whatever the precision of the training, and so does this model. Where one
+    of the two computes in TF32, as on recent GPUs, they agree to that.
+
     Args:
-        classifier: made by `classification.build_classifier`.
+        classifier: made by `classification.classifier_of_arm`, for whichever protocol.
         facts: of `preprocessing.measure`.
         recorded_shape: (height, width, channels) of the images as they are recorded.
+        average: whether probabilities are the mean over the orientations of an image, as
+            `classification.predict_averaged` has them; it takes eight times as long, and eight
+            times the memory of a batch.
 
     Returns:
         A model of layers of Keras alone, from raw images (batch, *recorded_shape) to the
@@ -31,20 +40,41 @@ def exportable(classifier: keras.Model, facts: dict, recorded_shape: Sequence[in
     plain = keras.models.clone_model(classifier, clone_function=_plain_layer, recursive=True)
     plain.set_weights(classifier.get_weights())
     inputs = keras.Input(tuple(recorded_shape), name="raw_image")
-    outputs = keras.layers.Softmax(name="probabilities")(plain(_preprocess(inputs, facts)))
+    images = _preprocess(inputs, facts)
+    if average:
+        images = ops.concatenate(_orientations(images))
+    outputs = keras.layers.Softmax(name="probabilities")(plain(images))
+    if average:
+        outputs = ops.mean(ops.reshape(outputs, (8, -1, outputs.shape[1])), axis=0)
     return keras.Model(inputs, outputs, name="sslens_classifier")
 
 
-def export(classifier: keras.Model, manifest: str, preprocessing: str, path: str) -> None:
-    """Write a classifier that was trained on the data of these two files to `path`, atomically."""
+def export(
+    classifier: keras.Model, manifest: str, preprocessing: str, path: str, average: bool
+) -> None:
+    """Write a classifier that was trained on the data of two files to `path`, atomically.
+
+    Args:
+        classifier, average: as of `exportable`.
+        manifest, preprocessing: the two files.
+        path: ends in `.keras`.
+    """
     shape = read_json(manifest)["schema"]["image"]["shape"]
-    model = exportable(classifier, read_json(preprocessing), shape)
+    model = exportable(classifier, read_json(preprocessing), shape, average)
     with atomic_path(path) as temporary:
         model.save(temporary)
 
 
 def _plain_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
     return PLAIN.get(type(layer), type(layer)).from_config(layer.get_config())
+
+
+def _orientations(images) -> list:
+    """The eight flips and quarter turns of square images (batch, side, side, channels)."""
+    orientations = [images, ops.transpose(images, (0, 2, 1, 3))]
+    for axis in (1, 2):
+        orientations += [ops.flip(oriented, axis) for oriented in orientations]
+    return orientations
 
 
 def _preprocess(images, facts: dict):

@@ -132,10 +132,15 @@ def check_keys(dataset: str, settings, where: str, known, optional=()) -> None:
 
 
 def is_number(value) -> bool:
-    """Whether a value is a finite number (a truth value is none)."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether a value is a number that float64 can hold (a truth value is none)."""
+    try:
+        return (
+            isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        )
+    except OverflowError:  # a whole number beyond float64's range
+        return False
 
 
-def is_whole(value, least: int) -> bool:
-    """Whether a value is a whole number from `least`."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+def is_whole(value, least: int = -(2**63)) -> bool:
+    """Whether a value is a whole number from `least` that int64 can hold."""
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value < 2**63

@@ -51,7 +51,10 @@ def report(folder: Path, tail: int = 12) -> str:
         FileNotFoundError: where no run has left a log.
     """
     if not (folder / "logs").is_dir():
-        raise FileNotFoundError(f"{folder}: no run here; there is no folder {folder / 'logs'}")
+        raise FileNotFoundError(
+            f"{folder}: no run here; there is no folder {folder / 'logs'} (with a module's prefix, "
+            "name that folder)"
+        )
     jobs = read_jobs(folder)
     return "\n".join([*_summary(folder, jobs), *_running(jobs), *_broken(jobs, tail)])
 
@@ -101,11 +104,17 @@ def _summary(folder: Path, jobs: list[Job]) -> Iterator[str]:
 
 
 def _steps(folder: Path) -> str:
-    """Snakemake's own count, of the newest of its runs in this folder that did something."""
-    logs = sorted((folder / ".snakemake" / "log").glob("*.snakemake.log"), reverse=True)
-    for log in logs:
-        if found := STEPS.findall(log.read_text(encoding="utf-8", errors="replace")):
-            return found[-1]
+    """Snakemake's own count, of the newest of its runs in this folder that did something.
+
+    What a module with a prefix writes lies below the folder of Snakemake's own log.
+    """
+    for place in (folder.resolve(), *folder.resolve().parents):
+        logs = sorted((place / ".snakemake" / "log").glob("*.snakemake.log"), reverse=True)
+        for log in logs:
+            if found := STEPS.findall(log.read_text(encoding="utf-8", errors="replace")):
+                return found[-1]
+        if logs:
+            break
     return ""
 
 

@@ -13,7 +13,7 @@ from sslens.substructure import KINDS
 
 DISTANCES = ("luminosity", "angular_diameter")
 SUBSTRUCTURE_MASSES = ("added", "from_lens")
-MOST_SUBHALOES = 10_000  # of a mean: an image would take seconds
+MOST_SUBHALOES = 10_000  # of an image, which would take seconds
 # Functions of simulation.py -> what they need to know of the instrument.
 NOISES: dict[str, tuple[str, ...]] = {
     "none": (),
@@ -169,7 +169,7 @@ def _check_substructure(dataset, substructure):
             if key in kind.poisson and isinstance(settings[key], Mapping):
                 _check_poisson(dataset, f"{where}.{key}", settings[key])
             else:
-                _check_count(dataset, f"{where}.{key}", settings[key])
+                _check_count(dataset, f"{where}.{key}", settings[key], most=MOST_SUBHALOES)
 
 
 def _check_poisson(dataset, where, count):
@@ -181,9 +181,10 @@ def _check_poisson(dataset, where, count):
         )
 
 
-def _check_count(dataset, where, value):
-    if not is_whole(value, least=1):
-        raise ValueError(f"{dataset}: {where}: {value!r} is not a whole number from 1")
+def _check_count(dataset, where, value, most=None):
+    if not is_whole(value, least=1) or (most and value > most):
+        end = f" to {most}" if most else ""
+        raise ValueError(f"{dataset}: {where}: {value!r} is not a whole number from 1{end}")
 
 
 def _check_one_of(dataset, recipe, key, known):

@@ -1,7 +1,9 @@
 """The configuration: defaults, checks, and what a job is told of it. Free of TensorFlow."""
 
+import contextlib
 import json
 import math
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from functools import cache
@@ -14,8 +16,10 @@ import yaml
 
 from sslens.archive_paths import check_paths
 from sslens.classes import CLASSES
+from sslens.config_files import ConfigurationError, read_yaml
 from sslens.methods import method_names, schema_path
 from sslens.names import unknown
+from sslens.priors import is_number, is_whole
 from sslens.protocols import FINE_TUNE, FROZEN, LINEAR_PROBE
 from sslens.recipes import check_recipe
 
@@ -25,10 +29,8 @@ ARCHIVE = Path(__file__).with_name("archive.schema.yaml")
 SIMULATION, IMPORT = SOURCES = ("simulation", "archive")
 #: Keys that change no result, and rerun nothing.
 NO_RESULT = ("tensorboard", "planning", "data_dir", "checkpoint_dir", "container")
-
-
-class ConfigurationError(ValueError):
-    """The configuration cannot be run; the message names the key and the remedy."""
+UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of signs that break a line, or worse
+MAX_SHARDS = 100_000  # files of a split
 
 
 # --- reading and checking -------------------------------------------------------------------------
@@ -38,8 +40,7 @@ def load(folder: Path, given: Mapping) -> dict:
     """Defaults of `folder` (config.yaml, datasets.yaml), overlaid by what the user gave."""
     config: dict = {}
     for name in ("datasets.yaml", "config.yaml"):
-        content = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
-        config = _lay_over(config, content)
+        config = _lay_over(config, read_yaml(folder / name))
     return _lay_over(config, given)
 
 
@@ -117,8 +118,11 @@ def check(config: Mapping, schema: Mapping) -> None:
     for name in config["run"]["arms"]:
         _check_pairs(config, config["arms"][name])
     _check_controls(config)
+    _check_shards(config)
     _check_fractions(config)
     _check_titles(config)
+    _check_file_names(config)
+    _check_folders(config)
 
 
 def _check_likes(datasets: Mapping) -> None:
@@ -164,7 +168,13 @@ def _check_arm(config: Mapping, name: str) -> None:
 
 def _check_pretext(config: Mapping, name: str) -> None:
     for index, augmentation in enumerate(config["pretexts"][name]):
-        _check_schema(augmentation, _schema(AUGMENTATIONS), f"pretexts.{name}.{index}")
+        where = f"pretexts.{name}.{index}"
+        _check_schema(augmentation, _schema(AUGMENTATIONS), where)
+        clip = augmentation.get("gaussian_noise", {}).get("clip")
+        if clip and clip[0] >= clip[1]:
+            raise ConfigurationError(
+                f"{where}.gaussian_noise.clip: {clip}; give the lowest value before the highest"
+            )
 
 
 def _check_pretraining(config: Mapping, name: str) -> None:
@@ -203,6 +213,11 @@ def _check_dataset(config: Mapping, dataset: str) -> None:
     try:
         if entry["source"] == IMPORT:
             _check_schema(entry, _schema(ARCHIVE), where)
+            names = [str(name) for name in entry.get("classes", {})]
+            if repeated := [name for name in names if names.count(name) > 1]:
+                raise ConfigurationError(
+                    f"{where}.classes: {repeated[0]} is given twice, as a number and as a text"
+                )
             check_paths(dataset, entry)
         else:
             check_recipe(dataset, entry)
@@ -245,12 +260,20 @@ def _check_neck(config: Mapping, dataset: str) -> None:
 
 
 def _overrides(section: Any, where: str = "") -> Iterator[tuple[str, str]]:
-    """The data sets that any `for_dataset` names, each after the path of that key."""
+    """The data sets that any `for_dataset` names, each after the path of that key.
+
+    Raises:
+        ConfigurationError: where one stands directly inside another, which `resolve` passes over.
+    """
     if isinstance(section, Mapping):
         for key, value in section.items():
             path = f"{where}.{key}" if where else str(key)
             if key == "for_dataset" and isinstance(value, Mapping):
                 yield from ((path, dataset) for dataset in value)
+                if nested := [name for name, own in value.items() if "for_dataset" in own]:
+                    raise ConfigurationError(
+                        f"{path}.{nested[0]}.for_dataset: inside of a for_dataset; leave it out"
+                    )
             yield from _overrides(value, path)
 
 
@@ -362,22 +385,95 @@ def check_labels(config: Mapping, dataset: str, images_per_class: Mapping[str, i
                 )
 
 
+def _check_shards(config: Mapping) -> None:
+    """The files of a split can be listed: by a mistyped number of images there are too many."""
+    for name, split in config["splits"].items():
+        shards = -(-split["images"] // split["shard_size"])
+        if shards > MAX_SHARDS:
+            raise ConfigurationError(
+                f"splits.{name}: {split['images']} images are {shards} files of "
+                f"{split['shard_size']}, and {MAX_SHARDS} are the most; set a larger shard_size"
+            )
+
+
 def _check_titles(config: Mapping) -> None:
-    """Rows and columns of a table have titles of their own."""
+    """Rows and columns of a table have titles of their own, which tables and figures can show."""
     headings = [
         ("datasets", "data sets", dataset_titles(config)),
         *(("arms", "arms", arm_titles(config, part)) for part in (FINE_TUNE, *FROZEN)),
     ]
     for where, kind, titles in headings:
-        for title in titles.values():
+        for name, title in titles.items():
+            _check_title(title, f"{where}.{name}.title")
             if list(titles.values()).count(title) > 1:
                 raise ConfigurationError(
                     f"{where}: two {kind} of this run have the title {title!r}; change one"
                 )
 
 
+def _check_title(title: str, where: str) -> None:
+    if not title.strip() or any(unicodedata.category(c) in UNPRINTABLE for c in title):
+        raise ConfigurationError(
+            f"{where}: {title!r} is not one line of text; write it without line breaks, and not "
+            "empty"
+        )
+    if title.count("$") < 2:
+        return
+    from matplotlib import cbook, mathtext  # slow to import, and rarely needed
+
+    if cbook.is_math_text(title):
+        try:
+            mathtext.MathTextParser("path").parse(title)
+        except ValueError:
+            raise ConfigurationError(
+                f"{where}: figures cannot show {title!r}, since what is between its $ is no "
+                r"formula of Matplotlib; correct it, or write \$ for the sign itself"
+            ) from None
+
+
+def _check_file_names(config: Mapping) -> None:
+    """Names of a run do not meet in one file where the system ignores case, as macOS does."""
+    arms = config["run"]["arms"]
+    names = {
+        "datasets": datasets_used(config),
+        "arms": arms,
+        "pretrainings": filter(None, (config["arms"][arm].get("pretraining") for arm in arms)),
+    }
+    for where, used in names.items():
+        seen: dict[str, str] = {}
+        for name in used:
+            if (other := seen.setdefault(name.lower(), name)) != name:
+                raise ConfigurationError(
+                    f"{where}: {other} and {name} differ in case alone, and would share their "
+                    "files on many systems; rename one"
+                )
+
+
+def _check_folders(config: Mapping) -> None:
+    """Folders and files that the configuration names can be those of a system."""
+    for key in ("data_dir", "checkpoint_dir", "container"):
+        path = config[key]
+        if path is None:
+            continue
+        if path in ("null", "None"):
+            raise ConfigurationError(
+                f"{key}: {path!r} is a text; write null in a file, or nothing after --config {key}="
+            )
+        if any(unicodedata.category(c) in UNPRINTABLE for c in path):
+            raise ConfigurationError(f"{key}: {path!r} has a line break or another control sign")
+        if key == "container" and "{" in path:  # which Snakemake takes for a wildcard
+            raise ConfigurationError(f"{key}: {path!r} has braces; rename it")
+        try:
+            Path(path).expanduser()
+        except RuntimeError:
+            raise ConfigurationError(
+                f"{key}: no home folder is known for {path!r}; write the path from / on"
+            ) from None
+
+
 def _check_schema(content: Any, schema: Mapping, where: str) -> None:
-    error = jsonschema.exceptions.best_match(_Validator(schema).iter_errors(content))
+    errors = _Validator(schema).iter_errors(content)
+    error = jsonschema.exceptions.best_match(errors, key=_relevance)
     if error is None:
         return
     path = ".".join([*filter(None, [where]), *map(str, error.absolute_path)]) or "top level"
@@ -385,24 +481,55 @@ def _check_schema(content: Any, schema: Mapping, where: str) -> None:
         known = list(error.schema.get("properties", {}))
         new = next(key for key in error.instance if key not in known)
         _check_known(new, known, path, "key")
-    hint = error.schema.get("description")
-    if error.validator == "type" and _reads_as_number(error.instance):
-        hint = "write 1.0e-3: YAML takes 1e-3 for a text"
-    raise ConfigurationError(f"{path}: {error.message}" + (f" ({hint})" if hint else ""))
+    message, hint = error.message, error.schema.get("description")
+    if error.validator == "type":
+        message = _problem_of_number(error.instance, error.validator_value) or message
+        hint = _hint_of_text(error.instance, error.validator_value) or hint
+    raise ConfigurationError(f"{path}: {message}" + (f" ({hint})" if hint else ""))
 
 
-def _reads_as_number(value: Any) -> bool:
-    try:
-        return isinstance(value, str) and math.isfinite(float(value))
-    except ValueError:
-        return False
+def _relevance(error: jsonschema.ValidationError) -> tuple:
+    """What an error is chosen by, the largest; jsonschema's own cannot order the keys 1 and "a"."""
+    return -len(error.path), [str(part) for part in error.path]
 
 
-# JSON schema takes 1500.0 for an integer, and 1.0 for a seed; in a file name they are none
+def _problem_of_number(value: Any, types: str | list[str]) -> str | None:
+    """What is wrong with a number, where numbers are expected and this one is out of range."""
+    if isinstance(value, bool) or not {"number", "integer"} & {*_listed(types)}:
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{value} is not a finite number"
+    if isinstance(value, int) and not is_whole(value):
+        return f"a whole number of {value.bit_length()} bits is out of range"
+    return None
+
+
+def _listed(types: str | list[str]) -> list[str]:
+    return [types] if isinstance(types, str) else types
+
+
+def _hint_of_text(value: Any, types: str | list[str]) -> str | None:
+    """How to write what was given as a text, if it reads as a value of the right type."""
+    if not isinstance(value, str):
+        return None
+    with contextlib.suppress(ValueError):
+        if math.isfinite(float(value)) and isinstance(yaml.safe_load(value), str):
+            return "write 1.0e-3: YAML takes 1e-3 for a text"
+    with contextlib.suppress(yaml.YAMLError, ValueError):
+        if _Validator({"type": types}).is_valid(yaml.safe_load(value)):
+            return (
+                "it is a text: write it without quotes and, since --config reads true, null and "
+                "everything inside of braces as texts, in a file for --configfile"
+            )
+    return None
+
+
+# JSON schema takes 1500.0 for an integer, and 1.0 for a seed; in a file name they are none.
+# YAML's .nan and .inf would pass most bounds.
 _Validator = jsonschema.validators.extend(
     jsonschema.Draft202012Validator,
-    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"integer": lambda _, value: is_whole(value), "number": lambda _, value: is_number(value)}
     ),
 )
 
@@ -714,7 +841,7 @@ def _method_schema(pretraining: Mapping) -> dict:
 
 @cache
 def _schema(path: Path) -> dict:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return read_yaml(path)
 
 
 def _with_defaults(content: Mapping, schema: Mapping) -> dict:
