@@ -220,7 +220,7 @@ def test_many_images_in_many_bands(tmp_path, name, write, order):
     found = read_all(tmp_path / name, {1, 4}, channel=2, axes=axes)
     np.testing.assert_array_equal([one.image for one in found], expected[[1, 4]])
     if order != "image last":
-        assert "[image, band, y, x]" in asked(tmp_path / name, channel=2)
+        assert "axes to [image, band, y, x]; or" in asked(tmp_path / name, channel=2)
 
 
 @every_format
@@ -233,6 +233,15 @@ def test_a_channel_of_an_image_without_bands_is_an_error(tmp_path, name, write):
 def test_many_bands_are_not_compared(tmp_path, name, write):
     write(tmp_path / name, np.zeros((PIXELS, PIXELS, 20)) + np.arange(20))
     assert "an image in 20 bands: choose one by `channel`" in why(tmp_path / name)
+
+
+def test_an_axis_of_length_one_may_be_the_bands(tmp_path):
+    path = saved(tmp_path, BANDS[:, None])
+    assert len(read_all(path, axes=["image", "band", "y", "x"], channel=0)) == 4
+    assert (
+        "4 images: set datasets.mine.axes to [image, y, x], and leave datasets.mine.channel out; or"
+    ) in asked(path, channel=0)
+    assert "1 bands, counted from 0" in why(saved(tmp_path, IMAGE[None]), channel=1)
 
 
 def test_an_image_with_a_mass_is_one_image(tmp_path):

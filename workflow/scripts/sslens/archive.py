@@ -23,7 +23,7 @@ import numpy as np
 
 from sslens.archive_errors import Ambiguous, Unusable
 from sslens.archive_limits import MAX_CHUNK_BYTES, MAX_COMPRESSION_RATIO
-from sslens.axes import Reading, no_reading, readings
+from sslens.axes import BAND, Reading, no_reading, readings
 from sslens.compressed_fits import TiledImage, check_tiles, image_shape, open_fits
 from sslens.label_names import label_names
 from sslens.object_arrays import UnsafePickle, leaves, read_pickle
@@ -196,7 +196,7 @@ def _choose_reading(
     if len(found) > 1 and channel is None:
         found = [one for one in found if _is_one_image(source, one)][:1] or found
     if len(found) > 1:
-        raise Ambiguous(_ask_for_axes(found, settings["where"]))
+        raise Ambiguous(_ask_for_axes(found, settings["where"], channel))
     (reading,) = found
     for column in columns:
         if column.length != reading.images:
@@ -215,12 +215,15 @@ def _is_one_image(source: Any, reading: Reading) -> bool:
     return _all_same(_values(source, reading, 0, None))
 
 
-def _ask_for_axes(found: Sequence[Reading], where: str) -> str:
-    choices = [
-        f"{one.meaning()}: set {where}.axes to {one}"
-        + (f", and {where}.channel to the band to take" if "band" in one.names else "")
-        for one in found
-    ]
+def _ask_for_axes(found: Sequence[Reading], where: str, channel: int | None) -> str:
+    choices = []
+    for one in found:
+        choice = f"{one.meaning()}: set {where}.axes to {one}"
+        if channel is None and BAND in one.names:
+            choice += f", and {where}.channel to the band to take"
+        elif channel is not None and BAND not in one.names:
+            choice += f", and leave {where}.channel out"
+        choices.append(choice)
     return f"an array of shape {found[0].shape} may be {'; or '.join(choices)}"
 
 
