@@ -92,7 +92,7 @@ def flow(value) -> str:
 def allowed(node: Mapping) -> str:
     """The values that a key may have, in words."""
     if "enum" in node:
-        return f" ({', '.join(f'`{value}`' for value in node['enum'])})"
+        return f" ({', '.join(f'`{flow(value)}`' for value in node['enum'])})"
     kinds = node.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
     limits = ", ".join(f"{sign} {node[key]}" for key, sign in LIMITS.items() if key in node)

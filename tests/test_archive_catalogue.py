@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from archives import DEFAULTS, PIXELS, image, with_mass, write_archive
+from archives import CELLS, DEFAULTS, PIXELS, image, with_mass, write_archive
+from astropy.io import fits
 
 from sslens.archive_catalogue import COLUMNS, read_rows, shard_rows, survey
 from sslens.archive_paths import watched
@@ -24,6 +25,10 @@ def archive(tmp_path):
     """The folder of an archive, and its entry of the configuration."""
     folder = tmp_path / "archive"
     return folder, write_archive(folder)
+
+
+#: Of labels that are numbers, as these tests write them.
+NUMBERS = {0: "axion", 1: "cdm", 2: "no_sub"}
 
 
 def rejected(found, kind="rejected"):
@@ -169,8 +174,19 @@ def test_a_file_with_labels_is_a_split(tmp_path):
             file["images"], file["labels"] = stack, np.arange(30) % 3
             file["axion_mass"] = np.where(np.arange(30) % 3 == 0, 1e-23, np.nan)
     entry = DEFAULTS | {"paths": paths}
+    with pytest.raises(ValueError) as error:
+        survey("mine", entry)
+    assert str(error.value) == (
+        "mine: labels that are numbers without names: 0 (20 images), 1 (20 images), 2 (20 images); "
+        "say which class each is, by datasets.mine.classes: {0: axion, 1: cdm, 2: no_sub}, or "
+        "{0: no_sub, 1: cdm, 2: axion}, or in another order, as the archive's authors say"
+    )
+    entry["classes"] = NUMBERS
     images = survey("mine", entry).images
     assert images["label"].value_counts().to_dict() == dict.fromkeys(CLASSES, 20)
+    other = survey("mine", entry | {"classes": {0: "no_sub", 1: "cdm", "2": "axion"}}).images
+    labels = [found.set_index("image_id")["label"].sort_index() for found in (images, other)]
+    assert labels[1].equals(labels[0].replace({"axion": "no_sub", "no_sub": "axion"}))
     assert images["image_id"].str.fullmatch(r"mine-\w+-(train|test)\.h5#\d+").all()
     rows = shard_rows(images, "test", 1, 2)
     assert list(rows["image_index"]) == sorted(rows["image_index"])
@@ -184,7 +200,9 @@ def test_numbers_of_folders_below_a_class_are_no_labels(archive):
     np.save(folder / "train" / "no_sub" / "1" / "part.npy", image(83_000))
     (folder / "train" / "2").mkdir()
     np.save(folder / "train" / "2" / "number.npy", image(83_001))
-    labels = survey("mine", entry).images.set_index("file")["label"]
+    with pytest.raises(ValueError, match=r"numbers without names: 2 \(1 images\); say which"):
+        survey_all(entry)
+    labels = survey("mine", entry | {"classes": NUMBERS}).images.set_index("file")["label"]
     assert labels["no_sub/1/part.npy"] == labels["2/number.npy"] == "no_sub"
 
 
@@ -192,9 +210,50 @@ def test_minus_one_is_no_label(archive):
     folder, entry = archive
     images = [image(83_100 + k) for k in range(4)]
     np.savez(folder / "train" / "some.npz", images=images, labels=[1, -1, -2, 2])
-    found = survey_all(entry)
+    with pytest.raises(ValueError, match=r"-2 \(1 images\), -1 \(1 images\), 1 \(1 images\), 2"):
+        survey_all(entry)
+    found = survey_all(entry | {"classes": NUMBERS})
     assert list(found.rejects["image_index"]) == [1, 2]
     assert found.rejects["reason"].str.contains("is no class").all()
+
+
+def test_a_year_in_a_folders_name_is_no_label(archive):
+    folder, entry = archive
+    (folder / "train" / "2019").mkdir()
+    np.save(folder / "train" / "2019" / "one.npy", image(83_300))
+    reason = "in no folder with a class's name, and without a label of its own"
+    assert rejected(survey_all(entry)) == {"train/2019/one.npy": reason}
+
+
+def test_a_file_with_several_readings_stops_and_names_them(archive):
+    """A survey's cutout in three bands: no three images, some of them in another split."""
+    folder, entry = archive
+    cutout = folder / "train" / "cdm" / "cutout.fits"
+    fits.writeto(cutout, np.stack([image(83_400 + k) for k in range(3)]))
+    with pytest.raises(ValueError) as error:
+        survey_all(entry)
+    message = str(error.value)
+    assert message.startswith(f"{cutout}: an array of shape (3, 12, 12) may be 3 images: ")
+    assert "datasets.mine.axes to [image, y, x]" in message and "\n" not in message
+    files = survey("mine", entry | {"axes": ["image", "y", "x"]}).images["file"]
+    assert (files == "cdm/cutout.fits").sum() == 3
+
+
+def test_a_band_of_every_cutout_is_one_image(tmp_path):
+    paths = {split: str(tmp_path / split) for split in ("train", "test")}
+    for cell, (split, label) in enumerate(CELLS):
+        (tmp_path / split / label).mkdir(parents=True)
+        for k in range(3):
+            bands = np.stack([image(1000 * cell + 10 * k + band) for band in range(3)])
+            fits.writeto(tmp_path / split / label / f"{k}.fits", bands)
+    entry = DEFAULTS | {"paths": paths, "channel": 1}
+    found = survey("mine", entry)
+    assert len(found.images) == 18
+    assert found.rejects.empty
+    rows = shard_rows(found.images, "test", 0, 1)
+    for row, pixels in zip(rows.itertuples(), read_rows(rows, entry), strict=True):
+        expected = fits.getdata(tmp_path / "test" / row.file)[1]
+        np.testing.assert_array_equal(pixels, expected.astype(np.float32))
 
 
 def test_a_copy_alone_is_rejected(archive):
@@ -245,7 +304,7 @@ def test_a_hostile_archive_ends_with_every_reject_explained(archive, tmp_path):
     (cdm / "torn.npy").write_bytes((cdm / "cdm_sim_0.npy").read_bytes()[:300])
     np.save(cdm / "nan.npy", np.where(np.eye(PIXELS), np.nan, 1.0))
     np.save(cdm / "constant.npy", np.zeros((PIXELS, PIXELS)))
-    np.save(cdm / "five.npy", np.zeros((1, 2, 3, PIXELS, PIXELS)))
+    np.save(cdm / "five.npy", np.zeros((2, 2, 3, PIXELS, PIXELS)))
     with open(cdm / "terabytes.npy", "wb") as stream:
         head = {"descr": "<f8", "fortran_order": False, "shape": (10**6, 10**6)}
         np.lib.format.write_array_header_1_0(stream, head)
@@ -272,7 +331,7 @@ def test_a_hostile_archive_ends_with_every_reject_explained(archive, tmp_path):
         "torn.npy": "its head tells of",
         "nan.npy": "12 of its pixels are not finite",
         "constant.npy": "all its pixels are 0",
-        "five.npy": "an image of shape (1, 2, 3, 12, 12), not of 12 x 12 pixels",
+        "five.npy": "an image of shape (2, 2, 3, 12, 12), not of 12 x 12 pixels",
         "terabytes.npy": "its head tells of 8000000000000 bytes, and 0 follow",
         "copy.npy": "identical to train/cdm/cdm_sim_1.npy",
         "cdm_sim_2.npy": "identical images with different labels",

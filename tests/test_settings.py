@@ -715,6 +715,28 @@ def test_errors_of_an_archive_name_the_key(with_archive, monkeypatch):
     check(config, SCHEMA)
 
 
+def test_what_axes_and_classes_of_an_archive_say_is_checked(with_archive):
+    config, entry = with_archive
+    wrong = {
+        "axes": (["x", "y"], "datasets.mine.axes: ['x', 'y'] is not one of"),
+        "extension": (-1, "datasets.mine.extension: -1 is less than the minimum"),
+    }
+    for key, (value, message) in wrong.items():
+        config["datasets"]["mine"] = entry | {key: value}
+        assert error_of(config).startswith(message)
+    config["datasets"]["mine"] = entry | {"axes": ["image", "y", "x"], "channel": 4}
+    assert error_of(config).startswith("datasets.mine.channel: 4, but axes [image, y, x] have no")
+    config["datasets"]["mine"] = entry | {"classes": yaml.safe_load("{no: no_sub}")}
+    assert error_of(config).startswith("datasets.mine.classes: YAML takes a name there for False:")
+    classes = yaml.safe_load("{0: axion, '1': cdm, 2: no_sub, -1: wdm}")
+    loaded = load(ROOT / "config", {"datasets": {"mine": entry | {"classes": classes}}})
+    loaded["run"]["datasets"] = ["mine"]
+    assert error_of(loaded).startswith("datasets.mine.classes.-1: 'wdm' is not one of")
+    del loaded["datasets"]["mine"]["classes"]["-1"]
+    check(loaded, SCHEMA)
+    assert set(loaded["datasets"]["mine"]["classes"]) == {"0", "1", "2"}
+
+
 def test_pairs_of_one_lens_are_not_in_an_archive(with_archive):
     config, _ = with_archive
     config["pretrainings"]["byol-dihedral"]["pairs"] = "same_lens"

@@ -20,7 +20,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from sslens.archive import READERS, Found, Unusable, read_images
+from sslens.archive import READERS, Found, read_images, suffix_of
+from sslens.archive_errors import Ambiguous, Unusable
 from sslens.archive_paths import in_one_line, split_path
 from sslens.classes import CLASSES
 from sslens.files import sha256_of
@@ -55,7 +56,7 @@ _JUNK = {"__MACOSX", "Thumbs.db", "desktop.ini"}
 UNREAD = {
     ".gz .bz2 .xz .z .zst .fz .zip .tar .tgz .7z .rar": "packed: unpack it",
     ".png .jpg .jpeg .tif .tiff .gif .bmp .webp": "a picture: save its numbers as .npy or .fits",
-    ".fts .pkl .pickle .pt .pth .mat .asdf .nc .tfrecord .tfrecords .parquet .raw": (
+    ".pkl .pickle .pt .pth .mat .asdf .nc .tfrecord .tfrecords .parquet .raw": (
         "of a format that is not read: save its images as .npy, .npz, .h5 or .fits"
     ),
 }
@@ -83,8 +84,9 @@ def survey(dataset: str, entry: Mapping) -> Survey:
         entry: the data set's entry of the configuration, with its defaults.
 
     Raises:
-        ValueError: where more is rejected than `max_rejected` allows, images are identical across
-            splits, or a split lacks a class.
+        Ambiguous: where a file has several readings.
+        ValueError: where labels are numbers without names, more is rejected than `max_rejected`
+            allows, images are identical across splits, or a split lacks a class.
     """
     aliases = _aliases(entry["classes"])
     findings: list[dict] = []
@@ -94,10 +96,12 @@ def survey(dataset: str, entry: Mapping) -> Survey:
         for file, kind, reason in tracked(files, len(files), f"files of {found_in}"):
             told = [{"kind": kind, "reason": reason}]
             if kind == IMAGE:
-                told = _read_file(_path(root, file), file, _reading(entry), aliases)
+                told = _read_file(_path(root, file), file, _reading(entry, dataset), aliases)
             findings += [{"found_in": found_in, "file": file, **one} for one in told]
-    frame = pd.DataFrame(findings, columns=["kind", "reason", "several", *COLUMNS[2:], *FACTS])
+    columns = ["kind", "reason", "several", "number", *COLUMNS[2:], *FACTS]
+    frame = pd.DataFrame(findings, columns=columns)
     frame = frame.sort_values(["found_in", "file", "image_index"], ignore_index=True)
+    _check_numbers(dataset, entry, frame)
     frame = _reject_implausible(frame)
     _check_across_splits(dataset, frame)
     frame = _reject_repeats(frame)
@@ -147,7 +151,7 @@ def read_rows(rows: pd.DataFrame, entry: Mapping) -> Iterator[np.ndarray]:
                 yield found.image
             if wanted:
                 raise Unusable("fewer images")
-        except (Unusable, KeyError) as error:
+        except (Unusable, Ambiguous, KeyError) as error:
             raise ValueError(
                 f"{path}: not what it was when the archive was catalogued ({error}); run again "
                 "with --forcerun survey"
@@ -204,8 +208,8 @@ def _kind(path: Path, root: Path) -> tuple[str, str]:
         if path.is_symlink() and root.resolve().is_relative_to(path.resolve()):
             return IGNORED, "a link to a folder that the archive lies in"
         return IMAGE, ""
-    if (suffix := path.suffix.lower()) not in READERS:
-        if suffix in _UNREAD:
+    if suffix_of(path) not in READERS:
+        if (suffix := path.suffix.lower()) in _UNREAD:
             return REJECTED, _UNREAD[suffix]
         return IGNORED, f"no image by its name (known are {', '.join(READERS)})"
     if _told(path, root) != str(path.relative_to(root)):
@@ -225,16 +229,15 @@ def _path(root: Path, file: str) -> Path:
 # --- reading --------------------------------------------------------------------------------------
 
 
-def _reading(entry: Mapping) -> dict:
-    """What `read_images` is told."""
-    pixels = entry["instrument"]["pixels"]
-    return {"pixels": pixels, "channel": entry["channel"], "keys": entry["keys"]}
+def _reading(entry: Mapping, dataset: str = "NAME") -> dict:
+    """Settings of `read_images`."""
+    settings = {key: entry[key] for key in ("axes", "channel", "extension", "keys")}
+    return settings | {"pixels": entry["instrument"]["pixels"], "where": f"datasets.{dataset}"}
 
 
 def _aliases(own: Mapping[str, str]) -> dict[str, str]:
     """Plain name of a folder or label -> class."""
     known = {alias: name for name, aliases in ALIASES.items() for alias in aliases}
-    known |= {str(index): name for index, name in enumerate(CLASSES)}
     return {_plain(alias): name for alias, name in (known | dict(own)).items()}
 
 
@@ -253,8 +256,12 @@ def _describe(found: Found, folder: str | None, aliases: Mapping[str, str]) -> d
     """An image as a row: its class, its axion's mass, its digest; or why it is rejected."""
     label, reason = _class_of(found.label, folder, aliases)
     if found.image is None or label is None:
-        reason = found.reason or reason
-        return {"kind": REJECTED, "reason": reason, "image_index": found.image_index}
+        return {
+            "kind": REJECTED,
+            "reason": found.reason or reason,
+            "image_index": found.image_index,
+            "number": _number(found.label, folder, aliases),
+        }
     return {
         "kind": IMAGE,
         "reason": "",
@@ -267,11 +274,14 @@ def _describe(found: Found, folder: str | None, aliases: Mapping[str, str]) -> d
 
 
 def _class_of_folder(file: str, aliases: Mapping[str, str]) -> str | None:
-    """The class that the folders of a file tell; None if none does."""
-    names = [name for name in map(_plain, Path(file).parent.parts) if name in aliases]
+    """The class that the folders of a file tell, or a number if nothing else does; or None."""
+    names = [_plain(part) for part in Path(file).parent.parts]
     # a number is rather the part of a class: cdm/0, cdm/1
-    words = [name for name in names if not name.isdigit()]
-    return aliases[(words or names)[-1]] if names else None
+    words = [name for name in names if name in aliases and not name.isdigit()]
+    if words:
+        return aliases[words[-1]]
+    numbers = [name for name in names if name in aliases or re.fullmatch("[0-9]", name)]
+    return aliases.get(numbers[-1], numbers[-1]) if numbers else None
 
 
 def _class_of(
@@ -279,18 +289,32 @@ def _class_of(
 ) -> tuple[str | None, str]:
     """An image's class by its own label or its folder's name; or None, and why."""
     if label is None:
-        return folder, "in no folder with a class's name, and without a label of its own"
+        if folder is None:
+            return None, "in no folder with a class's name, and without a label of its own"
+        if folder not in CLASSES:
+            return None, f"its folder {folder!r} is no class: set `classes`"
+        return folder, ""
     name = aliases.get(_plain(label))
     if name is None:
         return None, f"its label {label!r} is no class: set `classes`"
-    if folder not in (None, name):
+    if folder in CLASSES and folder != name:
         return None, f"its label is {name}, and its folder's {folder}"
     return name, ""
 
 
+def _number(label: str | None, folder: str | None, aliases: Mapping[str, str]) -> str | None:
+    """The number that an image has for a label, or its folder for a name, and that is no class."""
+    name = _plain(folder or "" if label is None else label)
+    return name if _is_number(name) and name not in aliases else None
+
+
 def _plain(name: str) -> str:
-    """A name without case and punctuation; -1 is no 1."""
-    return re.sub(r"(?!-\d)[\W_]", "", str(name).lower())
+    """A name without case and punctuation; -1 is no 1, nor 0.1."""
+    return re.sub(r"(?!-\d|(?<=\d)\.\d)[\W_]", "", str(name).lower())
+
+
+def _is_number(name: object) -> bool:
+    return re.fullmatch("-?[0-9]+", str(name)) is not None
 
 
 def _sha256(image: np.ndarray) -> str:
@@ -314,6 +338,27 @@ def _reject_implausible(frame: pd.DataFrame) -> pd.DataFrame:
         frame.loc[reasons.index, "kind"] = REJECTED
         frame.loc[reasons.index, "reason"] = reasons
     return frame
+
+
+def _check_numbers(dataset: str, entry: Mapping, frame: pd.DataFrame) -> None:
+    """Stop where labels are numbers, and nothing says which class each of them is.
+
+    Public loaders of the same archives have 0 for axion as well as for no_sub.
+    """
+    if frame["number"].isna().all() or any(_is_number(name) for name in entry["classes"]):
+        return
+    counts = frame["number"].value_counts()
+    numbers = sorted(counts.index, key=int)
+    usual = [
+        ", ".join(f"{number}: {name}" for number, name in zip(numbers, names, strict=False))
+        for names in (CLASSES, CLASSES[::-1])
+    ]
+    raise ValueError(
+        f"{dataset}: labels that are numbers without names: "
+        f"{', '.join(f'{number} ({counts[number]} images)' for number in numbers[:20])}; say which "
+        f"class each is, by datasets.{dataset}.classes: {{{usual[0]}}}, or {{{usual[1]}}}, or in "
+        "another order, as the archive's authors say"
+    )
 
 
 def _check_across_splits(dataset: str, frame: pd.DataFrame) -> None:

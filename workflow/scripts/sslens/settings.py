@@ -15,6 +15,7 @@ import jsonschema
 import yaml
 
 from sslens.archive_paths import check_paths
+from sslens.axes import check_axes
 from sslens.classes import CLASSES
 from sslens.config_files import ConfigurationError, read_yaml
 from sslens.methods import method_names, schema_path
@@ -49,10 +50,22 @@ def _lay_over(config: Mapping, layer: Mapping) -> dict:
 
     Layer by layer, so that what is laid over a data set later leaves alone those that are like it.
     """
+    layer = _with_text_keys(layer)
     merged = merge(config, layer)
     if isinstance(layer.get("datasets"), Mapping):
         merged["datasets"] = _make_alike(merged["datasets"], layer["datasets"])
     return merged
+
+
+def _with_text_keys(layer: Mapping) -> dict:
+    """A layer in which labels that are numbers are texts, as they have to be in JSON."""
+    copied = deepcopy(dict(layer))
+    datasets = copied.get("datasets")
+    for entry in datasets.values() if isinstance(datasets, Mapping) else ():
+        if isinstance(entry, Mapping) and isinstance(classes := entry.get("classes"), Mapping):
+            texts = {str(key) if type(key) is int else key: name for key, name in classes.items()}
+            entry["classes"] = texts  # type: ignore[index]  # a copy of a mapping from YAML
+    return copied
 
 
 def _make_alike(datasets: Mapping, own: Mapping) -> dict:
@@ -213,11 +226,8 @@ def _check_dataset(config: Mapping, dataset: str) -> None:
     try:
         if entry["source"] == IMPORT:
             _check_schema(entry, _schema(ARCHIVE), where)
-            names = [str(name) for name in entry.get("classes", {})]
-            if repeated := [name for name in names if names.count(name) > 1]:
-                raise ConfigurationError(
-                    f"{where}.classes: {repeated[0]} is given twice, as a number and as a text"
-                )
+            _check_class_names(where, entry)
+            check_axes(dataset, entry)
             check_paths(dataset, entry)
         else:
             check_recipe(dataset, entry)
@@ -233,6 +243,20 @@ def _check_dataset(config: Mapping, dataset: str) -> None:
         augmentation = _finetuning(config, arm, dataset)["augmentation"]
         where = f"arms.{arm}.finetuning.augmentation"
         _check_known(augmentation, config["pretexts"], where, "pretext")
+
+
+def _check_class_names(where: str, entry: Mapping) -> None:
+    """Names of classes are texts or whole numbers, each given once."""
+    names = [str(name) for name in entry.get("classes", {})]
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise ConfigurationError(
+            f"{where}.classes: {repeated[0]} is given twice, as a number and as a text"
+        )
+    for name in entry.get("classes", {}):
+        if not isinstance(name, str | int) or isinstance(name, bool):
+            raise ConfigurationError(
+                f"{where}.classes: YAML takes a name there for {name!r}: put it in quotes"
+            )
 
 
 def _check_fits(config: Mapping, dataset: str) -> None:
