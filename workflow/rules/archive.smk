@@ -3,14 +3,6 @@
 ARCHIVES = one_of(settings.names_from(config, settings.IMPORT))
 
 
-def watched_of(wildcards):
-    """Files and folders of an archive whose time tells that a file was added or removed."""
-    try:
-        return watched(wildcards.dataset, settings_of_dataset(wildcards))
-    except ValueError as error:
-        sys.exit(f"configuration: datasets.{error}")
-
-
 rule survey:
     input:
         watched=watched_of,

@@ -213,6 +213,14 @@ def settings_of_dataset(wildcards):
     return settings.dataset_settings(config, wildcards.dataset)
 
 
+def watched_of(wildcards):
+    """Files and folders of an archive whose time tells that a file was added or removed."""
+    try:
+        return watched(wildcards.dataset, settings_of_dataset(wildcards))
+    except ValueError as error:
+        sys.exit(f"configuration: datasets.{error}")
+
+
 def augmentations(pretext):
     """Names in the library of what a pretext is made of, for the digest of a rule's code."""
     return [f"augmentations.{name}" for augmentation in pretext for name in augmentation]
