@@ -2,9 +2,10 @@
 
     python examples/predict.py classifier.keras FOLDER > predictions.csv
 
-The images are .npy or .fits files of one image each, with the pixel scale, the point spread
-function and the units of those that the classifier was trained on. Needs keras, tensorflow and
-numpy, for FITS astropy; nothing of this repository.
+The images are .npy or FITS files (.fits, .fit, .fts, .fits.gz) of one image each, with the pixel
+scale, the point spread function and the units of those that the classifier was trained on. Other
+files are named on the terminal and skipped. Needs keras, tensorflow and numpy, for FITS astropy;
+nothing of this repository.
 """
 
 import os
@@ -23,15 +24,21 @@ finally:
     os.dup2(terminal, 2)
 
 CLASSES = ("axion", "cdm", "no_sub")
-SUFFIXES = (".npy", ".fits")
+FITS = (".fits", ".fit", ".fts", ".fits.gz")
+SUFFIXES = (".npy", *FITS)
 
 
 def read_pixels(path: Path) -> np.ndarray:
     """The pixels of a file, without axes of length one."""
-    if path.suffix == ".fits":
+    if path.name.lower().endswith(FITS):
         from astropy.io import fits
 
-        pixels = fits.getdata(path)
+        # with `uint`, blank pixels of unsigned integers would be 0
+        with fits.open(path, uint=False) as units:
+            images = [unit for unit in units if unit.is_image and unit.shape]
+            if len(images) != 1:
+                raise ValueError(f"{len(images)} extensions with an image, not one")
+            pixels = images[0].data
     else:
         pixels = np.load(path, allow_pickle=False)
     return np.squeeze(np.asarray(pixels, dtype=np.float32))
@@ -55,9 +62,16 @@ def read_image(path: Path, shape: tuple[int, int]) -> np.ndarray:
 
 
 def main(model_path: str, folder: str) -> None:
-    paths = sorted(path for path in Path(folder).glob("*") if path.suffix in SUFFIXES)
+    found = sorted(path for path in Path(folder).glob("*") if not path.name.startswith("."))
+    paths = [path for path in found if path.name.lower().endswith(SUFFIXES)]
     if not paths:
         sys.exit(f"{folder}: no .npy or .fits file; give the folder that holds the images")
+    if skipped := [path.name for path in found if path not in paths]:
+        print(
+            f"{folder}: skipped {len(skipped)} of {len(found)} entries, which are not named "
+            f"{', '.join(SUFFIXES)}: {', '.join(skipped)}",
+            file=sys.stderr,
+        )
     if not Path(model_path).is_file():
         sys.exit(f"{model_path}: no such file; a run writes results/evaluate/…/classifier.keras")
     model = keras.models.load_model(model_path)

@@ -745,12 +745,81 @@ def test_a_scaled_fits_image_has_its_units(tmp_path):
     np.testing.assert_allclose(read_one(path).image, IMAGE, atol=0.006)
 
 
-def test_a_blank_pixel_of_fits_is_not_finite(tmp_path):
+def test_a_blank_pixel_of_fits_is_missing(tmp_path):
     path = tmp_path / "blank.fits"
     fits.writeto(path, (100 * IMAGE).astype(">i2"), fits.Header({"BLANK": -1}))
     with fits.open(path, "update", do_not_scale_image_data=True) as units:
         units[0].data[0, :2] = -1
-    assert why(path) == "2 of its pixels are not finite"
+    assert why(path) == "2 of its pixels are missing (BLANK)"
+
+
+@pytest.mark.parametrize("dtype", ["i2", "u2", "u4", "u1", "i1"])
+def test_blank_pixels_of_fits_integers_are_missing(tmp_path, dtype):
+    """astropy takes blank pixels of unsigned integers, which have an offset, for the number 0."""
+    pixels = (100 * IMAGE[None] % 10).astype(dtype)
+    unit = fits.PrimaryHDU(np.concatenate([pixels, pixels + 1]))
+    blank = 2 - int(unit.header.get("BZERO", 0))  # the number 2, as it is stored
+    unit.header["BLANK"] = blank
+    unit.writeto(tmp_path / "blank.fits")
+    axes = ["image", "y", "x"]
+    for index, found in enumerate(read_all(tmp_path / "blank.fits", axes=axes)):
+        count = np.count_nonzero(pixels + index == 2)
+        assert found.reason == f"{count} of its pixels are missing (BLANK)"
+    assert count > 0
+
+
+@pytest.mark.parametrize("dtype", ["i2", "u2"])
+def test_blank_pixels_of_a_compressed_image_are_missing(tmp_path, dtype):
+    unit = fits.CompImageHDU((100 * IMAGE).astype(dtype), compression_type="GZIP_1")
+    unit.header["BLANK"] = int(unit.data[0, 0]) - int(unit.header.get("BZERO", 0))
+    count = np.count_nonzero(unit.data == unit.data[0, 0])
+    fits.HDUList([fits.PrimaryHDU(), unit]).writeto(tmp_path / "blank.fits.fz")
+    assert why(tmp_path / "blank.fits.fz") == f"{count} of its pixels are missing (BLANK)"
+
+
+def test_a_blank_that_no_pixel_has_changes_nothing(tmp_path):
+    pixels = np.arange(PIXELS**2, dtype="u2").reshape(PIXELS, PIXELS)
+    unit = fits.PrimaryHDU(pixels)
+    unit.header["BLANK"] = 32767
+    unit.writeto(tmp_path / "good.fits")
+    assert np.array_equal(read_one(tmp_path / "good.fits").image, pixels)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "u2"])
+@pytest.mark.parametrize("name", ["_FillValue", "missing_value"])
+def test_fill_values_of_hdf5_are_missing(tmp_path, name, dtype):
+    value = 1e20 if dtype.startswith("f") else 65535
+    stack = np.abs(STACK * 100).astype(dtype)
+    stack[1, 3, :2] = value
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["images"] = stack
+        file["images"].attrs[name] = [value]
+        file["images"].attrs["scale_factor"] = 1.0
+    found = read_all(tmp_path / "a.h5", axes=["image", "y", "x"])
+    reasons = [one.reason for one in found]
+    assert reasons[1] == f"2 of its pixels are missing ({name})"
+    assert not any(reasons[:1] + reasons[2:])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("missing_value", "none", "its attribute missing_value is no number"),
+        ("_FillValue", np.zeros(5000), "its attribute _FillValue is no number"),
+        ("scale_factor", 0.1, "packed by scale_factor and add_offset: write the"),
+        ("add_offset", 7, "packed by scale_factor and add_offset: write the"),
+        ("_FillValue", -1, None),  # no unsigned integer
+    ],
+)
+def test_attributes_of_hdf5_that_cannot_be_heeded_are_told(tmp_path, name, value, reason):
+    path = tmp_path / "one.h5"
+    with h5py.File(path, "w") as file:
+        file["images"] = np.arange(PIXELS**2, dtype="u2").reshape(1, PIXELS, PIXELS)
+        file["images"].attrs[name] = value
+    if reason is None:
+        read_one(path)
+    else:
+        assert why(path).startswith(f"/images: {reason}")
 
 
 @pytest.mark.filterwarnings("ignore:.*(truncated|validating header).*")

@@ -360,6 +360,34 @@ def test_a_hostile_archive_ends_with_every_reject_explained(archive, tmp_path):
     assert len(list(read_rows(rows, entry))) == len(rows)
 
 
+def test_images_with_implausible_values_are_rejected_by_name(archive):
+    folder, entry = archive
+    cdm = folder / "train" / "cdm"
+    expected = survey("mine", entry).images
+    spoilt = {"fill.npy": -9.223372e18, "hot.npy": 65535.0}
+    for number, (name, value) in enumerate(spoilt.items()):
+        array = image(85_000 + number)
+        array[3, 3] = value
+        np.save(cdm / name, array)
+    whole = np.full((PIXELS, PIXELS), 1e30)  # of test images too: they are not compared
+    whole[0] = 0
+    for split in ("train", "test"):
+        np.save(folder / split / "cdm" / "whole.npy", whole)
+    found = survey("mine", entry | {"max_rejected": 4 / 124})
+    reasons = rejected(found)
+    files = {f"train/cdm/{name}" for name in [*spoilt, "whole.npy"]} | {"test/cdm/whole.npy"}
+    assert set(reasons) == files
+    assert "its minimum -9.223372e+18 is" in reasons["train/cdm/fill.npy"]
+    assert "its maximum 65535 is" in reasons["train/cdm/hot.npy"]
+    pd.testing.assert_frame_equal(found.images, expected)
+    for row in found.images.head(3).itertuples():
+        content = next(read_rows(found.images[found.images["file"] == row.file], entry))
+        assert (row.minimum, row.maximum) == (content.min(), content.max())
+    with pytest.raises(ValueError, match=r"3 of 123 images cannot be used.*train/cdm/fill\.npy"):
+        (folder / "test" / "cdm" / "whole.npy").unlink()
+        survey("mine", entry)
+
+
 def test_a_folder_has_the_class_of_where_it_is_not_of_a_link_to_it(archive):
     folder, entry = archive
     expected = survey("mine", entry).images
@@ -404,7 +432,29 @@ def test_a_path_to_a_file_of_another_kind_is_told(archive, tmp_path):
     _, entry = archive
     (tmp_path / "images.tar").write_bytes(b"x")
     entry = entry | {"paths": entry["paths"] | {"train": str(tmp_path / "images.tar")}}
-    with pytest.raises(ValueError, match=r"images\.tar: no image by its name \(known are"):
+    with pytest.raises(ValueError, match=r"images\.tar: packed: unpack it$"):
+        survey("mine", entry)
+
+
+def test_files_that_may_be_images_and_are_not_read_are_rejected(archive, caplog):
+    folder, entry = archive
+    train = folder / "train" / "cdm"
+    packed = ["a.fits.bz2", "a.FITS.Z", "a.npy.gz", "a.zip", "a.tar.gz", "a.tgz", "a.7z"]
+    pictures = ["a.png", "A.JPG", "a.tiff", "a.webp"]
+    others = ["a.pkl", "a.pt", "a.mat", "a.nc", "a.tfrecord", "a.parquet"]
+    text = ["notes.txt", "more.TXT", "table.csv", "README", ".npy"]
+    for name in [*packed, *pictures, *others, *text]:
+        (train / name).write_bytes(b"x")
+    with caplog.at_level("INFO"):
+        found = survey_all(entry)
+    reasons = {Path(file).name: reason for file, reason in rejected(found).items()}
+    assert set(reasons) == {*packed, *pictures, *others}
+    assert all(reasons[name] == "packed: unpack it" for name in packed)
+    assert all("save its numbers as .npy" in reasons[name] for name in pictures)
+    assert all("save its images as .npy, .npz" in reasons[name] for name in others)
+    assert {Path(file).name for file in rejected(found, "ignored")} == set(text)
+    assert "ignored: 2 .txt, 1 hidden, 1 without a suffix, 1 .csv" in caplog.messages
+    with pytest.raises(ValueError, match="17 of 137 images cannot be used"):
         survey("mine", entry)
 
 
@@ -493,6 +543,20 @@ def test_an_archive_without_a_class_or_an_image_is_told(archive, remove, told):
         shutil.rmtree(folder / remove)
     with pytest.raises(ValueError, match=told):
         survey("mine", entry)
+
+
+def test_a_single_test_image_of_a_class_is_too_few(archive):
+    folder, entry = archive
+    paths = sorted((folder / "test" / "cdm").glob("*.npy"))
+    for path in paths[2:]:
+        path.unlink()
+    survey("mine", entry)
+    paths[1].unlink()
+    with pytest.raises(ValueError) as error:
+        survey("mine", entry)
+    assert str(error.value) == (
+        "mine: test: 1 image of cdm; the interval of an AUC needs 2 test images of each class"
+    )
 
 
 def test_there_may_be_more_shards_than_images(archive, tmp_path):

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 TARGET = "results/data/model_2/manifest.json"
 SMALL = """
 run: {datasets: [model_2], arms: [baseline, contrastive-rotation]}
-splits: {train: {images: 6}, validation: {images: 3}, test: {images: 3}}
+splits: {train: {images: 6}, validation: {images: 3}, test: {images: 6}}
 """
 NETWORK = """
 encoder: {width: 2}

@@ -1,11 +1,13 @@
 """An exported classifier predicts from raw images what the pipeline predicts, with Keras alone."""
 
+import importlib.util
 import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from paths import ROOT
 
 from sslens import settings
@@ -116,18 +118,35 @@ def example(folder, images, classifier="0.keras"):
         # as a user has it, not as these tests do
         env={k: v for k, v in os.environ.items() if not k.startswith("TF_")},
     )
-    assert done.returncode == (1 if done.stderr else 0), done.stderr
+    failed = done.stderr and ": skipped " not in done.stderr
+    assert done.returncode == (1 if failed else 0), done.stderr
     return done.stdout, done.stderr
 
 
 def test_the_example_prints_a_line_an_image_and_nothing_else(folder, tmp_path):
     np.save(tmp_path / "a.npy", recorded(1))  # the axes of one image do not matter
-    np.save(tmp_path / "b.npy", recorded(1)[0, ..., 0].astype(">f8"))
+    pixels = recorded(1)[0, ..., 0]
+    np.save(tmp_path / "b.npy", pixels.astype(">f8"))
+    for name in ("c.FITS", "d.fit", "e.Fts", "f.fits.gz"):
+        fits.writeto(tmp_path / name, pixels)
+    (tmp_path / "g.NPY").write_bytes((tmp_path / "b.npy").read_bytes())
     printed, said = example(folder, tmp_path)
     assert said == ""
-    head, first, second = printed.splitlines()
+    head, *lines = printed.splitlines()
     assert head == "file,axion,cdm,no_sub"
-    assert first.removeprefix("a.npy,") == second.removeprefix("b.npy,")
+    names, answers = zip(*(line.split(",", 1) for line in lines), strict=True)
+    assert names == ("a.npy", "b.npy", "c.FITS", "d.fit", "e.Fts", "f.fits.gz", "g.NPY")
+    assert len(set(answers)) == 1
+
+
+def test_the_example_names_what_it_skips(folder, tmp_path):
+    np.save(tmp_path / "a.npy", recorded(1))
+    for name in (".hidden", "b.png", "c.fits.bz2"):
+        (tmp_path / name).write_bytes(b"x")
+    printed, said = example(folder, tmp_path)
+    assert len(printed.splitlines()) == 2
+    assert said.count("\n") == 1
+    assert "skipped 2 of 3 entries" in said and said.endswith(": b.png, c.fits.bz2\n")
 
 
 def save_holed(path):
@@ -136,9 +155,17 @@ def save_holed(path):
     np.save(path, holed)
 
 
+def save_blank(path):
+    """A FITS file, whatever its name, of unsigned integers and one pixel without a value."""
+    unit = fits.PrimaryHDU(recorded(1)[0, ..., 0].astype("u2"))
+    unit.header["BLANK"] = int(unit.data[3, 4]) - 32768
+    unit.writeto(path.with_suffix(".fits"))
+
+
 @pytest.mark.parametrize(
     ("save", "expected"),
     [
+        (save_blank, "pixels are not finite; fill them"),
         (save_holed, "b.npy: 1 pixels are not finite; fill them"),
         (
             lambda path: np.save(path, recorded(1, pixels=36)),
@@ -167,3 +194,24 @@ def test_the_example_tells_of_what_is_not_there(folder, tmp_path):
     printed, said = example(folder, tmp_path, "none.keras")
     assert (printed, said.count("\n")) == ("", 1)
     assert "none.keras: no such file; a run" in said
+
+
+def test_axes_and_extensions_of_an_example_are_not_guessed(tmp_path):
+    spec = importlib.util.spec_from_file_location("example", ROOT / "examples" / "predict.py")
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    pixels = np.random.default_rng(0).normal(size=(12, 12)).astype("f4")
+    unit = fits.ImageHDU(pixels)
+    files = {
+        "good.fits": ([unit], None),
+        "compressed.fits": ([fits.CompImageHDU(pixels, quantize_level=0)], None),
+        "several.fits": ([unit, unit.copy()], "2 extensions with an image, not one"),
+        "bands.fits": ([fits.ImageHDU(np.stack([pixels] * 3))], r"an image of \(3, 12, 12\)"),
+    }
+    for name, (units, reason) in files.items():
+        fits.HDUList([fits.PrimaryHDU(), *units]).writeto(tmp_path / name)
+        if reason is None:
+            assert example.read_image(tmp_path / name, (12, 12)).shape == (12, 12, 1)
+        else:
+            with pytest.raises(SystemExit, match=reason):
+                example.read_image(tmp_path / name, (12, 12))

@@ -5,7 +5,7 @@ import pytest
 
 from sslens import preprocessing
 from sslens.files import read_json, write_json
-from sslens.preprocessing import measure, preprocess
+from sslens.preprocessing import check_variation, measure, preprocess
 
 SETTINGS = {"crop": None, "bin": 1, "stretch": "none", "softening": 1.0, "scaling": "standardise"}
 
@@ -192,3 +192,34 @@ def test_what_does_not_fit_is_told_by_its_key(own, message):
 def test_a_blank_training_split_is_refused(value):
     with pytest.raises(ValueError, match="all pixels of the training split are equal"):
         measure(np.full((7, 5, 5, 1), value, np.float32), settings_of())
+
+
+def test_a_stretch_that_leaves_nothing_is_refused():
+    with pytest.raises(ValueError, match="preprocessing.stretch: all pixels .* after sqrt; "):
+        measure(-images_of() - 1, settings_of(stretch="sqrt"))
+
+
+@pytest.mark.parametrize("value", [1e30, -9.223372e18])
+@pytest.mark.parametrize("scaling", ["standardise", "none"])
+def test_images_that_hardly_vary_are_refused_and_the_cause_is_named(value, scaling, monkeypatch):
+    monkeypatch.setattr(preprocessing, "PART", 7)
+    images = images_of()
+    images[11, 3, 4] = value
+    facts = measure(images, settings_of(stretch="asinh", softening=0.05, scaling=scaling))
+    ids = [f"mine-train-{row}.npy" for row in range(20)]
+    with pytest.raises(ValueError) as error:
+        check_variation(images, facts, ids)
+    assert f"reach furthest: mine-train-11.npy ({abs(value):.3g}), " in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("scaling", ["standardise", "min_max", "none"])
+@pytest.mark.parametrize("stretch", ["asinh", "sqrt", "none"])
+def test_images_that_vary_pass(stretch, scaling):
+    brightness = 10.0 ** np.random.default_rng(3).uniform(-1, 1, (20, 1, 1, 1))
+    images = (images_of() * brightness).astype(np.float32)
+    images[4] = 0  # a constant one does not matter
+    facts = measure(images, settings_of(stretch=stretch, scaling=scaling))
+    before = dict(facts)
+    check_variation(images, facts, [""] * 20)
+    assert facts == before

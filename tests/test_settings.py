@@ -308,6 +308,7 @@ def test_every_arm_that_ships_can_be_told_and_run(arm, dataset):
         ("run.seeds", [1, 1], ["run.seeds: [1, 1] has non-unique elements"]),
         ("splits.train.images", 0, ["splits.train.images: 0 is less than", "one of each class"]),
         ("splits.train.shard_size", 0, ["splits.train.shard_size: 0 is less than"]),
+        ("splits.test.images", 5, ["splits.test.images: 5 is less than", "two of each class"]),
         ("pretraining.batch_size", 1, ["pretraining.batch_size: 1 is less than"]),
         ("run.label_fractions", [1.0, 0.0001], ["run.label_fractions.1: 0.0001 of 500 training"]),
         # augmentations and their strengths
@@ -506,6 +507,12 @@ def test_pairs_of_one_lens_need_several_images_of_it():
     for dataset in ("model_1", "model_2", "model_3"):
         config["datasets"][dataset]["images_per_lens"] = 4
     check(config, SCHEMA)
+    config["splits"]["train"]["images"] = 11
+    message = error_of(config)
+    assert message.startswith(
+        "splits.train.images: 11 images, but pairs: same_lens of pretrainings."
+    )
+    assert "byol-dihedral needs 12 of model_1: the 4 images of one lens" in message
 
 
 CONTROLS = [
@@ -641,6 +648,20 @@ def test_pairs_of_one_lens_are_not_in_an_archive(with_archive):
     config, _ = with_archive
     config["pretrainings"]["byol-dihedral"]["pairs"] = "same_lens"
     assert error_of(config).startswith("pretrainings.byol-dihedral.pairs: same_lens, but mine has")
+
+
+def test_label_fractions_leave_images_of_each_class_of_an_archive(with_archive):
+    config, _ = with_archive
+    config["run"]["label_fractions"] = [1.0, 0.1]
+    counts = {"axion": 100, "cdm": 6, "no_sub": 100}
+    settings.check_labels(config, "mine", counts)
+    with pytest.raises(settings.ConfigurationError) as error:
+        settings.check_labels(config, "mine", counts | {"cdm": 4})
+    assert str(error.value).startswith(
+        "run.label_fractions.1: 0.1 of the 4 training images of cdm in mine leaves none: take a"
+    )
+    config["run"]["datasets"] = ["model_1"]  # an encoder alone is taken from the archive
+    settings.check_labels(config, "mine", counts | {"cdm": 4})
 
 
 def test_checking_changes_nothing():

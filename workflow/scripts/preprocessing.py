@@ -6,8 +6,10 @@ runtime.start(snakemake.log[0], f"preprocessing {snakemake.wildcards.dataset}", 
 runtime.start_tensorflow(1, gpus=0)
 
 from sslens.files import write_json
-from sslens.preprocessing import measure
+from sslens.preprocessing import check_variation, measure
 from sslens.records import read_split
 
 train = read_split(snakemake.input.manifest, "train")
-write_json(snakemake.output.preprocessing, measure(train.images, snakemake.params.settings))
+facts = measure(train.images, snakemake.params.settings)
+check_variation(train.images, facts, train.image_ids)
+write_json(snakemake.output.preprocessing, facts)

@@ -9,7 +9,11 @@ from sslens.archive_catalogue import survey
 from sslens.catalogue import write_catalogue
 from sslens.comparison import csv_text
 from sslens.files import write_text
+from sslens.settings import check_labels
 
 found = survey(wildcards.dataset, params.archive)
+labels = found.images.loc[found.images["split"] == "train", "label"]
+# not by `params`: other label fractions leave the images as they are
+check_labels(snakemake.config, wildcards.dataset, labels.value_counts().to_dict())
 write_text(snakemake.output.rejects, csv_text(found.rejects))
 write_catalogue(found.images, snakemake.output.images)

@@ -56,6 +56,7 @@ class _Raw(NamedTuple):
     array: np.ndarray  # (pixels, pixels) or (bands, pixels, pixels)
     label: str | None = None
     mass: float = math.nan
+    missing: str = ""  # what marks the pixels that have no value, and how many they are
 
 
 class _Column(NamedTuple):
@@ -154,6 +155,8 @@ def as_image(array: np.ndarray) -> np.ndarray:
 
 def _found(raw: _Raw) -> Found:
     mass = raw.mass if raw.mass > 0 and math.isfinite(raw.mass) else math.nan
+    if raw.missing:
+        return Found(raw.image_index, None, raw.label, mass, raw.missing)
     try:
         image = as_image(raw.array)
     except Unusable as error:
@@ -164,6 +167,12 @@ def _found(raw: _Raw) -> Found:
 def _all_same(bands: np.ndarray) -> bool:
     """Whether the bands of an image, along the first axis, are one image saved several times."""
     return all(np.array_equal(band, bands[0], equal_nan=True) for band in bands[1:])
+
+
+def _missing(there: np.ndarray, mark: str) -> str:
+    """The reason where pixels have no value, by a mask of them and what says so; else none."""
+    count = np.count_nonzero(there)
+    return f"{count} of its pixels are missing ({mark})" if count else ""
 
 
 def _check_kind(dtype: np.dtype) -> None:
@@ -238,17 +247,28 @@ def _read_all(
     reading: Reading,
     settings: Mapping,
     wanted: Collection[int] | None,
+    missing: Callable[[np.ndarray], str] = lambda _: "",
     labels: Sequence | None = None,
     masses: Sequence | None = None,
     names: Mapping[str, str] | None = None,
 ) -> Iterator[_Raw]:
-    """The images of an array; `names` are those of labels that are numbers."""
+    """The images of an array.
+
+    Args:
+        source, reading: the array, and what its axes stand for.
+        settings, wanted: of `read_images`.
+        missing: gives the reason why pixels of an image have no value, or an empty text.
+        labels, masses: values for each image.
+        names: of labels that are numbers.
+    """
     for index in range(reading.images):
         if wanted is None or index in wanted:
             label = None if labels is None else _text(labels[index])
             mass = math.nan if masses is None else float(masses[index])
             array = _values(source, reading, index, settings["channel"])
-            yield _Raw(index, array, (names or {}).get(label, label) if label else label, mass)
+            if label is not None and names:
+                label = names.get(label, label)
+            yield _Raw(index, array, label, mass, missing(array))
 
 
 # --- .npy -----------------------------------------------------------------------------------------
@@ -527,7 +547,44 @@ def _read_hdf5(path: Path, settings: Mapping, wanted: Collection[int] | None) ->
         reading = _choose_reading(source, images.shape, settings, columns)
         values = {key: _hdf5_values(column) for key, column in data.items()}
         words = label_names(data["labels"]) if "labels" in data else {}
-        yield from _read_all(source, reading, settings, wanted, **values, names=words)
+        marks = _fill_values(images)
+
+        def missing(array: np.ndarray) -> str:
+            return _missing(np.isin(array, list(marks.values())), " or ".join(marks))
+
+        yield from _read_all(source, reading, settings, wanted, missing, **values, names=words)
+
+
+def _fill_values(data: Any) -> dict[str, Any]:
+    """The numbers that mark missing pixels, by the attributes that netCDF has for them."""
+    if _number(data, "scale_factor") not in (None, 1) or _number(data, "add_offset") not in (
+        None,
+        0,
+    ):
+        raise Unusable(
+            f"{data.name}: packed by scale_factor and add_offset: write the numbers themselves"
+        )
+    marks = {}
+    for name in ("_FillValue", "missing_value"):
+        if (value := _number(data, name)) is None:
+            continue
+        with np.errstate(all="ignore"):
+            stored = value.astype(data.dtype)
+        # as the pixels have it: 1e20 is no float32; what no integer of theirs can be marks none
+        if data.dtype.kind == "f" or stored == value:
+            marks[name] = stored
+    return marks
+
+
+def _number(data: Any, name: str) -> Any:
+    """An attribute of a data set of HDF5; None where it has none of that name."""
+    if name not in data.attrs:
+        return None
+    size = data.attrs.get_id(name).get_storage_size()
+    value = np.ravel(data.attrs[name]) if size <= MAX_LABEL_BYTES else np.empty(0)
+    if len(value) != 1 or value.dtype.kind not in "iuf":
+        raise Unusable(f"{data.name}: its attribute {name} is no number")
+    return value[0]
 
 
 def _inside(path: Path, data: Any) -> Any:
@@ -586,13 +643,17 @@ def _hdf5_values(data: Any) -> Any:
 # --- FITS -----------------------------------------------------------------------------------------
 
 
+#: How astropy opens a file. By its special case for unsigned integers, blank pixels would be 0.
+HOW = {"memmap": False, "lazy_load_hdus": True, "uint": False}
+
+
 def _read_fits(path: Path, settings: Mapping, wanted: Collection[int] | None) -> Iterator[_Raw]:
     """One image or a cube of several, in the extension that has one."""
     from astropy.io import fits
 
     with open_fits(path) as (stream, size):
         # compressed images are tables at first, and become images once their sizes are checked
-        units = fits.open(stream, memmap=False, lazy_load_hdus=True, disable_image_compression=True)
+        units = fits.open(stream, **HOW, disable_image_compression=True)
         number, unit = _choose_extension(units, settings)
         shape = image_shape(unit)
         start = unit.fileinfo()["datLoc"]
@@ -600,13 +661,18 @@ def _read_fits(path: Path, settings: Mapping, wanted: Collection[int] | None) ->
         if compressed:
             tile = check_tiles(stream, start, size, unit)
             stream.seek(0)
-            unit = fits.open(stream, memmap=False, lazy_load_hdus=True)[number]
+            unit = fits.open(stream, **HOW)[number]
         elif (end := start + math.prod(shape) * abs(unit.header["BITPIX"]) // 8) > size:
             raise Unusable(f"torn: its head tells of {end} bytes, and it has {size}")
         # a section is read from the file by itself, and scaled
         reading = _choose_reading(unit.section, shape, settings)
         source = TiledImage(unit.section, reading, tile) if compressed else unit.section
-        yield from _read_all(source, reading, settings, wanted)
+        blank = "BLANK" in unit.header
+
+        def missing(array: np.ndarray) -> str:
+            return _missing(blank & np.isnan(array), "BLANK")
+
+        yield from _read_all(source, reading, settings, wanted, missing)
 
 
 def _choose_extension(units: Any, settings: Mapping) -> tuple[int, Any]:

@@ -11,6 +11,7 @@ import logging
 import math
 import re
 import stat
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
@@ -24,6 +25,7 @@ from sslens.archive_errors import Ambiguous, Unusable
 from sslens.archive_paths import in_one_line, split_path
 from sslens.classes import CLASSES
 from sslens.files import sha256_of
+from sslens.plausibility import FACTS, image_facts, implausible
 from sslens.seeds import derive_seed
 from sslens.tracking import tracked
 
@@ -50,10 +52,21 @@ COLUMNS = [
 REJECT_COLUMNS = ["found_in", "file", "image_index", "kind", "reason"]
 IMAGE, REJECTED, IGNORED = "image", "rejected", "ignored"  # kinds of what is found
 _JUNK = {"__MACOSX", "Thumbs.db", "desktop.ini"}
+#: Suffixes of files that may well hold images, and are not read -> what to do about them.
+UNREAD = {
+    ".gz .bz2 .xz .z .zst .fz .zip .tar .tgz .7z .rar": "packed: unpack it",
+    ".png .jpg .jpeg .tif .tiff .gif .bmp .webp": "a picture: save its numbers as .npy or .fits",
+    ".pkl .pickle .pt .pth .mat .asdf .nc .tfrecord .tfrecords .parquet .raw": (
+        "of a format that is not read: save its images as .npy, .npz, .h5 or .fits"
+    ),
+}
+#: The least number of images of each class. The interval of an AUC needs two test images.
+LEAST_IMAGES = {"train": 1, "validation": 1, "test": 2}
+_UNREAD = {suffix: reason for suffixes, reason in UNREAD.items() for suffix in suffixes.split()}
 
 
 class Survey(NamedTuple):
-    """What an archive holds: a row an image with `split` and `COLUMNS`; a row a reject.
+    """What an archive holds: a row an image with `split`, `COLUMNS` and `FACTS`; a row a reject.
 
     Rejects have `found_in`, `file`, `image_index` (empty for a whole file), `kind` (`rejected`, or
     `ignored` for what is no image by its name) and `reason`.
@@ -86,9 +99,11 @@ def survey(dataset: str, entry: Mapping) -> Survey:
             if kind == IMAGE:
                 told = _read_file(_path(root, file), file, _reading(entry, dataset), aliases)
             findings += [{"found_in": found_in, "file": file, **one} for one in told]
-    frame = pd.DataFrame(findings, columns=["kind", "reason", "several", "number", *COLUMNS[2:]])
+    columns = ["kind", "reason", "several", "number", *COLUMNS[2:], *FACTS]
+    frame = pd.DataFrame(findings, columns=columns)
     frame = frame.sort_values(["found_in", "file", "image_index"], ignore_index=True)
     _check_numbers(dataset, entry, frame)
+    frame = _reject_implausible(frame)
     _check_across_splits(dataset, frame)
     frame = _reject_repeats(frame)
     _tell(frame)
@@ -195,6 +210,8 @@ def _kind(path: Path, root: Path) -> tuple[str, str]:
             return IGNORED, "a link to a folder that the archive lies in"
         return IMAGE, ""
     if suffix_of(path) not in READERS:
+        if (suffix := path.suffix.lower()) in _UNREAD:
+            return REJECTED, _UNREAD[suffix]
         return IGNORED, f"no image by its name (known are {', '.join(READERS)})"
     if _told(path, root) != str(path.relative_to(root)):
         return REJECTED, "its name or a folder's has line breaks or is not in UTF-8: rename it"
@@ -253,6 +270,7 @@ def _describe(found: Found, folder: str | None, aliases: Mapping[str, str]) -> d
         "label": label,
         "log10_axion_mass": np.log10(found.mass) if label == "axion" else np.nan,
         "image_sha256": _sha256(found.image),
+        **image_facts(found.image),
     }
 
 
@@ -334,8 +352,19 @@ def _check_numbers(dataset: str, entry: Mapping, frame: pd.DataFrame) -> None:
     )
 
 
+def _reject_implausible(frame: pd.DataFrame) -> pd.DataFrame:
+    """Every image is judged beside those that its split was found with."""
+    frame = frame.copy()
+    for _, group in frame[frame["kind"] == IMAGE].groupby("found_in"):
+        reasons = implausible(group[list(FACTS)].astype(float))
+        frame.loc[reasons.index, "kind"] = REJECTED
+        frame.loc[reasons.index, "reason"] = reasons
+    return frame
+
+
 def _check_across_splits(dataset: str, frame: pd.DataFrame) -> None:
     """An image of two splits would be learned from and tested on."""
+    frame = frame[frame["kind"] == IMAGE]
     splits = frame.groupby("image_sha256")["found_in"].transform("nunique")
     shared = frame[splits > 1]
     if shared.empty:
@@ -373,6 +402,16 @@ def _tell(frame: pd.DataFrame) -> None:
     log.info(
         "%s", ", ".join(f"{counts.get(kind, 0)} {kind}" for kind in (IMAGE, REJECTED, IGNORED))
     )
+    if ignored := Counter(map(_suffix, frame.loc[frame["kind"] == IGNORED, "file"])):
+        log.info("ignored: %s", ", ".join(f"{n} {name}" for name, n in ignored.most_common()))
+
+
+def _suffix(file: str) -> str:
+    """What to count an ignored file or folder under."""
+    name = Path(file).name
+    if name.startswith("."):
+        return "hidden"
+    return Path(name).suffix.lower() or "without a suffix"
 
 
 def _check_rejects(dataset: str, entry: Mapping, frame: pd.DataFrame) -> None:
@@ -404,7 +443,7 @@ def _in_splits(dataset: str, entry: Mapping, frame: pd.DataFrame) -> pd.DataFram
             count = math.ceil(entry["validation_fraction"] * len(rows))
             frame.loc[rows[:count], "split"] = "validation"
     parts = [_split(dataset, entry, frame, split) for split in ("train", "validation", "test")]
-    return pd.concat(parts, ignore_index=True)[["split", *COLUMNS]]
+    return pd.concat(parts, ignore_index=True)[["split", *COLUMNS, *FACTS]]
 
 
 def _split(dataset: str, entry: Mapping, frame: pd.DataFrame, split: str) -> pd.DataFrame:
@@ -412,10 +451,13 @@ def _split(dataset: str, entry: Mapping, frame: pd.DataFrame, split: str) -> pd.
     rows = frame[frame["split"] == split].head(entry["limit"].get(split))
     counts = {name: int((rows["label"] == name).sum()) for name in CLASSES}
     log.info("%s: %s", split, ", ".join(f"{count} {name}" for name, count in counts.items()))
-    if absent := [name for name, count in counts.items() if not count]:
+    if few := [name for name, count in counts.items() if count < LEAST_IMAGES[split]]:
         limit = entry["limit"].get(split)
+        found = f"{counts[few[0]] or 'no'} image of {' and '.join(few)}"
         remedy = f" among the {limit} of limit.{split}: raise it" if limit else ""
-        raise ValueError(f"{dataset}: {split}: no image of {' and '.join(absent)}{remedy}")
+        if counts[few[0]]:
+            remedy += "; the interval of an AUC needs 2 test images of each class"
+        raise ValueError(f"{dataset}: {split}: {found}{remedy}")
     several = np.where(rows["several"], "#" + rows["image_index"].astype(str), "")
     ids = f"{dataset}-{split}-" + rows["file"] + several
     return rows.assign(image_id=ids, lens_id=ids)

@@ -1,10 +1,13 @@
 """One preprocessing for every stage: crop, bin, stretch, scale. Measured on training images."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 PART = 1024  # images that are worked on at a time
+#: Least median over the images of their standard deviation, in units of that of all pixels. With
+#: all recipes it is above 0.5, whatever the stretch and the scaling.
+LEAST_VARIATION = 0.01
 
 
 def measure(images: np.ndarray, settings: dict) -> dict:
@@ -22,7 +25,8 @@ def measure(images: np.ndarray, settings: dict) -> dict:
         `standard_deviation`.
 
     Raises:
-        ValueError: if the crop or the binning does not fit the images, or all pixels are equal.
+        ValueError: if the crop or the binning does not fit the images, or all pixels are equal,
+            before the stretch or after it.
     """
     facts = dict(settings)
     facts["input_shape"] = list(_shrink(images[:1], settings).shape[1:])
@@ -31,6 +35,11 @@ def measure(images: np.ndarray, settings: dict) -> dict:
     if not deviation > 0:
         raise ValueError("preprocessing: all pixels of the training split are equal")
     mean, deviation = _moments(images, lambda part: _stretch(_shrink(part, settings), facts))
+    if not deviation > 0:
+        raise ValueError(
+            "preprocessing.stretch: all pixels of the training split are equal after "
+            f"{settings['stretch']}; sqrt takes negative pixels for 0, asinh and none do not"
+        )
     return facts | {"mean": mean, "standard_deviation": deviation}
 
 
@@ -49,6 +58,38 @@ def preprocess(images: np.ndarray, facts: dict) -> np.ndarray:
         stretched = _stretch(_shrink(images[rows], facts), facts)
         normalised[rows] = SCALINGS[facts["scaling"]](stretched, facts)
     return normalised
+
+
+def check_variation(images: np.ndarray, facts: dict, image_ids: Sequence[str]) -> None:
+    """Stop where preprocessed images are nearly constant, so that there is nothing to learn.
+
+    Args:
+        images: (n, height, width, channels) of the training split, as recorded.
+        facts: of `measure`.
+        image_ids: (n,), to name the likely cause by.
+
+    Raises:
+        ValueError: where the median over the images of their standard deviation is less than
+            `LEAST_VARIATION` times the standard deviation of all pixels.
+    """
+    means, variances, extremes = [], [], []
+    for rows in _parts(images):
+        part = preprocess(images[rows], facts).astype(np.float64)
+        means.append(part.mean(axis=(1, 2, 3)))
+        variances.append(part.var(axis=(1, 2, 3)))
+        extremes.append(np.abs(part).max(axis=(1, 2, 3)))
+    deviations = np.sqrt(np.concatenate(variances))
+    overall = np.sqrt(np.concatenate(variances).mean() + np.concatenate(means).var())
+    if np.median(deviations) > LEAST_VARIATION * overall:
+        return
+    most = np.argsort(-np.concatenate(extremes), kind="stable")[:3]
+    named = ", ".join(f"{image_ids[row]} ({np.abs(images[row]).max():.3g})" for row in most)
+    raise ValueError(
+        "preprocessing: after it, half of the training images are nearly constant (their standard "
+        f"deviation is below {LEAST_VARIATION:g} of that of all pixels), so that nothing can be "
+        "learned from them. The likely cause is extreme values in a few images; remove or mend "
+        f"those that reach furthest: {named}"
+    )
 
 
 def _standardise(images: np.ndarray, facts: dict) -> np.ndarray:

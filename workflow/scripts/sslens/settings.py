@@ -200,6 +200,13 @@ def _check_pairs(config: Mapping, arm: Mapping) -> None:
                 f"pretrainings.{arm['pretraining']}.pairs: same_lens, but {source} has one image a "
                 f"lens; set datasets.{source}.images_per_lens"
             )
+        images = config["splits"]["train"]["images"]
+        if entry["pairs"] == "same_lens" and images < len(CLASSES) * per_lens:
+            raise ConfigurationError(
+                f"splits.train.images: {images} images, but pairs: same_lens of pretrainings."
+                f"{arm['pretraining']} needs {len(CLASSES) * per_lens} of {source}: the "
+                f"{per_lens} images of one lens of each class"
+            )
 
 
 def _check_dataset(config: Mapping, dataset: str) -> None:
@@ -344,7 +351,7 @@ def transfers(config: Mapping) -> dict[str, dict[str, dict[str, str]]]:
 def _check_fractions(config: Mapping) -> None:
     """Every label fraction leaves an image of each class; images take turns in class.
 
-    How many an archive has is not known yet: there, the training tells.
+    How many images an archive has is not known yet: `check_labels` is for them.
     """
     if not names_from(config, SIMULATION, config["run"]["datasets"]):
         return
@@ -355,6 +362,28 @@ def _check_fractions(config: Mapping) -> None:
                 f"run.label_fractions.{index}: {fraction} of {of_rarest} training images a class "
                 "leaves none: take a larger fraction, or more images in splits.train"
             )
+
+
+def check_labels(config: Mapping, dataset: str, images_per_class: Mapping[str, int]) -> None:
+    """Every label fraction of the run leaves a training image of each class of an archive.
+
+    Args:
+        config: the configuration.
+        dataset: name of the archive; nothing is checked where the run learns no labels of it.
+        images_per_class: of its training split.
+
+    Raises:
+        ConfigurationError: where it leaves none.
+    """
+    if dataset not in config["run"]["datasets"]:
+        return
+    for index, fraction in enumerate(config["run"]["label_fractions"]):
+        for name, images in images_per_class.items():
+            if round(fraction * images) == 0:
+                raise ConfigurationError(
+                    f"run.label_fractions.{index}: {fraction} of the {images} training images of "
+                    f"{name} in {dataset} leaves none: take a larger fraction, or add images"
+                )
 
 
 def _check_titles(config: Mapping) -> None:
