@@ -720,7 +720,7 @@ def test_a_torn_hdf5_file_is_told(tmp_path):
 # --- FITS -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["one.fits", "one.FIT"])
+@pytest.mark.parametrize("name", ["one.fits", "one.FIT", "one.fts"])
 @pytest.mark.parametrize("dtype", [">f4", ">f8", ">i2", ">i4", "u2"])
 def test_a_fits_image(tmp_path, name, dtype):
     array = (100 * IMAGE).astype(dtype)
