@@ -36,7 +36,12 @@ def read_pixels(path: Path) -> np.ndarray:
     if path.name.lower().endswith(FITS):
         from astropy.io import fits
 
-        pixels = fits.getdata(path, uint=False)  # or blank pixels of unsigned integers would be 0
+        # with `uint`, blank pixels of unsigned integers would be 0
+        with fits.open(path, uint=False) as units:
+            images = [unit for unit in units if unit.is_image and unit.shape]
+            if len(images) != 1:
+                raise ValueError(f"{len(images)} extensions with an image, not one")
+            pixels = images[0].data
     else:
         pixels = np.load(path, allow_pickle=False)
     return np.squeeze(np.asarray(pixels, dtype=np.float32))

@@ -1,5 +1,6 @@
 """An exported classifier predicts from raw images what the pipeline predicts, with Keras alone."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -217,3 +218,24 @@ def test_the_example_tells_of_what_is_not_there(folder, tmp_path):
     printed, said = example(folder, tmp_path, "none.keras")
     assert (printed, said.count("\n")) == ("", 1)
     assert "none.keras: no such file; a run" in said
+
+
+def test_axes_and_extensions_of_an_example_are_not_guessed(tmp_path):
+    spec = importlib.util.spec_from_file_location("example", ROOT / "examples" / "predict.py")
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    pixels = np.random.default_rng(0).normal(size=(12, 12)).astype("f4")
+    unit = fits.ImageHDU(pixels)
+    files = {
+        "good.fits": ([unit], None),
+        "compressed.fits": ([fits.CompImageHDU(pixels, quantize_level=0)], None),
+        "several.fits": ([unit, unit.copy()], "2 extensions with an image, not one"),
+        "bands.fits": ([fits.ImageHDU(np.stack([pixels] * 3))], r"an image of \(3, 12, 12\)"),
+    }
+    for name, (units, reason) in files.items():
+        fits.HDUList([fits.PrimaryHDU(), *units]).writeto(tmp_path / name)
+        if reason is None:
+            assert example.read_image(tmp_path / name, (12, 12)).shape == (12, 12, 1)
+        else:
+            with pytest.raises(SystemExit, match=reason):
+                example.read_image(tmp_path / name, (12, 12))
