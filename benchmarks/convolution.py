@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "workflow" / "scripts"))
 
-from sslens import environment
+from sslens.jobs import environment
 
 BATCH, THREADS, ROUNDS, REPEATS = 64, 2, 5, 5
 NETWORKS = [("resnet18", 16), ("resnet18", 64), ("resnet50", 64)]
@@ -64,8 +64,8 @@ def measure() -> dict:
 
 def shapes_of(name: str, width: int) -> Counter:
     """How often each (map, channels in, channels out, kernel, stride) occurs in an encoder."""
-    from sslens.encoders import build_encoder
-    from sslens.layers import Convolution
+    from sslens.networks.encoders import build_encoder
+    from sslens.networks.layers import Convolution
 
     settings = {"name": name, "width": width, "stem": "imagenet", "batch_norm_momentum": 0.9}
     encoder = build_encoder(settings | {"neck": [], "neck_dropout": []}, (64, 64, 1), seed=0)
@@ -81,7 +81,7 @@ def measure_layer(size: int, channels_in: int, channels_out: int, kernel: int, s
     """Milliseconds of both halves in both forms."""
     import tensorflow as tf
 
-    from sslens import convolution
+    from sslens.networks import convolution
 
     out = -(-size // stride)
     images = tf.random.stateless_normal([BATCH, size, size, channels_in], [0, 1])

@@ -26,9 +26,10 @@ import pandas as pd
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from sslens import settings
-from sslens.config_files import read_yaml
-from sslens.progress import LINE
+from sslens.configuration import settings
+from sslens.configuration.files import read_yaml
+from sslens.configuration.loading import load, merge
+from sslens.jobs.status import LINE
 
 #: Rule -> the settings of a training, from configuration, pretraining or arm, and data set.
 SETTINGS = {
@@ -46,8 +47,8 @@ def main() -> None:
     options = parser.parse_args()
     given: dict = {}
     for name in options.configfile:
-        given = settings.merge(given, read_yaml(Path(name)))
-    config = settings.load(ROOT / "config", given)
+        given = merge(given, read_yaml(Path(name)))
+    config = load(ROOT / "config", given)
     if options.finished:
         print(json.dumps(stages(options.finished, config), indent=1))
         return

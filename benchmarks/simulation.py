@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")]
 
-from sslens import environment
+from sslens.jobs import environment
 
 environment.settle(os.environ)
 for library in ("OMP", "OPENBLAS", "MKL"):  # one core: before NumPy is imported
@@ -24,10 +24,10 @@ for library in ("OMP", "OPENBLAS", "MKL"):  # one core: before NumPy is imported
 
 from sim_api import sim_api_image
 
-from sslens.catalogue import draw_catalogue
 from sslens.classes import CLASSES
-from sslens.settings import load
-from sslens.simulation import render_all
+from sslens.configuration.loading import load
+from sslens.data.simulation.rendering import render_all
+from sslens.data.simulation.sampling import draw_catalogue
 
 IMAGES, ROUNDS = 20, 5
 

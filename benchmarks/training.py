@@ -21,6 +21,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from sslens.configuration.loading import load
+
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "benchmarks")]
 
@@ -117,21 +119,23 @@ def measure_sslens(
     name: str, width: int, method: str, images: int, gpus: int, precision: str, xla: bool
 ) -> tuple[list[float], int]:
     """By the project's own trainings, as they tell in their history."""
-    from sslens import runtime, settings
+    from sslens.configuration import settings
+    from sslens.jobs import process
 
-    runtime.start(os.devnull, f"{name}-{width} {method}", THREADS)
+    process.start(os.devnull, f"{name}-{width} {method}", THREADS)
     # `threads_per_operation` of the default run, and of the published protocol
     each = 1 if width == 16 else THREADS
-    runtime.start_tensorflow(THREADS, gpus, each, precision)
+    process.start_tensorflow(THREADS, gpus, each, precision)
 
     import numpy as np
 
-    from sslens.classification import build_classifier, fine_tune
-    from sslens.pretraining import pretrain
-    from sslens.records import Split
-    from sslens.training import plan_training
+    from sslens.data.records import Split
+    from sslens.networks.classifiers import build_classifier
+    from sslens.training.finetuning import fine_tune
+    from sslens.training.plan import plan_training
+    from sslens.training.pretraining import pretrain
 
-    config = settings.load(ROOT / "config", {})
+    config = load(ROOT / "config", {})
     length = {"batch_size": BATCH, "epochs": EPOCHS, "steps": None, "xla": xla}
     encoder = config["encoder"] | {"name": name, "width": width}
     ids = np.arange(images).astype(str)

@@ -38,9 +38,9 @@ def tables() -> str:
         for key, node in schema["properties"].items()
         if key != "datasets"  # recipes have a section of their own
     ]
-    node = read(LIBRARY / "archive.schema.yaml")
+    node = read(LIBRARY / "data" / "archives" / "archive.schema.yaml")
     sections.append(section("Archives", node, describe(node, {}, "datasets.NAME", node)))
-    node = read(LIBRARY / "augmentations.schema.yaml")
+    node = read(LIBRARY / "training" / "augmentations.schema.yaml")
     sections.append(section("Augmentations", node, describe(node, {}, "", node)))
     for path in sorted(LIBRARY.glob("methods/*.schema.yaml")):
         node, name = read(path), path.name.removesuffix(".schema.yaml")

@@ -9,9 +9,9 @@ import pytest
 from paths import ROOT
 from running import run
 
-from sslens import environment
+from sslens.jobs import environment
 
-# as `sslens.runtime` does for the workflow's scripts, before anything imports TensorFlow
+# as `sslens.jobs.process` does for the workflow's scripts, before anything imports TensorFlow
 environment.settle(os.environ)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 

@@ -5,11 +5,12 @@ from typing import Any
 
 from paths import ROOT
 
-from sslens import settings
+from sslens.configuration import settings
+from sslens.configuration.loading import load
+from sslens.configuration.settings import arm_titles
 from sslens.figures.style import new_figure, save_figure
 from sslens.files import json_digest, write_json
-from sslens.outdated import expected_settings
-from sslens.settings import arm_titles, load
+from sslens.jobs.outdated import expected_settings
 
 SHIPPED = load(ROOT / "config", {})
 

@@ -6,15 +6,8 @@ import math
 
 import pytest
 
-from sslens.files import (
-    atomic_path,
-    by_row,
-    fingerprint,
-    read_json,
-    sha256_of,
-    write_json,
-    write_text,
-)
+from sslens.comparison.cells import by_row
+from sslens.files import atomic_path, fingerprint, read_json, sha256_of, write_json, write_text
 
 
 def names(folder):

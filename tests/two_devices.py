@@ -14,11 +14,13 @@ import numpy as np
 import tensorflow as tf
 from paths import ROOT
 
-from sslens import replicas, settings
-from sslens.classification import learn_labels
-from sslens.pretraining import pretrain
-from sslens.records import Split
-from sslens.runtime import POLICIES
+from sslens.configuration import settings
+from sslens.configuration.loading import load, merge
+from sslens.data.records import Split
+from sslens.jobs.process import POLICIES
+from sslens.networks import replicas
+from sslens.training.labels import learn_labels
+from sslens.training.pretraining import pretrain
 
 OPTIMIZERS = {
     # steps that are as long as the gradient, which is cut
@@ -36,7 +38,7 @@ OVERLAY = {
         "weight_averaging": 0.9,
     },
 }
-CONFIG = settings.load(ROOT / "config", OVERLAY)
+CONFIG = load(ROOT / "config", OVERLAY)
 IMAGES = np.random.default_rng(0).normal(size=(24, 32, 32, 1)).astype(np.float32)
 IDS = np.arange(24).astype(str)
 DATA = Split(IDS, IMAGES, np.arange(24) % 3, IDS)
@@ -57,11 +59,11 @@ def train(name: str, own: dict, devices: list[str]) -> tuple[list[np.ndarray], d
     replicas.devices = lambda: devices
     if name == "supervised":
         told = settings.arm_settings(CONFIG, "baseline", "model_2")
-        told["learning"] = settings.merge(told["learning"], own)
+        told["learning"] = merge(told["learning"], own)
         model, history = learn_labels(DATA, DATA, told, None, 1.0, 0, NoCheckpoint())
     else:
         told = settings.pretraining_settings(CONFIG, name, "model_2")
-        model, history = pretrain(DATA, DATA, settings.merge(told, own), 0, NoCheckpoint())
+        model, history = pretrain(DATA, DATA, merge(told, own), 0, NoCheckpoint())
     weights = {weight.path: np.asarray(weight.numpy(), np.float64) for weight in model.weights}
     return weights, history.iloc[-1].to_dict()
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from sslens.classes import CLASSES
-from sslens.evaluation import predictions_frame
 from sslens.figures.style import save_figure
+from sslens.metrics.predictions import predictions_frame
 
 
 def _predictions(strength, seed=0, images=90):

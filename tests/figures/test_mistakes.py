@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from sslens.classes import CLASSES
-from sslens.evaluation import predictions_frame
 from sslens.figures.mistakes import mistakes_figure, most_confidently_wrong
+from sslens.metrics.predictions import predictions_frame
 
 
 def frame(rows):

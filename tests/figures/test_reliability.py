@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sslens.calibration import error_of_bins
-from sslens.figures.calibration import FULL_AREA, reliability_figure
+from sslens.figures.reliability import FULL_AREA, reliability_figure
+from sslens.metrics.calibration import error_of_bins
 
 PLAIN = pd.DataFrame(
     {"confidence": [0.4, np.nan, 0.9], "accuracy": [0.4, np.nan, 0.7], "images": [25, 0, 75]}

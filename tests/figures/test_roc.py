@@ -7,8 +7,8 @@ import pytest
 from sklearn.metrics import auc, roc_auc_score, roc_curve
 
 from sslens.classes import CLASSES
-from sslens.evaluation import score
 from sslens.figures.roc import DRAWS, GRID, _bootstrap_weights, band, mean_curve, roc_figure
+from sslens.metrics.scores import score
 
 
 @pytest.fixture

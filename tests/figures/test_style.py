@@ -8,7 +8,8 @@ import pytest
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
-from sslens import figures, gallery
+from sslens import figures
+from sslens.figures import gallery
 from sslens.figures.style import (
     legend_columns,
     legend_height,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sslens.layers import Convolution, FusedBatchNormalization
+from sslens.networks.layers import Convolution, FusedBatchNormalization
 
 
 def _encoder(seed=0, dropout=False):

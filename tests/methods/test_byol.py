@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sslens.encoders import build_encoder
-from sslens.layers import Convolution, FusedBatchNormalization
 from sslens.methods.byol import Method, regression_loss, target_rate
+from sslens.networks.encoders import build_encoder
+from sslens.networks.layers import Convolution, FusedBatchNormalization
 
 SETTINGS = {
     "tau": 0.9,

@@ -13,10 +13,10 @@ import tensorflow as tf
 import yaml
 
 import sslens
-from sslens.methods import load_method, method_names, schema_path
-from sslens.optimizers import build_optimizer
-from sslens.settings import pretraining_settings
-from sslens.training import compile_step
+from sslens.configuration.settings import pretraining_settings
+from sslens.methods.registry import load_method, method_names, schema_path
+from sslens.training.engine import compile_step
+from sslens.training.optimizers import build_optimizer
 
 OPTIMIZER = {
     "name": "sgd",

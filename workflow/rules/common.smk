@@ -18,10 +18,14 @@ if not Path(sslens.__path__[0]).samefile(SCRIPTS / "sslens"):
         "all modules of a workflow must name the Snakefile of one checkout"
     )
 
-from sslens import outdated, resources, runtime, settings, sharing
-from sslens.archive_paths import watched
-from sslens.config_files import ConfigurationError, check_unique_keys, read_yaml
-from sslens.digest import script_digest
+from sslens.configuration import settings
+from sslens.configuration.checks import check
+from sslens.configuration.files import ConfigurationError, check_unique_keys, read_yaml
+from sslens.configuration.loading import load
+from sslens.data import sharing
+from sslens.data.archives.paths import watched
+from sslens.jobs import outdated, process, resources
+from sslens.jobs.digest import script_digest
 from sslens.protocols import FINE_TUNE
 
 is_main_process = not workflow.remote_exec and not workflow.subprocess_exec
@@ -32,15 +36,15 @@ try:
     if is_main_process:
         for file in workflow.configfiles:
             check_unique_keys(Path(file))
-    config = settings.load(ROOT / "config", config)
+    config = load(ROOT / "config", config)
     schema_file = ROOT / "workflow" / "schemas" / "config.schema.yaml"
-    settings.check(config, read_yaml(schema_file))
+    check(config, read_yaml(schema_file))
 except ConfigurationError as error:
     sys.exit(f"configuration: {error}")
 
 
 # The GPUs that a job with a network asks for, and a training.
-GPUS = runtime.gpus_of_a_job(bool(workflow.deployment_settings.deployment_method))
+GPUS = process.gpus_of_a_job(bool(workflow.deployment_settings.deployment_method))
 TRAINING_GPUS = GPUS * config["gpus_per_training"]
 
 # A training that was ended goes on; in a job of a cluster, that is left to who submitted it. For more
@@ -223,7 +227,7 @@ def watched_of(wildcards):
 
 def augmentations(pretext):
     """Names in the library of what a pretext is made of, for the digest of a rule's code."""
-    return [f"augmentations.{name}" for augmentation in pretext for name in augmentation]
+    return [f"training.augmentations.{name}" for augmentation in pretext for name in augmentation]
 
 
 def code_of(script, *loaded):

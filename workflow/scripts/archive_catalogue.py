@@ -3,14 +3,14 @@
 import sys
 
 sys.path.insert(0, snakemake.scriptdir)
-from sslens import runtime
+from sslens.jobs import process
 
 wildcards = snakemake.wildcards
 title = f"catalogue {wildcards.dataset}/{wildcards.split} {wildcards.shard}"
-runtime.start(snakemake.log[0], title, 1)
+process.start(snakemake.log[0], title, 1)
 
-from sslens.archive_catalogue import shard_rows
-from sslens.catalogue import catalogue_settings, read_catalogue, write_catalogue
+from sslens.data.archives.survey import shard_rows
+from sslens.data.catalogue import catalogue_settings, read_catalogue, write_catalogue
 
 images = read_catalogue(snakemake.input.images)
 rows = shard_rows(images, wildcards.split, int(wildcards.shard), snakemake.params.shards)

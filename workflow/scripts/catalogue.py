@@ -3,13 +3,14 @@
 import sys
 
 sys.path.insert(0, snakemake.scriptdir)
-from sslens import runtime
+from sslens.jobs import process
 
 wildcards, params = snakemake.wildcards, snakemake.params
 title = f"catalogue {wildcards.dataset}/{wildcards.split} {wildcards.shard}"
-runtime.start(snakemake.log[0], title, 1)
+process.start(snakemake.log[0], title, 1)
 
-from sslens.catalogue import draw_catalogue, write_catalogue
+from sslens.data.simulation.sampling import draw_catalogue
+from sslens.data.catalogue import write_catalogue
 
 first, end = params.rows
 catalogue = draw_catalogue(

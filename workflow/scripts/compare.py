@@ -3,28 +3,23 @@
 import sys
 
 sys.path.insert(0, snakemake.scriptdir)
-from sslens import runtime
+from sslens.jobs import process
 
-runtime.start(snakemake.log[0], "compare", 1)
+process.start(snakemake.log[0], "compare", 1)
 
 from pathlib import Path
 
 import pandas as pd
 import yaml
 
-from sslens.comparison import (
-    check_complete,
-    collect,
-    comparison_tables,
-    csv_text,
-    footer,
-    frozen_tables,
-    latex_table,
-)
+from sslens.comparison.cells import check_complete, collect
+from sslens.comparison.tables import comparison_tables, footer, frozen_tables, latex_table
+from sslens.formatting import csv_text
 from sslens.files import json_digest, read_json, write_json, write_text
-from sslens.origin import check_origin
-from sslens.outdated import outdated_file
-from sslens.summary import CELL, summarise
+from sslens.comparison.origin import check_origin
+from sslens.jobs.outdated import outdated_file
+from sslens.comparison.cells import CELL
+from sslens.comparison.summary import summarise
 
 settings, outputs = snakemake.params.settings, snakemake.output
 arms, rows, datasets = settings["arms"], settings["rows"], settings["datasets"]
@@ -53,4 +48,4 @@ cells = [
 write_text(outputs.configuration, yaml.safe_dump(settings["configuration"], sort_keys=False))
 provenance = {"settings": settings, "settings_sha256": json_digest(settings)}
 write_json(outputs.provenance, provenance | {"cells": cells, "disagreements": problems})
-runtime.log.info("\n%s", table)
+process.log.info("\n%s", table)

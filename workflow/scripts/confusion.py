@@ -3,15 +3,16 @@
 import sys
 
 sys.path.insert(0, snakemake.scriptdir)
-from sslens import runtime
+from sslens.jobs import process
 
-runtime.start(snakemake.log[0], f"confusion {snakemake.wildcards.dataset}", 1)
+process.start(snakemake.log[0], f"confusion {snakemake.wildcards.dataset}", 1)
 
-from sslens.evaluation import confusion_array
+from sslens.metrics.scores import confusion_array
 from sslens.figures.confusion import confusion_figure
 from sslens.figures.style import save_figure
-from sslens.files import by_row, read_json
-from sslens.outdated import check
+from sslens.comparison.cells import by_row
+from sslens.files import read_json
+from sslens.jobs.outdated import check
 
 settings = snakemake.params.settings
 check(snakemake.config, snakemake.input.metrics)

@@ -3,17 +3,17 @@
 import sys
 
 sys.path.insert(0, snakemake.scriptdir)
-from sslens import runtime
+from sslens.jobs import process
 
-runtime.start(snakemake.log[0], f"embedding {snakemake.wildcards.dataset}", 1)
+process.start(snakemake.log[0], f"embedding {snakemake.wildcards.dataset}", 1)
 
 import numpy as np
 import pandas as pd
 
-from sslens.diagnostics import measured_rows
+from sslens.seeds import measured_rows
 from sslens.figures.embedding import embedding_figure, project
 from sslens.figures.style import save_figure
-from sslens.outdated import check
+from sslens.jobs.outdated import check
 
 MOST = 750  # t-SNE of more images takes long, and shows no more
 

@@ -3,25 +3,28 @@
 import sys
 
 sys.path.insert(0, snakemake.scriptdir)
-from sslens import runtime
+from sslens.jobs import process
 
 wildcards, params = snakemake.wildcards, snakemake.params
 seed, fraction = int(wildcards.seed), float(wildcards.fraction)
 title = f"evaluate {wildcards.dataset}/{wildcards.arm} labels {fraction:g} seed {seed}"
-runtime.start(snakemake.log[0], title, params.computing["threads"])
-runtime.start_tensorflow(**params.computing, gpus=snakemake.resources.gpu)
+process.start(snakemake.log[0], title, params.computing["threads"])
+process.start_tensorflow(**params.computing, gpus=snakemake.resources.gpu)
 
 import pandas as pd
 
-from sslens import replicas
+from sslens.networks import replicas
 from sslens.classes import CLASSES
-from sslens.classification import classifier_of_arm, count_labelled, predict, predict_averaged
-from sslens.diagnostics import ended_collapsed
-from sslens.evaluation import metrics_of_file, predictions_frame, write_predictions
-from sslens.export import export
+from sslens.networks.classifiers import classifier_of_arm
+from sslens.training.labels import count_labelled
+from sslens.networks.inference import predict, predict_averaged
+from sslens.metrics.features import ended_collapsed
+from sslens.metrics.scores import metrics_of_file
+from sslens.metrics.predictions import predictions_frame, write_predictions
+from sslens.networks.export import export
 from sslens.files import read_json, write_array, write_json
-from sslens.provenance import provenance_record
-from sslens.records import load_split
+from sslens.jobs.provenance import provenance_record
+from sslens.data.records import load_split
 
 inputs, outputs = snakemake.input, snakemake.output
 data = [inputs.manifest, inputs.preprocessing]
@@ -59,5 +62,5 @@ fields = {
 }
 metrics = metrics_of_file(outputs.predictions, params.fields | fields, outputs.validation)
 write_json(outputs.metrics, metrics)
-runtime.log.info("macro AUC %.4f on %d images", metrics["auc"]["macro"], metrics["images"])
+process.log.info("macro AUC %.4f on %d images", metrics["auc"]["macro"], metrics["images"])
 export(classifier, *data, outputs.model, params.average)

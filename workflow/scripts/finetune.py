@@ -3,24 +3,24 @@
 import sys
 
 sys.path.insert(0, snakemake.scriptdir)
-from sslens import runtime
+from sslens.jobs import process
 
 wildcards, params = snakemake.wildcards, snakemake.params
 seed, fraction = int(wildcards.seed), float(wildcards.fraction)
 title = f"finetune {wildcards.dataset}/{wildcards.arm} labels {fraction:g} seed {seed}"
-runtime.start(snakemake.log[0], title, params.computing["threads"])
-runtime.start_tensorflow(**params.computing, gpus=snakemake.resources.gpu)
+process.start(snakemake.log[0], title, params.computing["threads"])
+process.start_tensorflow(**params.computing, gpus=snakemake.resources.gpu)
 
 from pathlib import Path
 
-from sslens import replicas
-from sslens.checkpoints import Checkpoint
-from sslens.classification import learn_labels
+from sslens.networks import replicas
+from sslens.training.checkpoints import Checkpoint
+from sslens.training.labels import learn_labels
 from sslens.files import fingerprint, read_json, write_json
-from sslens.provenance import provenance_record
-from sslens.records import load_split
-from sslens.tensorboard import reporter
-from sslens.training import save_trained
+from sslens.jobs.provenance import provenance_record
+from sslens.data.records import load_split
+from sslens.training.tensorboard import reporter
+from sslens.training.engine import save_trained
 
 inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
 pretrained = snakemake.input.get("encoder") or None

@@ -3,19 +3,19 @@
 import sys
 
 sys.path.insert(0, snakemake.scriptdir)
-from sslens import runtime
+from sslens.jobs import process
 
 inputs, outputs, settings = snakemake.input, snakemake.output, snakemake.params.settings
-runtime.start(snakemake.log[0], f"gallery {snakemake.wildcards.dataset}", 1)
-runtime.start_tensorflow(1, gpus=0)
+process.start(snakemake.log[0], f"gallery {snakemake.wildcards.dataset}", 1)
+process.start_tensorflow(1, gpus=0)
 
 import pandas as pd
 
-from sslens.catalogue import read_catalogue
+from sslens.data.catalogue import read_catalogue
 from sslens.figures.style import save_figure
-from sslens.gallery import gallery_figure, parameters_figure
-from sslens.outdated import check
-from sslens.records import read_split
+from sslens.figures.gallery import gallery_figure, parameters_figure
+from sslens.jobs.outdated import check
+from sslens.data.records import read_split
 
 check(snakemake.config, [inputs.manifest])
 images = read_split(inputs.manifest, "validation").images

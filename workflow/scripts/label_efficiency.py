@@ -3,18 +3,18 @@
 import sys
 
 sys.path.insert(0, snakemake.scriptdir)
-from sslens import runtime
+from sslens.jobs import process
 
 dataset, settings = snakemake.wildcards.dataset, snakemake.params.settings
-runtime.start(snakemake.log[0], f"label_efficiency {dataset}", 1)
+process.start(snakemake.log[0], f"label_efficiency {dataset}", 1)
 
 import pandas as pd
 
-from sslens.comparison import efficiency_table
-from sslens.figures.labels import label_efficiency_figure
+from sslens.comparison.tables import efficiency_table
+from sslens.figures.label_efficiency import label_efficiency_figure
 from sslens.figures.style import save_figure
 from sslens.files import write_text
-from sslens.outdated import check
+from sslens.jobs.outdated import check
 
 check(snakemake.config, [snakemake.input.provenance])
 rows, title = settings["rows"], settings["title"]

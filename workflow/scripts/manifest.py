@@ -3,14 +3,14 @@
 import sys
 
 sys.path.insert(0, snakemake.scriptdir)
-from sslens import runtime
+from sslens.jobs import process
 
-runtime.start(snakemake.log[0], f"manifest {snakemake.wildcards.dataset}", 1)
-runtime.start_tensorflow(1, gpus=0)
+process.start(snakemake.log[0], f"manifest {snakemake.wildcards.dataset}", 1)
+process.start_tensorflow(1, gpus=0)
 
 from sslens.files import write_json
-from sslens.records import describe
-from sslens.shards import check_settings
+from sslens.data.records import describe
+from sslens.data.shards import check_settings
 
 inputs, settings = snakemake.input, snakemake.params.settings
 provenance = check_settings(inputs.provenance, settings)

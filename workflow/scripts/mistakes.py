@@ -3,18 +3,18 @@
 import sys
 
 sys.path.insert(0, snakemake.scriptdir)
-from sslens import runtime
+from sslens.jobs import process
 
-runtime.start(snakemake.log[0], f"mistakes {snakemake.wildcards.dataset}", 1)
-runtime.start_tensorflow(1, gpus=0)
+process.start(snakemake.log[0], f"mistakes {snakemake.wildcards.dataset}", 1)
+process.start_tensorflow(1, gpus=0)
 
 import pandas as pd
 
-from sslens.evaluation import averaged
+from sslens.metrics.predictions import averaged
 from sslens.figures.mistakes import mistakes_figure, most_confidently_wrong
 from sslens.figures.style import save_figure
-from sslens.outdated import check
-from sslens.records import read_split
+from sslens.jobs.outdated import check
+from sslens.data.records import read_split
 
 settings = snakemake.params.settings
 check(snakemake.config, [snakemake.input.manifest, *snakemake.input.metrics])

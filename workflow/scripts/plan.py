@@ -18,7 +18,7 @@ from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
 
 sys.path.insert(0, str(Path(__file__).parent))  # not there with PYTHONSAFEPATH
-from sslens.planning import Job, job_of_record, report
+from sslens.jobs.planning import Job, job_of_record, report
 
 MANY_CORES = "9999"  # or a job's threads would be cut down to this machine's
 

@@ -3,14 +3,14 @@
 import sys
 
 sys.path.insert(0, snakemake.scriptdir)
-from sslens import runtime
+from sslens.jobs import process
 
-runtime.start(snakemake.log[0], f"preprocessing {snakemake.wildcards.dataset}", 1)
-runtime.start_tensorflow(1, gpus=0)
+process.start(snakemake.log[0], f"preprocessing {snakemake.wildcards.dataset}", 1)
+process.start_tensorflow(1, gpus=0)
 
 from sslens.files import write_json
-from sslens.preprocessing import check_variation, measure
-from sslens.records import read_split
+from sslens.data.preprocessing import check_variation, measure
+from sslens.data.records import read_split
 
 train = read_split(snakemake.input.manifest, "train")
 facts = measure(train.images, snakemake.params.settings)

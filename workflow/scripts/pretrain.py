@@ -3,24 +3,24 @@
 import sys
 
 sys.path.insert(0, snakemake.scriptdir)
-from sslens import runtime
+from sslens.jobs import process
 
 wildcards, params = snakemake.wildcards, snakemake.params
 seed = int(wildcards.seed)
 title = f"pretrain {wildcards.dataset}/{wildcards.pretraining} seed {seed}"
-runtime.start(snakemake.log[0], title, params.computing["threads"])
-runtime.start_tensorflow(**params.computing, gpus=snakemake.resources.gpu)
+process.start(snakemake.log[0], title, params.computing["threads"])
+process.start_tensorflow(**params.computing, gpus=snakemake.resources.gpu)
 
 from pathlib import Path
 
-from sslens import replicas
-from sslens.checkpoints import Checkpoint
+from sslens.networks import replicas
+from sslens.training.checkpoints import Checkpoint
 from sslens.files import fingerprint, write_json
-from sslens.pretraining import pretrain
-from sslens.provenance import provenance_record
-from sslens.records import load_split
-from sslens.tensorboard import reporter
-from sslens.training import save_trained
+from sslens.training.pretraining import pretrain
+from sslens.jobs.provenance import provenance_record
+from sslens.data.records import load_split
+from sslens.training.tensorboard import reporter
+from sslens.training.engine import save_trained
 
 inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
 used = [params.settings, params.code, params.computing, seed]

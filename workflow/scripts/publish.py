@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # not there with PYTHONSAFEPATH
-from sslens.publish import publish
+from sslens.comparison.publish import publish
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("document", type=Path, help="such as README.md")

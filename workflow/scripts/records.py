@@ -3,15 +3,15 @@
 import sys
 
 sys.path.insert(0, snakemake.scriptdir)
-from sslens import runtime
+from sslens.jobs import process
 
 wildcards, params = snakemake.wildcards, snakemake.params
 title = f"records {wildcards.dataset}/{wildcards.split} {wildcards.shard}"
-runtime.start(snakemake.log[0], title, 1)
-runtime.start_tensorflow(1, gpus=0)
+process.start(snakemake.log[0], title, 1)
+process.start_tensorflow(1, gpus=0)
 
-from sslens.shards import make_shard
-from sslens.simulation import render_all
+from sslens.data.shards import make_shard
+from sslens.data.simulation.rendering import render_all
 
 make_shard(
     snakemake.output.shard,

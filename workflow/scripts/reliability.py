@@ -3,17 +3,18 @@
 import sys
 
 sys.path.insert(0, snakemake.scriptdir)
-from sslens import runtime
+from sslens.jobs import process
 
-runtime.start(snakemake.log[0], f"reliability {snakemake.wildcards.dataset}", 1)
+process.start(snakemake.log[0], f"reliability {snakemake.wildcards.dataset}", 1)
 
 import pandas as pd
 
-from sslens.evaluation import reliability_curves
-from sslens.figures.calibration import reliability_figure
+from sslens.metrics.scores import reliability_curves
+from sslens.figures.reliability import reliability_figure
 from sslens.figures.style import save_figure
-from sslens.files import by_row, read_json
-from sslens.outdated import check
+from sslens.comparison.cells import by_row
+from sslens.files import read_json
+from sslens.jobs.outdated import check
 
 settings, inputs = snakemake.params.settings, snakemake.input
 check(snakemake.config, inputs.metrics)

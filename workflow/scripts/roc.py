@@ -3,16 +3,16 @@
 import sys
 
 sys.path.insert(0, snakemake.scriptdir)
-from sslens import runtime
+from sslens.jobs import process
 
-runtime.start(snakemake.log[0], f"roc {snakemake.wildcards.dataset}", 1)
+process.start(snakemake.log[0], f"roc {snakemake.wildcards.dataset}", 1)
 
 import pandas as pd
 
 from sslens.figures.roc import roc_figure
 from sslens.figures.style import save_figure
-from sslens.files import by_row
-from sslens.outdated import check
+from sslens.comparison.cells import by_row
+from sslens.jobs.outdated import check
 
 settings = snakemake.params.settings
 check(snakemake.config, snakemake.input.metrics)

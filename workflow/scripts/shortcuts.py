@@ -3,18 +3,18 @@
 import sys
 
 sys.path.insert(0, snakemake.scriptdir)
-from sslens import runtime
+from sslens.jobs import process
 
-runtime.start(snakemake.log[0], "shortcuts", 1)
-runtime.start_tensorflow(1, gpus=0)
+process.start(snakemake.log[0], "shortcuts", 1)
+process.start_tensorflow(1, gpus=0)
 
 import pandas as pd
 
-from sslens.comparison import csv_text
+from sslens.formatting import csv_text
 from sslens.files import write_text
-from sslens.outdated import check
-from sslens.records import read_split
-from sslens.shortcuts import audit, markdown
+from sslens.jobs.outdated import check
+from sslens.data.records import read_split
+from sslens.data.shortcuts import audit, markdown
 
 check(snakemake.config, snakemake.input.manifests)
 audits = {}
@@ -25,4 +25,4 @@ table = markdown({snakemake.params.datasets[name]: frame for name, frame in audi
 frame = pd.concat(audits, names=["dataset"]).reset_index("dataset")
 write_text(snakemake.output.csv, csv_text(frame))
 write_text(snakemake.output.table, table)
-runtime.log.info("\n%s", table)
+process.log.info("\n%s", table)

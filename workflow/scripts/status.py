@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # not there with PYTHONSAFEPATH
-from sslens.progress import report
+from sslens.jobs.status import report
 
 parser = argparse.ArgumentParser(description="What a run is doing, and how it is getting on.")
 parser.add_argument(

@@ -3,16 +3,16 @@
 import sys
 
 sys.path.insert(0, snakemake.scriptdir)
-from sslens import runtime
+from sslens.jobs import process
 
 wildcards, params = snakemake.wildcards, snakemake.params
-runtime.start(snakemake.log[0], f"survey {wildcards.dataset}", 1)
+process.start(snakemake.log[0], f"survey {wildcards.dataset}", 1)
 
-from sslens.archive_catalogue import survey
-from sslens.catalogue import write_catalogue
-from sslens.comparison import csv_text
+from sslens.data.archives.survey import survey
+from sslens.data.catalogue import write_catalogue
+from sslens.formatting import csv_text
 from sslens.files import write_text
-from sslens.settings import check_labels
+from sslens.configuration.checks import check_labels
 
 found = survey(wildcards.dataset, params.archive)
 labels = found.images.loc[found.images["split"] == "train", "label"]

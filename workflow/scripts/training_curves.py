@@ -3,15 +3,15 @@
 import sys
 
 sys.path.insert(0, snakemake.scriptdir)
-from sslens import runtime
+from sslens.jobs import process
 
-runtime.start(snakemake.log[0], f"{snakemake.wildcards.stage} {snakemake.wildcards.dataset}", 1)
+process.start(snakemake.log[0], f"{snakemake.wildcards.stage} {snakemake.wildcards.dataset}", 1)
 
 import pandas as pd
 
-from sslens.figures.histories import history_figure
+from sslens.figures.training_curves import history_figure
 from sslens.figures.style import save_figure
-from sslens.outdated import check
+from sslens.jobs.outdated import check
 
 settings = snakemake.params.settings
 check(snakemake.config, snakemake.input.provenance)

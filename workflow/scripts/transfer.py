@@ -3,16 +3,16 @@
 import sys
 
 sys.path.insert(0, snakemake.scriptdir)
-from sslens import runtime
+from sslens.jobs import process
 
-runtime.start(snakemake.log[0], f"transfer {snakemake.wildcards.pretraining}", 1)
+process.start(snakemake.log[0], f"transfer {snakemake.wildcards.pretraining}", 1)
 
 import pandas as pd
 
-from sslens.comparison import transfer_matrix
+from sslens.comparison.tables import transfer_matrix
 from sslens.figures.style import save_figure
 from sslens.figures.transfer import transfer_figure
-from sslens.outdated import check
+from sslens.jobs.outdated import check
 
 check(snakemake.config, [snakemake.input.provenance])
 settings = snakemake.params.settings

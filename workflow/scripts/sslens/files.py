@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -61,12 +61,6 @@ def write_array(path: str | Path, array: np.ndarray) -> None:
 def read_json(path: str | Path) -> dict:
     """Read a JSON file."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
-
-
-def by_row(titles: Sequence[str], paths: Sequence[str]) -> dict[str, list[str]]:
-    """The files of each row of the table, a file a seed, of a list that has them row by row."""
-    seeds = len(paths) // len(titles)
-    return {title: list(paths[row * seeds : (row + 1) * seeds]) for row, title in enumerate(titles)}
 
 
 def sha256_of(path: str | Path) -> str:

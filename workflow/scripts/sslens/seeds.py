@@ -3,6 +3,8 @@
 import hashlib
 import json
 
+import numpy as np
+
 
 def derive_seed(seed: int, purpose: str, *keys: int | str) -> tuple[int, int]:
     """Derive the pair of int32 seeds that belongs to (seed, purpose, keys).
@@ -23,3 +25,12 @@ def derive_seed(seed: int, purpose: str, *keys: int | str) -> tuple[int, int]:
     digest = hashlib.sha256(message).digest()
     first, second = (int.from_bytes(digest[start : start + 4], "little") for start in (0, 4))
     return first >> 1, second >> 1
+
+
+def measured_rows(size: int, most: int, seed: int) -> np.ndarray:
+    """Which of `size` images are measured: sorted rows, all of them if there are no more.
+
+    Drawn by a key of their own, so that they take no part in what a training draws.
+    """
+    order = np.random.default_rng(derive_seed(seed, "measured rows")).permutation(size)
+    return np.sort(order[:most])

@@ -5,9 +5,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sslens.classes import CLASSES
-from sslens.evaluation import PROBABILITY_COLUMNS, logits_of
 from sslens.figures.images import show_image
 from sslens.figures.style import CLASS_TITLES, new_figure, own_style
+from sslens.metrics.predictions import PROBABILITY_COLUMNS, logits_of
 
 COLUMNS = 6
 #: Narrower, a figure would have no room for its title.

@@ -9,9 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
-from sslens.auc import log_odds
 from sslens.classes import CLASSES
-from sslens.evaluation import logits_of, score
 from sslens.figures.style import (
     CLASS_TITLES,
     legend_below,
@@ -21,8 +19,11 @@ from sslens.figures.style import (
     new_figure,
     own_style,
 )
+from sslens.metrics.auc import log_odds
+from sslens.metrics.predictions import logits_of
+from sslens.metrics.scores import score
+from sslens.metrics.uncertainty import CONFIDENCE, resampled_counts
 from sslens.seeds import derive_seed
-from sslens.uncertainty import CONFIDENCE, resampled_counts
 
 Predictions: TypeAlias = pd.DataFrame | Sequence[pd.DataFrame]
 Curve: TypeAlias = tuple[np.ndarray, np.ndarray]

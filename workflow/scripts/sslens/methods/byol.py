@@ -12,7 +12,7 @@ import math
 import keras
 import tensorflow as tf
 
-from sslens.heads import mlp
+from sslens.networks.heads import mlp
 
 
 def regression_loss(prediction: tf.Tensor, target: tf.Tensor) -> tf.Tensor:

@@ -8,8 +8,8 @@ arXiv:2103.00020, figure 3): view i of one side has to be found among all views 
 import keras
 import tensorflow as tf
 
-from sslens import replicas
-from sslens.heads import mlp
+from sslens.networks import replicas
+from sslens.networks.heads import mlp
 
 
 def info_nce(first: tf.Tensor, second: tf.Tensor, temperature: float) -> tf.Tensor:

@@ -7,8 +7,8 @@ the upper bound: what a contrastive pretraining could gain if it knew the classe
 import keras
 import tensorflow as tf
 
-from sslens import replicas
-from sslens.heads import mlp
+from sslens.networks import replicas
+from sslens.networks.heads import mlp
 
 
 def supervised_info_nce(embeddings: tf.Tensor, labels: tf.Tensor, temperature: float) -> tf.Tensor:

@@ -1,0 +1,97 @@
+"""Results in a document: only what stands between markers changes, and all of it or nothing."""
+
+import subprocess
+import sys
+
+import pytest
+from paths import ROOT
+
+from sslens.comparison.publish import publish
+
+DOCUMENT = """# Title
+
+<!-- sslens: auc_table.md -->
+old
+<!-- sslens: end -->
+between `<!-- sslens: auc_table.md -->` and `<!-- sslens: end -->`
+
+<!-- sslens: roc_model_2.png -->
+<!-- sslens: end -->
+the end"""
+
+
+@pytest.fixture
+def comparison(tmp_path):
+    folder = tmp_path / "run/results/comparison"
+    folder.mkdir(parents=True)
+    (folder / "auc_table.md").write_text("| a \\1 |\n|---|\n", encoding="utf-8")
+    (folder / "roc_model_2.png").write_bytes(b"pixels")
+    return folder
+
+
+@pytest.fixture
+def document(tmp_path):
+    path = tmp_path / "README.md"
+    path.write_text(DOCUMENT, encoding="utf-8")
+    return path
+
+
+def test_files_are_put_between_their_markers_and_nothing_else_changes(comparison, document):
+    for _ in range(2):  # the second time finds what the first one wrote
+        assert publish(comparison, document) == ["auc_table.md", "roc_model_2.png"]
+        image = "![roc model 2](docs/roc_model_2.png)\n"
+        expected = DOCUMENT.replace("\nold\n", "\n| a \\1 |\n|---|\n").replace(
+            "roc_model_2.png -->\n", f"roc_model_2.png -->\n{image}"
+        )
+        assert document.read_text(encoding="utf-8") == expected
+        assert (document.parent / "docs/roc_model_2.png").read_bytes() == b"pixels"
+
+
+def test_all_outside_is_left_byte_for_byte(comparison, document):
+    """Line ends, a mark of the encoding, a last line that does not end."""
+    (comparison / "auc_table.md").write_text("no line end")
+    opening, end = b"<!-- sslens: auc_table.md -->\r\n", b"<!-- sslens: end -->"
+    before, after = b"\xef\xbb\xbf# One\r\ntwo\n\r\n", "\r\n — \n\n\nlast \r\nline".encode()
+    document.write_bytes(before + opening + b"old\r\n" + end + after)
+    for _ in range(2):
+        publish(comparison, document)
+        assert document.read_bytes() == before + opening + b"no line end\n" + end + after
+
+
+def test_a_document_without_a_place_is_left_as_it_is(comparison, document):
+    document.write_text("a line\n<!-- sslens: end -->\n")
+    with pytest.raises(ValueError, match="README.md: no place for results; put <!-- sslens: auc"):
+        publish(comparison, document)
+    assert document.read_text() == "a line\n<!-- sslens: end -->\n"
+
+
+def test_a_place_without_an_end_does_not_reach_into_the_next(comparison, document):
+    broken = DOCUMENT.replace("old\n<!-- sslens: end -->\n", "old\n")
+    document.write_text(broken)
+    with pytest.raises(ValueError, match="the place of auc_table.md has no end; put <!-- sslens: "):
+        publish(comparison, document)
+    assert document.read_text() == broken
+    assert not (document.parent / "docs").exists()
+
+
+def test_a_missing_file_changes_nothing(comparison, document):
+    (comparison / "roc_model_2.png").unlink()
+    with pytest.raises(FileNotFoundError, match=r"no roc_model_2.png; has the run finished\?"):
+        publish(comparison, document)
+    assert document.read_text(encoding="utf-8") == DOCUMENT
+
+
+def test_the_command_tells_what_it_did_or_what_is_wrong(comparison, document):
+    script = ROOT / "workflow/scripts/publish.py"
+    told = [sys.executable, script, document, "--run", comparison.parent.parent]
+    done = subprocess.run(told, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{document}: auc_table.md, roc_model_2.png\n"
+    document.write_text("nothing here")
+    done = subprocess.run(told, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{document}: no place for results; put <!-- sslens: ")
+    assert done.stderr.count("\n") == 1
+    document.unlink()
+    done = subprocess.run(told, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert str(document) in done.stderr and done.stderr.count("\n") == 1

@@ -1,0 +1,418 @@
+"""Cells with their uncertainty, and the comparison as its script makes it, with planted errors."""
+
+import json
+import os
+import runpy
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from origins import SHIPPED, provenance_of
+from paths import ROOT
+
+from sslens.classes import CLASSES
+from sslens.comparison.cells import collect
+from sslens.comparison.summary import summarise
+from sslens.configuration.loading import merge
+from sslens.files import sha256_of, write_json
+from sslens.metrics import uncertainty
+from sslens.metrics.auc import class_aucs, log_odds
+from sslens.metrics.predictions import (
+    LOGIT_COLUMNS,
+    class_indices,
+    logits_of,
+    predictions_frame,
+    write_predictions,
+)
+from sslens.metrics.scores import metrics_of_file, score
+
+ARMS = {"baseline": "Baseline", "better": "Better", "alike": "Alike", "probe": "A probe"}
+DATASETS = {"model_1": "Model I"}
+IDS = [f"image-{k:03d}" for k in range(150)]
+LABELS = [CLASSES[k % 3] for k in range(150)]
+REFERENCES = {"model_1": {"better": "baseline", "alike": "baseline"}}
+#: How well an arm tells classes apart.
+SIGNAL = {"baseline": 0.7, "better": 3.0, "alike": 0.7, "probe": 0.1}
+NEW_ARMS = {"better": {}, "alike": {}, "probe": {"protocol": "linear_probe"}}
+CONFIG = merge(SHIPPED, {"arms": NEW_ARMS})
+
+
+def predicted(arm, seed):
+    """Predictions of the same images; the images that are hard are so for all arms."""
+    shared = np.random.default_rng(0).normal(size=(150, 3))
+    own = np.random.default_rng([seed, *map(ord, arm)]).normal(size=(150, 3))
+    truth = np.eye(3)[[CLASSES.index(label) for label in LABELS]]
+    return predictions_frame(IDS, LABELS, SIGNAL[arm] * truth + 0.8 * shared + 0.4 * own)
+
+
+def fields(arm, seed, collapsed=None):
+    return {
+        "arm": arm,
+        "dataset": "model_1",
+        "labels": 1.0,
+        "labelled_images": 300,
+        "seed": seed,
+        "protocol": "linear_probe" if arm == "probe" else "fine_tune",
+        "pretraining": None if arm == "baseline" else arm,
+        "pretrained_on": None,
+        "pretraining_collapsed": collapsed,
+        "provenance": provenance_of(CONFIG, arm, "model_1", seed=seed),
+    }
+
+
+def inputs(arms=tuple(ARMS), seeds=(1, 2), change=lambda arm, frame: frame):
+    frames = {
+        (arm, "model_1", 1.0, seed): change(arm, predicted(arm, seed))
+        for arm in arms
+        for seed in seeds
+    }
+    metrics = [
+        {**fields(arm, seed), **score(frame), "predictions_sha256": "0"}
+        for (arm, _, _, seed), frame in frames.items()
+    ]
+    return collect(metrics, ARMS, DATASETS), frames
+
+
+def summary(**told):
+    return summarise(*inputs(**told), REFERENCES).set_index("arm")
+
+
+# --- a cell ---------------------------------------------------------------------------------------
+
+
+def test_means_deviations_and_intervals_are_those_of_the_cell():
+    frame, frames = inputs()
+    table = summarise(frame, frames, REFERENCES).set_index("arm")
+    own = frame[frame["arm"] == "better"]
+    cell = table.loc["better"]
+    assert cell["seeds"] == 2 and cell["images"] == 150 and cell["labelled_images"] == 300
+    scores = np.stack(
+        [
+            log_odds(frames["better", "model_1", 1.0, seed][list(LOGIT_COLUMNS)].to_numpy())
+            for seed in (1, 2)
+        ]
+    )
+    for c, name in enumerate(CLASSES):
+        of_class = np.array(LABELS) == name
+        mean, low, high = uncertainty.class_interval(of_class, scores[:, :, c])
+        assert cell[f"auc_{name}"] == pytest.approx(mean, abs=1e-12)
+        assert (cell[f"auc_{name}_low"], cell[f"auc_{name}_high"]) == (low, high)
+        assert cell[f"auc_{name}_std"] == pytest.approx(own[f"auc_{name}"].std(ddof=1))
+    labels = np.array([CLASSES.index(label) for label in LABELS])
+    draws = uncertainty.macro_draws(labels, scores, 0).mean(axis=1)
+    interval = uncertainty.macro_interval(cell["auc_macro"], draws, np.bincount(labels))
+    assert (cell["auc_macro_low"], cell["auc_macro_high"]) == pytest.approx(interval)
+
+
+def test_one_seed_has_no_deviation():
+    table = summary(seeds=(1,))
+    assert table["auc_macro_std"].isna().all() and (table["seeds"] == 1).all()
+    assert (table["auc_macro_low"] < table["auc_macro"]).all()
+
+
+def test_who_is_better_is_told_from_who_is_alike():
+    table = summary()
+    assert table.loc["better", "p_macro_holm"] < 1e-4
+    assert table.loc["better", "difference_macro_low"] > 0
+    assert table.loc["alike", "p_macro_holm"] > 0.05
+    assert table.loc["better", "best"] and np.isnan(table.loc["better", "p_best_holm"])
+    assert table.loc["baseline", "p_best_holm"] < 1e-4
+    # the best of its own group, whatever others do
+    assert table.loc["probe", "best"]
+    # without a reference there is no test
+    for arm in ("baseline", "probe"):
+        assert pd.isna(table.loc[arm, "reference"])
+        assert table.loc[arm, [f"p_{m}_holm" for m in (*CLASSES, "macro")]].isna().all()
+
+
+def test_holm_corrects_over_a_table():
+    table = summary()
+    rows = table.loc[["better", "alike"]]
+    for columns in (["p_macro"], [f"p_{name}" for name in CLASSES]):
+        expected = uncertainty.holm(rows[columns].to_numpy(dtype=float).ravel())
+        found = rows[[f"{column}_holm" for column in columns]].to_numpy(dtype=float).ravel()
+        np.testing.assert_allclose(found, expected)
+
+
+def several():
+    """What `inputs` makes, in three parts: two data sets, one of them with few labels too."""
+    parts, frames = [], {}
+    for k, (dataset, labels) in enumerate([("model_1", 1.0), ("model_2", 1.0), ("model_1", 0.1)]):
+        noise = np.random.default_rng(k).normal(size=(150, 3))
+
+        def change(_, frame, noise=noise):
+            return predictions_frame(IDS, LABELS, frame[list(LOGIT_COLUMNS)].to_numpy() + noise)
+
+        frame, made = inputs(change=change)
+        parts.append(frame.assign(dataset=dataset, labels=labels))
+        frames |= {(arm, dataset, labels, seed): f for (arm, _, _, seed), f in made.items()}
+    return pd.concat(parts, ignore_index=True), frames
+
+
+def test_a_family_is_all_data_sets_with_one_share_of_the_labels_and_one_protocol():
+    tested = {"better": "baseline", "alike": "baseline", "probe": "baseline"}
+    table = summarise(*several(), {"model_1": tested, "model_2": tested})
+    groups = [
+        (table["labels"] == labels) & (table["protocol"] == protocol)
+        for labels in (0.1, 1.0)
+        for protocol in ("fine_tune", "linear_probe")
+    ]
+    assert [int(group.sum()) for group in groups] == [3, 1, 6, 2]
+    for group in groups:
+        for family in (["p_macro"], [f"p_{name}" for name in CLASSES], ["p_best"]):
+            raw = table.loc[group, family].to_numpy(dtype=float)
+            found = table.loc[group, [f"{p}_holm" for p in family]].to_numpy(dtype=float)
+            np.testing.assert_allclose(found.ravel(), uncertainty.holm(raw.ravel()))
+    # one best of each protocol, data set and share of the labels
+    best = table[table["best"]].groupby(["labels", "dataset", "protocol"]).size()
+    assert best.to_list() == [1] * 6
+    assert table["p_best"].isna().equals(table["best"])
+
+
+def test_a_data_set_without_the_reference_has_no_test_and_counts_for_none():
+    frame, frames = several()
+    tested = {"better": "baseline", "alike": "baseline"}
+    here = (frame["arm"] != "baseline") | (frame["dataset"] != "model_2")
+    table = summarise(frame[here], frames, {"model_1": tested, "model_2": tested})
+    told = [f"{p}_{m}" for p in ("difference", "p") for m in (*CLASSES, "macro")]
+    there = table[table["dataset"] == "model_2"]
+    assert there[[*told, "reference", "p_macro_holm"]].isna().all(axis=None)
+    assert there[["auc_macro", "auc_macro_low", "auc_cdm_high"]].notna().all(axis=None)
+    alone = summarise(frame[frame["dataset"] == "model_1"], frames, {"model_1": tested})
+    columns = [*told, "p_macro_holm", "p_cdm_holm"]
+    pd.testing.assert_frame_equal(
+        table.loc[table["dataset"] == "model_1", columns].reset_index(drop=True), alone[columns]
+    )
+
+
+def test_rows_may_come_in_any_order():
+    frame, frames = several()
+    references = REFERENCES | {"model_2": REFERENCES["model_1"]}
+    key = ["labels", "dataset", "arm"]
+    tables = [
+        summarise(rows, frames, references).sort_values(key, ignore_index=True)
+        for rows in (frame, frame.sample(frac=1, random_state=0))
+    ]
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_neither_order_nor_other_arms_change_a_cell():
+    frame, frames = inputs()
+    table = summarise(frame, frames, REFERENCES)
+    again = summarise(frame, dict(reversed(frames.items())), REFERENCES)
+    pd.testing.assert_frame_equal(table, again)
+    fewer = summary(arms=("baseline", "better"))
+    told = ["auc_macro", "auc_macro_low", "auc_macro_high", "p_macro", "auc_cdm_low"]
+    pd.testing.assert_frame_equal(
+        fewer[told].astype(float), table.set_index("arm").loc[fewer.index, told].astype(float)
+    )
+
+
+def test_collapsed_seeds_are_named():
+    frame, frames = inputs()
+    frame["pretraining_collapsed"] = [row.arm == "alike" for row in frame.itertuples()]
+    table = summarise(frame, frames, REFERENCES).set_index("arm")
+    assert table.loc["alike", "collapsed_seeds"] == "1, 2"
+    assert table["collapsed_seeds"].notna().sum() == 1
+
+
+OTHERS = (
+    r"^better on model_1 \(labels 1, seed 2\) and baseline on model_1 \(labels 1, seed 1\) were "
+    "scored on other test images: their predictions differ in"
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f.iloc[::-1].reset_index(drop=True), f"{OTHERS} image_id$"),
+        (lambda f: f.iloc[[1, 0, *range(2, 150)]], f"{OTHERS} image_id$"),
+        (lambda f: f[:149], f"{OTHERS} image_id$"),
+        (lambda f: f.assign(label=np.roll(f["label"], 1)), f"{OTHERS} label$"),
+        (lambda f: f.assign(image_id=["other", *IDS[1:]]), f"{OTHERS} image_id$"),
+        (
+            lambda f: f.assign(image_id=[IDS[1], *IDS[1:]]),
+            r"^better on model_1 \(labels 1, seed 2\): 1 of 150 predictions repeat an image id, "
+            "the first of them image-001$",
+        ),
+    ],
+)
+def test_models_that_were_not_scored_on_the_same_images_are_refused(change, message):
+    frame, frames = inputs()
+    key = ("better", "model_1", 1.0, 2)
+    frames[key] = change(frames[key])
+    with pytest.raises(ValueError, match=message):
+        summarise(frame, frames, REFERENCES)
+
+
+# --- the script -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def compare(tmp_path, monkeypatch):
+    """Run the rule's script on predictions and metrics in files that something happened to."""
+
+    def run(happened=lambda folder: None, allow_mixed=False):
+        cells = [(arm, seed) for arm in ARMS for seed in (1, 2)]
+        folders = [tmp_path / f"{arm}-{seed}" for arm, seed in cells]
+        for (arm, seed), folder in zip(cells, folders, strict=True):
+            folder.mkdir(exist_ok=True)
+            write_predictions(predicted(arm, seed), folder / "predictions.parquet")
+            metrics = metrics_of_file(folder / "predictions.parquet", fields(arm, seed))
+            write_json(folder / "metrics.json", metrics)
+        happened(tmp_path)
+        folders = [folder for folder in folders if folder.exists()]
+        names = "table probes latex csv summary provenance configuration"
+        outputs = {name: str(tmp_path / "comparison" / name) for name in names.split()}
+        own = {
+            "arms": ARMS,
+            "rows": {arm: ARMS[arm] for arm in ("baseline", "better", "alike")},
+            "datasets": DATASETS,
+            "fractions": [1.0],
+            "seeds": [1, 2],
+            "references": REFERENCES,
+            "configuration": {"run": {"seeds": [1, 2]}},
+            "allow_mixed": allow_mixed,
+        }
+        told = SimpleNamespace(
+            log=[str(tmp_path / "compare.log")],
+            input=SimpleNamespace(
+                metrics=[str(folder / "metrics.json") for folder in folders],
+                predictions=[str(folder / "predictions.parquet") for folder in folders],
+            ),
+            output=SimpleNamespace(**outputs),
+            params=SimpleNamespace(settings=own),
+            config=CONFIG,
+        )
+        monkeypatch.setattr("sslens.jobs.process.start", lambda *_: None)
+        script = ROOT / "workflow/scripts/compare.py"
+        runpy.run_path(str(script), init_globals={"snakemake": told})
+        return tmp_path / "comparison"
+
+    return run
+
+
+def swap(folder):
+    """The predictions of two images, and nothing else of them."""
+    path = folder / "better-1/predictions.parquet"
+    frame = pd.read_parquet(path)
+    frame.loc[[0, 1], LOGIT_COLUMNS] = frame.loc[[1, 0], LOGIT_COLUMNS].to_numpy()
+    frame.to_parquet(path)
+
+
+def from_other_data(folder):
+    change_metrics(folder, lambda m: m["provenance"]["finetune"].update(data="of last year"))
+
+
+def change_metrics(folder, change):
+    path = folder / "alike-2/metrics.json"
+    metrics = json.loads(path.read_text())
+    change(metrics)
+    write_json(path, metrics)
+
+
+def improve(folder):
+    """An AUC by hand, and the mean that follows from it."""
+
+    def change(metrics):
+        metrics["auc"]["cdm"] += 0.003
+        metrics["auc"]["macro"] += 0.001
+
+    change_metrics(folder, change)
+
+
+def with_other_settings(folder):
+    longer = merge(CONFIG, {"finetuning": {"epochs": 5}})
+    provenance = provenance_of(longer, "alike", "model_1", seed=2)
+    change_metrics(folder, lambda metrics: metrics.update(provenance=provenance))
+
+
+def forget_the_origin(folder):
+    change_metrics(folder, lambda metrics: metrics.pop("provenance"))
+
+
+def duplicate(folder):
+    """An image twice, and metrics of these predictions."""
+    path = folder / "better-2"
+    frame = pd.read_parquet(path / "predictions.parquet")
+    frame = pd.concat([frame, frame[:1]])
+    frame.to_parquet(path / "predictions.parquet")
+    metrics = json.loads((path / "metrics.json").read_text())
+    metrics["predictions_sha256"] = sha256_of(path / "predictions.parquet")
+    aucs = class_aucs(class_indices(frame), logits_of(frame))
+    metrics["auc"] = dict(zip((*CLASSES, "macro"), [*aucs, aucs.mean()], strict=True))
+    write_json(path / "metrics.json", metrics)
+
+
+def lose(folder):
+    for name in ("metrics.json", "predictions.parquet"):
+        (folder / "alike-1" / name).unlink()
+    (folder / "alike-1").rmdir()
+
+
+def test_all_tables_are_made_and_belong_together(compare):
+    folder = compare()
+    table = (folder / "table").read_text(encoding="utf-8")
+    assert "Better" in table and "▲" in table and "Not made alike" not in table
+    assert "| A probe " in (folder / "probes").read_text()
+    origin = json.loads((folder / "provenance").read_text())
+    assert origin["disagreements"] == [] and len(origin["cells"]) == 8
+    assert len(pd.read_csv(folder / "csv")) == 8
+    assert len(pd.read_csv(folder / "summary")) == 4
+    assert "seeds:" in (folder / "configuration").read_text()
+
+
+@pytest.mark.parametrize(
+    ("happened", "message"),
+    [
+        (swap, r"better on model_1 \(labels 1, seed 1\): .*was changed after it was scored"),
+        (from_other_data, r"alike on model_1 \(labels 1, seed 2\): its finetune had other images"),
+        (improve, r"alike on model_1 \(labels 1, seed 2\): its AUCs are not those of .*parquet"),
+        (forget_the_origin, r"alike on model_1 \(labels 1, seed 2\): its metrics do not tell"),
+        (
+            with_other_settings,
+            r"alike on model_1 \(labels 1, seed 2\): made with learning.epochs 5, not 16 "
+            r"\(finetune, evaluate\)",
+        ),
+        (duplicate, r"^better on model_1 \(labels 1, seed 2\): 1 of 151 predictions repeat an"),
+        (lose, "1 of 8 cells are missing, the first of them arm alike, dataset model_1"),
+    ],
+)
+def test_a_planted_error_is_caught_and_named(compare, happened, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        compare(happened)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("happened", "cell"),
+    [
+        (swap, "better on model_1 (labels 1, seed 1)"),
+        (from_other_data, "alike on model_1 (labels "),
+        (improve, "alike on model_1 (labels 1, seed 2)"),
+        (forget_the_origin, "alike on model_1 (labels 1, seed 2)"),
+        (with_other_settings, "alike on model_1 (labels 1, seed 2)"),
+    ],
+)
+def test_what_is_allowed_all_the_same_stands_below_the_tables(compare, happened, cell):
+    folder = compare(happened, allow_mixed=True)
+    for name in ("table", "probes"):
+        _, below = (folder / name).read_text().split("**Not made alike**, so these numbers cannot")
+        assert below.count("\n- ") == below.count(f"\n- {cell}") == 1
+    assert len(json.loads((folder / "provenance").read_text())["disagreements"]) == 1
+
+
+def test_tensorflow_is_not_needed():
+    """The comparison is made on a machine without it, such as beside a cluster."""
+    modules = ("comparison.tables", "comparison.summary", "comparison.origin", "jobs.outdated")
+    code = "".join(f"import sslens.{module}\n" for module in modules)
+    code += "import sys\nprint('tensorflow' in sys.modules)"
+
+    places = {"PYTHONPATH": str(ROOT / "workflow/scripts")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | places, capture_output=True, text=True
+    )
+    assert done.stdout == "False\n", done.stderr

@@ -1,0 +1,181 @@
+"""Results that were made with other settings than the configuration has are named."""
+
+import json
+from copy import deepcopy
+
+import pandas as pd
+import pytest
+from origins import SHIPPED, write_results
+
+from sslens.configuration import settings
+from sslens.configuration.loading import merge
+from sslens.data.catalogue import write_catalogue
+from sslens.data.shards import check_settings, make_shard
+from sslens.differences import differences
+from sslens.files import read_json, write_json
+from sslens.jobs.outdated import check, outdated_figure, outdated_results
+
+OWN = {
+    "run": {
+        "datasets": ["model_2"],
+        "arms": ["baseline", "byol-dihedral", "probe-random", "probe-byol-dihedral"],
+        "seeds": [1, 2],
+    }
+}
+CONFIG = merge(SHIPPED, OWN)
+BYOL = "pretrain of byol-dihedral on model_2 (seed 1) and 1 more"
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """The files and the figures' settings of a run of CONFIG."""
+    return write_results(CONFIG, tmp_path_factory.mktemp("results"))
+
+
+def outdated(results, change):
+    """What is said of a run's results where the configuration has been changed."""
+    files, figures = results
+    config = merge(CONFIG, change)
+    now = {
+        path: settings.figure_settings(config, *name)
+        for path, name in zip(figures, settings.figures_of_run(CONFIG), strict=True)
+        if name in settings.figures_of_run(config)
+    }
+    return outdated_results(config, files, now)
+
+
+def test_differences_are_named_by_their_keys():
+    old = {"a": {"b": 1, "c": [1, 2], "gone": None}, "same": (1, 2), "sha": "x"}
+    new = {"a": {"b": 2, "c": [1], "new": 3}, "same": [1, 2], "sha": "x"}
+    assert list(differences(old, new)) == [
+        "a.b 1, not 2",
+        "a.c [1, 2], not [1]",
+        "no a.new, now 3",
+        "a.gone null, now without",
+    ]
+    assert list(differences({"settings_sha256": "0"}, {"settings_sha256": "1"}, "data")) == [
+        "other settings of data"
+    ]
+
+
+def test_nothing_is_said_of_results_of_the_configuration(results):
+    assert outdated(results, {}) == []
+    files, figures = results
+    assert outdated_results(CONFIG, [f"{file}.gone" for file in files], figures) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            {"finetuning": {"epochs": 3}},
+            ["finetune of baseline on model_2 (labels 1, seed 1) and 3 more: "
+             "learning.epochs 16, not 3",
+             "baseline on model_2 (labels 1, seed 1) and 3 more: "
+             "learning.epochs 16, not 3 (finetune, evaluate)"],
+        ),
+        (
+            {"pretrainings": {"byol-dihedral": {"optimizer": {"learning_rate": 0.5}}}},
+            [f"{BYOL}: optimizer.learning_rate 0.001, not 0.5",
+             "byol-dihedral on model_2 (labels 1, seed 1) and 3 more: "
+             "optimizer.learning_rate 0.001, not 0.5 (pretrain)"],
+        ),
+        (
+            {"run": {"seeds": [1]}},
+            ["tables: seeds [1, 2], not [1], configuration.run.seeds [1, 2], not [1]"],
+        ),
+        (
+            {"datasets": {"model_2": {"deflection_scale": 0.7}}},
+            ["images of model_2: deflection_scale 0.634, not 0.7",
+             "finetune of baseline on model_2 (labels 1, seed 1) and 9 more: "
+             "other settings of data"],
+        ),
+        (
+            {"splits": {"train": {"images": 750}}},
+            ["images of model_2: splits.train.images 1500, not 750"],
+        ),
+        (
+            {"preprocessing": {"softening": 0.1}},
+            ["preprocessing of model_2: softening 0.05, not 0.1",
+             "finetune of baseline on model_2 (labels 1, seed 1) and 9 more: "
+             "data.preprocessing.softening 0.05, not 0.1"],
+        ),
+        (
+            {"arms": {"byol-dihedral": {"pretraining": "contrastive-rotation"}}},
+            ["finetune of byol-dihedral on model_2 (labels 1, seed 1) and 1 more: "
+             "pretraining.pretraining byol-dihedral, not contrastive-rotation"],
+        ),
+        (
+            {"evaluation": {"average_orientations": True}},
+            ["baseline on model_2 (labels 1, seed 1) and 7 more: "
+             "average_orientations False, not True (evaluate)"],
+        ),
+        ({"cpu_threads": 4}, ["finetune of baseline on model_2 (labels 1, seed 1) and 9 more: "
+                              "computing.threads 2, not 4"]),
+    ],
+)  # fmt: skip
+def test_what_was_made_with_other_settings_is_named(results, change, expected):
+    said = outdated(results, change)
+    for line in expected:
+        assert any(one.startswith(line) for one in said), said
+
+
+def test_a_figure_of_other_rows_is_named(results):
+    (line,) = [
+        line
+        for line in outdated(results, {"arms": {"baseline": {"title": "From scratch"}}})
+        if line.endswith("other rows, seeds, labels or titles")
+    ]
+    assert "roc_model_2.png and" in line
+    _, figures = results
+    path = next(path for path in figures if "gallery" in path)
+    assert not outdated_figure(path, figures[path])
+    assert outdated_figure(path, figures[path] | {"title": "Another"})
+
+
+def test_results_that_cannot_be_read_are_named_and_stop_nothing(tmp_path):
+    path = tmp_path / "metrics.json"
+    for content in ("", "[]", "{}", '{"provenance": 3}', json.dumps({"arm": "a"})):
+        path.write_text(content)
+        assert outdated_results(CONFIG, [str(path)], {}) == [
+            f"{path}: no settings that can be read"
+        ]
+    write_json(path, {"arm": "a", "dataset": "d", "labels": 1, "seed": 1})  # of earlier versions
+    (line,) = outdated_results(CONFIG, [str(path)], {})
+    assert line == "a on d (labels 1, seed 1): settings that it does not hold (finetune, evaluate)"
+
+
+def test_figures_are_not_drawn_of_results_with_other_settings(results, caplog):
+    files = [file for file in results[0] if file.endswith(("metrics.json", "manifest.json"))]
+    check(CONFIG, files)
+    longer = merge(CONFIG, {"finetuning": {"epochs": 30}})
+    with pytest.raises(
+        ValueError, match=r"^4 results .*: baseline on model_2 \(labels 1, seed 1\)"
+    ):
+        check(longer, files)
+    check(merge(longer, {"comparison": {"allow_mixed": True}}), files)
+    assert "4 results were made with other settings" in caplog.text
+
+
+# --- shards ---------------------------------------------------------------------------------------
+
+
+def test_a_shard_says_what_it_was_made_with_and_its_catalogue_must_be_alike(tmp_path):
+    recipe = settings.dataset_settings(CONFIG, "model_2")
+    rows = pd.DataFrame({"image_id": ["a"], "lens_id": ["a"], "label": ["cdm"]})
+    catalogue, shard, said = (tmp_path / name for name in ("c.parquet", "0.tfrecord", "0.json"))
+    write_catalogue(rows, catalogue, recipe)
+
+    def make(own):
+        images = lambda rows, _: ([[1.0]] for _ in rows.itertuples())  # noqa: E731
+        make_shard(shard, said, str(catalogue), images, own, "code", None)
+
+    other = deepcopy(recipe) | {"deflection_scale": 0.7}
+    with pytest.raises(ValueError, match=r"c.parquet: made with other .*deflection_scale 0.634"):
+        make(other)
+    assert not shard.exists()
+    make(recipe)
+    assert read_json(said)["settings"] == recipe
+    assert check_settings([str(said)], recipe)["settings"] == recipe
+    with pytest.raises(ValueError, match=r"0.tfrecord: made with other .*0.634, not 0.7"):
+        check_settings([str(said)], other)

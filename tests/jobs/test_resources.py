@@ -1,0 +1,177 @@
+"""What jobs ask a scheduler for."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+from paths import ROOT
+
+from sslens.configuration.loading import load, merge
+from sslens.data import shortcuts
+from sslens.jobs import resources
+from sslens.networks.encoders import build_encoder
+
+
+def configured(**given):
+    return load(ROOT / "config", given)
+
+
+@pytest.mark.parametrize("pixels", [64, 150])
+@pytest.mark.parametrize("width", [16, 64])
+@pytest.mark.parametrize("stem", ["imagenet", "small"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_the_work_of_an_encoder_is_that_of_its_layers(name, stem, width, pixels):
+    told = {"name": name, "width": width, "stem": stem}
+    more = {"batch_norm_momentum": 0.9, "neck": [], "neck_dropout": []}
+    encoder = build_encoder(told | more, (pixels, pixels, 1), 0)
+    multiplications = values = 0
+    for layer in encoder.layers:
+        shape = layer.output.shape
+        if len(shape) == 4:
+            values += shape[1] * shape[2] * shape[3]
+            if hasattr(layer, "kernel"):
+                multiplications += shape[1] * shape[2] * layer.kernel.numpy().size
+    config = configured(
+        preprocessing={"for_dataset": {"model_1": {"crop": None, "bin": 1}}},
+        datasets={"model_1": {"instrument": {"pixels": pixels}}},
+    )
+    estimated = resources.flops_of_pass(config, told, "model_1")
+    assert estimated == pytest.approx(2 * multiplications, rel=0.15)
+    estimated = resources._maps_mb(config, told, "model_1", 1)
+    assert estimated == pytest.approx(4e-6 * values, rel=0.35 if stem == "small" else 0.15)
+
+
+def test_an_encoder_that_is_not_listed_is_taken_for_the_largest():
+    told = {"width": 64, "stem": "imagenet"}
+    unknown, largest = (
+        resources.flops_of_pass(configured(), told | {"name": name}, "model_2")
+        for name in ("resnet1001", "resnet50")
+    )
+    assert unknown == largest
+
+
+def test_a_pretraining_by_hand():
+    """10 epochs of 1,500 images of 64 x 64 by a ResNet18 of width 64 on a GPU of 5 TFLOP/s."""
+    config = configured(encoder={"width": 64}, pretraining={"batch_size": 50})
+    steps, passes = 300, 300 * 50 * 8
+    computing = passes * 2 * 35_000 * 64**2 / 5e12
+    assert computing > 0.02 * steps
+    reading = 1500 * 4 * 64**2 / 5e7
+    seconds = resources.pretraining_seconds(config, "contrastive-rotation", "model_2", 1500, 1)
+    assert seconds == pytest.approx(60 + reading + computing, abs=2)
+    by_two = resources.pretraining_seconds(config, "contrastive-rotation", "model_2", 1500, 2)
+    assert by_two == pytest.approx(60 + reading + max(computing / 2, 0.02 * steps), abs=2)
+    on_cpu = resources.pretraining_seconds(config, "contrastive-rotation", "model_2", 1500, 0)
+    assert on_cpu == pytest.approx(60 + reading + computing * 5e12 / (2 * 40e9), abs=2)
+
+
+@pytest.mark.parametrize(
+    "given, factor",
+    [
+        ({"encoder": {"width": 128}}, 4),
+        ({"pretraining": {"epochs": 100}}, 10),
+        ({"preprocessing": {"bin": 2}}, 1 / 4),
+        ({"planning": {"gpu_tflops": 1.0}}, 1 / 10),
+        ({"encoder": {"stem": "small"}}, 16),
+    ],
+)
+def test_time_grows_with_what_is_configured(given, factor):
+    def computing(**more):
+        slow = {"encoder": {"width": 64}, "planning": {"gpu_tflops": 0.1}}
+        config = configured(**merge(slow, more))
+        seconds = resources.pretraining_seconds(config, "byol-dihedral", "model_2", 10**6, 1)
+        return seconds - 60 - 10**6 * 4 * 64**2 / 5e7
+
+    assert computing(**given) == pytest.approx(factor * computing(), rel=1e-3)
+
+
+def test_a_small_network_takes_the_time_of_its_steps():
+    config = configured(encoder={"width": 1})
+    seconds = resources.pretraining_seconds(config, "byol-dihedral", "model_2", 1500, 1)
+    steps = 10 * (1500 // 32)
+    assert seconds == pytest.approx(60 + 0.02 * steps, abs=2)
+
+
+def test_a_fine_tuning_that_is_as_long_as_a_pretraining_takes_its_steps_besides():
+    config = configured(encoder={"width": 64})
+    plain, longer = (
+        resources.finetuning_seconds(config, arm, "model_2", 150_000, 1)
+        for arm in ("baseline", "baseline-long")
+    )
+    reading = 60 + 150_000 * 4 * 64**2 / 5e7
+    assert (longer - reading) / (plain - reading) == pytest.approx((16 + 10) / 16, rel=1e-3)
+
+
+def test_a_probe_is_shorter_than_a_fine_tuning():
+    config = configured()
+    assert resources.finetuning_seconds(
+        config, "probe-random", "model_2", 10**6, 1
+    ) < resources.finetuning_seconds(config, "baseline", "model_2", 10**6, 1)
+
+
+def test_averaging_over_orientations_takes_longer():
+    one, eight = (
+        resources.evaluation_seconds(
+            configured(encoder={"width": 64}, evaluation={"average_orientations": average}),
+            "baseline", "model_2", 10**7, 1,
+        ) - 60 - 10**7 * 4 * 64**2 / 5e7
+        for average in (False, True)
+    )  # fmt: skip
+    assert eight / one == pytest.approx(9 / 2, rel=1e-3)
+
+
+def test_memory_on_a_gpu_holds_images_and_without_one_feature_maps_too():
+    config = configured(encoder={"name": "resnet50", "width": 64})
+    images = 2.2 * 4 * 64**2 * 1800 / 1e6
+    on_gpu = resources.pretraining_mb(config, "contrastive-rotation", "model_2", 1800, 1)
+    assert on_gpu == pytest.approx(3000 + images)
+    on_cpu = resources.pretraining_mb(config, "contrastive-rotation", "model_2", 1800, 0)
+    assert on_cpu == pytest.approx(on_gpu + 4e-6 * 760 * 64**2 * 2 * 64)
+    tuning = resources.finetuning_mb(config, "baseline", "model_2", 1800, 0)
+    assert tuning == pytest.approx(on_gpu + 4e-6 * 760 * 64**2 * 64)
+    probe = resources.finetuning_mb(config, "probe-random", "model_2", 1800, 0)
+    assert probe == pytest.approx(on_gpu)
+
+
+def test_images_of_an_archive_are_told_by_its_records():
+    pixels = {"pixels": 50, "pixel_scale": 0.1}
+    archive = {"source": "archive", "paths": {"train": "a", "test": "b"}, "instrument": pixels}
+    config = configured(datasets={"mine": archive})
+    records = SimpleNamespace(size_mb=4 * 50**2 * 777 / 1e6)
+    assert resources.images_of(config, "mine", ["train"], records) == 777
+    assert resources.images_of(config, "model_2", ["train", "test"], None) == 3000
+
+
+def test_the_time_limit_has_a_margin_doubles_and_ends_somewhere():
+    planning = {"margin": 3.0, "minutes": 10, "longest": 100}
+    limits = [resources.time_limit(181, planning, attempt) for attempt in range(1, 6)]
+    assert limits == [20, 40, 80, 100, 100]
+
+
+def test_memory_doubles_up_to_a_limit_that_a_first_attempt_may_exceed():
+    planning = {"most_mb": 128_000}
+    assert [resources.memory(20_800.2, planning, n) for n in (1, 2, 3, 4, 5)] == [
+        20_801, 41_602, 83_204, 128_000, 128_000,
+    ]  # fmt: skip
+    assert [resources.memory(200_000, planning, n) for n in (1, 2)] == [200_000, 200_000]
+
+
+def test_retries_double_up_to_eight_times():
+    assert [resources.doubled(9.5, attempt) for attempt in range(1, 7)] == [10, 20, 40, 80, 80, 80]
+
+
+def test_the_neighbours_of_shortcuts_are_those_counted_here():
+    assert resources.MOST_NEIGHBOURS == shortcuts.MOST_NEIGHBOURS
+
+
+@pytest.mark.parametrize("images", [10**5, 10**6])
+def test_data_jobs_grow_with_their_images(images):
+    config = configured()
+    size = 4 * 64**2 * images
+    assert resources.reading_seconds(config, "model_2", images) == math.ceil(60 + size / 5e7)
+    distances = 2 * 64**2 * images * 5000 / 40e9
+    comparing = resources.comparing_seconds(config, "model_2", images)
+    assert comparing == pytest.approx(60 + size / 5e7 + distances, abs=2)
+    # that of the largest images, whichever the data set
+    rendering = resources.rendering_seconds(config, images)
+    assert rendering == pytest.approx(60 + 1e-7 * 150**2 * images, abs=1)

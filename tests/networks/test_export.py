@@ -1,0 +1,242 @@
+"""An exported classifier predicts from raw images what the pipeline predicts, with Keras alone."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from paths import ROOT
+
+from sslens.classes import CLASSES
+from sslens.configuration.loading import load
+from sslens.data.preprocessing import SCALINGS, measure, preprocess
+from sslens.metrics.predictions import PROBABILITY_COLUMNS, predictions_frame
+from sslens.networks.classifiers import classifier_of_arm
+from sslens.networks.export import exportable
+from sslens.networks.inference import predict, predict_averaged
+from sslens.protocols import FINE_TUNE, FROZEN
+
+ENCODER = load(ROOT / "config", {})["encoder"] | {"width": 2}
+CASES = [
+    ({"crop": 32, "bin": 1, "stretch": "asinh", "scaling": "standardise"}, {}),
+    ({"crop": 35, "bin": 5, "stretch": "sqrt", "scaling": "standardise"}, {"stem": "small"}),
+    (
+        {"crop": None, "bin": 1, "stretch": "none", "scaling": "min_max"},
+        {"name": "resnet50", "neck": [8, 4], "neck_dropout": [0.5, 0.1]},
+    ),
+    ({"crop": 36, "bin": 2, "stretch": "none", "scaling": "none"}, {}),
+]
+#: The protocol of each; no matter whether the last layer was fine-tuned or fitted.
+PROTOCOLS = ["fine_tune", "linear_probe", "fine_tune", "nearest_neighbours"]
+AVERAGED = [False, True]
+KNOWN = 12
+PREDICT = """
+import keras, numpy as np
+images = np.load("images.npy")
+for case in range(4):
+    for average in (False, True):
+        model = keras.models.load_model(f"{case}-{average}.keras")
+        np.save(f"{case}-{average}.npy", model.predict_on_batch(images))
+"""
+
+
+def recorded(size=5, pixels=37):
+    images = np.random.default_rng(0).gamma(0.3, 1.0, (size, pixels, pixels, 1))
+    images[0, :3] = -0.1  # as noise makes them
+    return images.astype(np.float32)
+
+
+def trained_classifier(encoder, input_shape, protocol="fine_tune"):
+    """One whose batch statistics are not those of a fresh one."""
+    learning = {"neighbours": 5, "temperature": 0.07}
+    told = {"protocol": protocol, "encoder": encoder, "learning": learning}
+    classifier, _ = classifier_of_arm(told, input_shape, KNOWN, seed=1)
+    rng = np.random.default_rng(1)
+    classifier.set_weights(
+        [
+            w * rng.uniform(0.8, 1.2, w.shape) + rng.uniform(0, 0.02, w.shape)
+            for w in classifier.get_weights()
+        ]
+    )
+    if protocol == "nearest_neighbours":
+        cosines, classes = classifier.get_layer("cosines"), classifier.get_layer("classes")
+        unit = rng.normal(size=cosines.kernel.shape)
+        cosines.set_weights([unit / np.linalg.norm(unit, axis=0)])
+        classes.set_weights([np.eye(3)[np.arange(KNOWN) % 3]])
+    return classifier
+
+
+def evaluated(classifier, facts, images, average):
+    """The probabilities of predictions.parquet, as the rule `evaluate` finds them."""
+    logits = (predict_averaged if average else predict)(classifier, preprocess(images, facts))
+    labels = [CLASSES[k % 3] for k in range(len(images))]
+    frame = predictions_frame(range(len(images)), labels, logits)
+    return frame[list(PROBABILITY_COLUMNS)].to_numpy()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """What the pipeline predicts, and what a process predicts that cannot see the library."""
+    folder, images = tmp_path_factory.mktemp("export"), recorded()
+    np.save(folder / "images.npy", images)
+    for case, ((own, encoder), protocol) in enumerate(zip(CASES, PROTOCOLS, strict=True)):
+        facts = measure(images, {"softening": 0.1} | own)
+        classifier = trained_classifier(ENCODER | encoder, facts["input_shape"], protocol)
+        for average in AVERAGED:
+            name = f"{case}-{average}"
+            np.save(folder / f"expected-{name}.npy", evaluated(classifier, facts, images, average))
+            exported = exportable(classifier, facts, images.shape[1:], average)
+            exported.save(folder / f"{name}.keras")
+    subprocess.run([sys.executable, "-c", PREDICT], cwd=folder, check=True)
+    return folder
+
+
+@pytest.mark.parametrize("average", AVERAGED)
+@pytest.mark.parametrize("case", range(4))
+def test_raw_images_are_enough_and_keras_alone(folder, case, average):
+    name = f"{case}-{average}"
+    found, expected = np.load(folder / f"{name}.npy"), np.load(folder / f"expected-{name}.npy")
+    assert np.ptp(expected, axis=0).max() > 1e-3, "the images must differ"
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    other = np.load(folder / f"expected-{case}-{not average}.npy")
+    assert np.abs(expected - other).max() > 1e-3, "the average must matter"
+
+
+def test_every_scaling_and_protocol_is_tested():
+    assert set(PROTOCOLS) == {FINE_TUNE, *FROZEN}
+    assert {own["scaling"] for own, _ in CASES} == set(SCALINGS)
+    assert {own["stretch"] for own, _ in CASES} == {"asinh", "sqrt", "none"}
+
+
+@pytest.mark.parametrize("protocol", ["fine_tune", "nearest_neighbours"])
+def test_the_classifier_is_left_as_it_was(protocol):
+    images = recorded()
+    facts = measure(
+        images, {"crop": 32, "bin": 1, "stretch": "none", "scaling": "none", "softening": 1.0}
+    )
+    classifier = trained_classifier(ENCODER, facts["input_shape"], protocol)
+    before = predict(classifier, preprocess(images, facts))
+    weights = classifier.get_weights()
+    exported = exportable(classifier, facts, images.shape[1:])
+    exported.set_weights([0 * weight for weight in exported.get_weights()])
+    assert np.array_equal(predict(classifier, preprocess(images, facts)), before)
+    for one, other in zip(classifier.get_weights(), weights, strict=True):
+        assert np.array_equal(one, other)
+
+
+def example(folder, images, classifier="0-False.keras"):
+    """What the example prints of a folder of images, and what it says to the terminal."""
+    home = folder / "home"
+    (home / ".keras").mkdir(parents=True, exist_ok=True)
+    configuration = {"backend": "jax", "floatx": "float16", "image_data_format": "channels_first"}
+    (home / ".keras" / "keras.json").write_text(json.dumps(configuration))
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples/predict.py", folder / classifier, images],
+        capture_output=True,
+        text=True,
+        # as a user may have it, not as these tests do
+        env={k: v for k, v in os.environ.items() if not k.startswith(("TF_", "KERAS_"))}
+        | {"HOME": str(home), "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+        | {"KERAS_MAX_STEPS_PER_EPOCH": "1"},
+    )
+    failed = done.stderr and ": skipped " not in done.stderr
+    assert done.returncode == (1 if failed else 0), done.stderr
+    return done.stdout, done.stderr
+
+
+def test_the_example_prints_a_line_an_image_and_nothing_else(folder, tmp_path):
+    np.save(tmp_path / "a.npy", recorded(1))  # the axes of one image do not matter
+    pixels = recorded(1)[0, ..., 0]
+    np.save(tmp_path / "b.npy", pixels.astype(">f8"))
+    for name in ("c.FITS", "d.fit", "e.Fts", "f.fits.gz"):
+        fits.writeto(tmp_path / name, pixels)
+    (tmp_path / "g.NPY").write_bytes((tmp_path / "b.npy").read_bytes())
+    printed, said = example(folder, tmp_path)
+    assert said == ""
+    head, *lines = printed.splitlines()
+    assert head == "file,axion,cdm,no_sub"
+    names, answers = zip(*(line.split(",", 1) for line in lines), strict=True)
+    assert names == ("a.npy", "b.npy", "c.FITS", "d.fit", "e.Fts", "f.fits.gz", "g.NPY")
+    assert len(set(answers)) == 1
+
+
+def test_the_example_names_what_it_skips(folder, tmp_path):
+    np.save(tmp_path / "a.npy", recorded(1))
+    for name in (".hidden", "b.png", "c.fits.bz2"):
+        (tmp_path / name).write_bytes(b"x")
+    printed, said = example(folder, tmp_path)
+    assert len(printed.splitlines()) == 2
+    assert said.count("\n") == 1
+    assert "skipped 2 of 3 entries" in said and said.endswith(": b.png, c.fits.bz2\n")
+
+
+def save_holed(path):
+    holed = recorded(1)
+    holed[0, 3, 4] = np.nan
+    np.save(path, holed)
+
+
+def save_blank(path):
+    """A FITS file, whatever its name, of unsigned integers and one pixel without a value."""
+    unit = fits.PrimaryHDU(recorded(1)[0, ..., 0].astype("u2"))
+    unit.header["BLANK"] = int(unit.data[3, 4]) - 32768
+    unit.writeto(path.with_suffix(".fits"))
+
+
+@pytest.mark.parametrize(
+    ("save", "expected"),
+    [
+        (save_blank, "pixels are not finite; fill them"),
+        (save_holed, "b.npy: 1 pixels are not finite; fill them"),
+        (
+            lambda path: np.save(path, recorded(1, pixels=36)),
+            "b.npy: an image of (36, 36), where the classifier takes (37, 37); cut it",
+        ),
+        (lambda path: path.write_bytes(b""), "b.npy: no image can be read (No data left in file)"),
+        (lambda path: np.save(path, np.array(["x"])), "b.npy: no image can be read (could not con"),
+    ],
+)
+def test_the_example_tells_of_an_image_that_it_cannot_take_before_it_prints(
+    folder, tmp_path, save, expected
+):
+    np.save(tmp_path / "a.npy", recorded(1))
+    save(tmp_path / "b.npy")
+    printed, said = example(folder, tmp_path)
+    assert printed == ""
+    assert expected in said
+    assert said.count("\n") == 1
+
+
+def test_the_example_tells_of_what_is_not_there(folder, tmp_path):
+    printed, said = example(folder, tmp_path / "images")
+    assert (printed, said.count("\n")) == ("", 1)
+    assert "images: no .npy or .fits file; give" in said
+    np.save(tmp_path / "a.npy", recorded(1))
+    printed, said = example(folder, tmp_path, "none.keras")
+    assert (printed, said.count("\n")) == ("", 1)
+    assert "none.keras: no such file; a run" in said
+
+
+def test_axes_and_extensions_of_an_example_are_not_guessed(tmp_path):
+    spec = importlib.util.spec_from_file_location("example", ROOT / "examples" / "predict.py")
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    pixels = np.random.default_rng(0).normal(size=(12, 12)).astype("f4")
+    unit = fits.ImageHDU(pixels)
+    files = {
+        "good.fits": ([unit], None),
+        "compressed.fits": ([fits.CompImageHDU(pixels, quantize_level=0)], None),
+        "several.fits": ([unit, unit.copy()], "2 extensions with an image, not one"),
+        "bands.fits": ([fits.ImageHDU(np.stack([pixels] * 3))], r"an image of \(3, 12, 12\)"),
+    }
+    for name, (units, reason) in files.items():
+        fits.HDUList([fits.PrimaryHDU(), *units]).writeto(tmp_path / name)
+        if reason is None:
+            assert example.read_image(tmp_path / name, (12, 12)).shape == (12, 12, 1)
+        else:
+            with pytest.raises(SystemExit, match=reason):
+                example.read_image(tmp_path / name, (12, 12))

@@ -1,0 +1,216 @@
+"""What runs again after a change, and what does not: by dry runs on a finished run."""
+
+from contextlib import contextmanager
+
+import pytest
+import yaml
+from running import TINY, planned, run
+
+# the run itself, where this file is the first to ask for it
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+ARMS = yaml.safe_load(TINY.read_text())["run"]["arms"]
+NAMED = {  # figures that hold the titles of the rows
+    "Drawing the ROC curves of model_2",
+    "Drawing what is confused with what in model_2",
+    "Drawing how far probabilities can be believed in model_2",
+}
+COMPARISON = {"Comparing", "Drawing what is most confidently wrong in model_2", *NAMED}
+MAP = {"Drawing a map of the features of model_2"}  # by the probes' encoders
+CURVES = {
+    stage: f"Drawing the {stage} curves of model_2" for stage in ("pretraining", "finetuning")
+}
+
+
+def row(arm):
+    """Jobs of an arm from its fine-tuning on."""
+    return {
+        f"Learning the labels: {arm} on model_2, seed 1",
+        f"Evaluating {arm} on the test set of model_2",
+    }
+
+
+def pretraining(name):
+    return {f"Pretraining {name} on model_2, seed 1"}
+
+
+BYOL = (
+    pretraining("byol-dihedral")
+    | row("byol-dihedral")
+    | row("probe-byol-dihedral")
+    | COMPARISON
+    | set(CURVES.values())
+    | MAP
+)
+
+
+@pytest.fixture
+def plan(finished, repository, tmp_path):
+    """The jobs that would run with a further configuration laid over the run's."""
+
+    def jobs(overlay=None):
+        own = tmp_path / "overlay.yaml"
+        own.write_text(yaml.safe_dump(overlay or {}))
+        found = planned(finished, configs=(TINY, own), repository=repository)
+        assert len(found) == len(set(found))
+        return set(found)
+
+    return jobs
+
+
+@contextmanager
+def edited(file, old, new):
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    try:
+        yield
+    finally:
+        file.write_text(text)
+
+
+def library(repository, module):
+    return repository / "workflow/scripts/sslens" / f"{module}.py"
+
+
+def test_a_second_run_has_nothing_to_do(finished, repository):
+    assert "Nothing to be done" in run(finished, "--dry-run", repository=repository)
+
+
+def test_what_snakemake_does_not_see_is_said(finished, repository, tmp_path):
+    own = tmp_path / "own.yaml"
+    own.write_text("finetuning: {epochs: 3}")
+    words = ["--dry-run", "--rerun-triggers", "mtime"]
+    printed = run(finished, *words, configs=(TINY, own), repository=repository)
+    assert "Nothing to be done" in printed
+    cells = "baseline on model_2 (labels 1, seed 1) and 2 more: learning.epochs 20, not 3"
+    assert cells in printed and "tables: configuration.finetuning.epochs 20, not 3" in printed
+    assert "other settings" not in run(finished, "--dry-run", repository=repository)
+
+
+# --- the configuration ----------------------------------------------------------------------------
+
+
+def test_the_learning_rate_of_one_pretraining(plan):
+    overlay = {"pretrainings": {"byol-dihedral": {"optimizer": {"learning_rate": 1.0e-4}}}}
+    assert plan(overlay) == BYOL
+
+
+def test_fine_tuning_leaves_the_pretrainings_and_the_probe(plan):
+    jobs = plan({"finetuning": {"epochs": 3}})
+    rows = row("baseline") | row("contrastive-rotation") | row("byol-dihedral")
+    assert jobs == rows | COMPARISON | {CURVES["finetuning"]}
+
+
+def test_a_row_of_another_name_trains_nothing(plan):
+    jobs = plan({"arms": {"byol-dihedral": {"title": "BYOL"}}})
+    assert jobs == {"Comparing"} | NAMED | set(CURVES.values())
+
+
+def test_the_threads_concern_all_jobs_with_networks(plan):
+    jobs = plan({"cpu_threads": 2})
+    assert all(any(job.startswith(kind) for job in jobs) for kind in ("Pretraining", "Learning"))
+    assert not any(job.startswith("Rendering") for job in jobs)
+
+
+def test_logs_for_tensorboard(plan):
+    assert plan({"tensorboard": False}) == set()
+
+
+def test_what_concerns_no_result(plan, tmp_path):
+    planning = {"gpu_tflops": 1.0, "core_gflops": 1.0, "margin": 9.0, "minutes": 1, "longest": 9}
+    other = {"planning": planning, "data_dir": str(tmp_path), "checkpoint_dir": "elsewhere"}
+    assert plan({**other, "container": "sslens.sif"}) == set()
+
+
+def test_an_arm_that_is_added(plan):
+    added = plan({"run": {"arms": [*ARMS, "probe-contrastive-rotation"]}})
+    assert added == row("probe-contrastive-rotation") | {"Comparing"} | MAP
+
+
+def test_a_pretext_that_is_added(plan):
+    overlay = {
+        "pretexts": {"shifted": [{"shift": {"max_pixels": 3}}, {"dihedral": {}}]},
+        "pretrainings": {"byol-shifted": {"method": "byol", "pretext": "shifted"}},
+        "arms": {"byol-shifted": {"title": "BYOL, shifts", "pretraining": "byol-shifted"}},
+    }
+    assert plan(overlay) == set()  # it may be defined and not be run
+    jobs = plan(overlay | {"run": {"arms": [*ARMS, "byol-shifted"]}})
+    new = pretraining("byol-shifted") | row("byol-shifted")
+    assert jobs == new | COMPARISON | set(CURVES.values())
+
+
+def test_a_method_that_is_added(plan, repository):
+    code, schema = (
+        repository / "workflow/scripts/sslens/methods" / f"mine{suffix}"
+        for suffix in (".py", ".schema.yaml")
+    )
+    code.write_text(library(repository, "methods/byol").read_text())
+    schema.write_text(library(repository, "methods/byol").with_suffix(".schema.yaml").read_text())
+    overlay = {
+        "pretrainings": {"mine-dihedral": {"method": "mine", "pretext": "dihedral"}},
+        "arms": {"mine": {"pretraining": "mine-dihedral"}},
+        "run": {"arms": [*ARMS, "mine"]},
+    }
+    try:
+        jobs = plan(overlay)
+    finally:
+        code.unlink()
+        schema.unlink()
+    new = pretraining("mine-dihedral") | row("mine")
+    assert jobs == new | COMPARISON | set(CURVES.values())
+
+
+@pytest.mark.parametrize(("images", "shards"), [(48, ["00001"]), (60, ["00001", "00002"])])
+def test_a_larger_training_split_renders_what_is_new(plan, images, shards):
+    jobs = plan({"splits": {"train": {"images": images}}})
+    made = {job for job in jobs if "atalogue" in job or "shard" in job}
+    what = ("Drawing catalogue", "Rendering shard")
+    assert made == {f"{job} {shard} of model_2/train" for job in what for shard in shards}
+    assert pretraining("byol-dihedral") | row("baseline") <= jobs
+
+
+# --- the code -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [
+        ("training/engine", "def fit(", "# a comment\n\n\ndef fit("),
+        ("training/engine", '"""Train, or go on', '"""Go on'),
+        ("networks/encoders", '"""Encoders: images', '"""Images'),
+        ("../pretrain", "inputs = [", "# a comment\ninputs = ["),
+    ],
+)
+def test_comments_and_docstrings_rerun_nothing(plan, repository, module, old, new):
+    with edited(library(repository, module), old, new):
+        assert plan() == set()
+
+
+def test_a_function_reruns_what_uses_it(plan, repository):
+    rotations = (
+        pretraining("contrastive-rotation")  # by its pretext
+        | row("baseline")  # the others by the augmentation of fine-tuning
+        | row("contrastive-rotation")
+        | row("byol-dihedral")
+        | COMPARISON
+        | set(CURVES.values())
+    )
+    with edited(library(repository, "training/augmentations"), "tf.cos(angle)", "tf.cos(-angle)"):
+        assert plan() == rotations
+    with edited(library(repository, "methods/byol"), "2 - 2 * tf", "3 - 2 * tf"):
+        assert plan() == BYOL
+    with edited(library(repository, "figures/style"), "dpi=150", "dpi=151"):
+        gallery = "Drawing images and parameters of model_2"
+        assert plan() == COMPARISON - {"Comparing"} | MAP | {gallery, *CURVES.values()}
+
+
+def test_a_script_reruns_its_rule(plan, repository):
+    with edited(library(repository, "../roc"), "for path in paths", "for path in list(paths)"):
+        assert plan() == {"Drawing the ROC curves of model_2"}
+
+
+def test_a_new_function_reruns_nothing(plan, repository):
+    new = "def new():\n    pass\n\n\ndef blur"
+    with edited(library(repository, "training/augmentations"), "def blur", new):
+        assert plan() == set()

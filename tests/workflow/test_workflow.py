@@ -1,0 +1,242 @@
+"""The workflow as its users run it: a small configuration from nothing to the table."""
+
+import io
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.io import fits
+from paths import ROOT
+from running import command, run
+from sklearn.metrics import roc_auc_score
+
+from sslens.classes import CLASSES
+from sslens.data.records import read_split
+from sslens.files import read_json, sha256_of
+
+# the default limit is for tests that start one process, not twenty
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+ROWS = ["baseline", "contrastive-rotation", "byol-dihedral"]
+ARMS = [*ROWS, "probe-random", "probe-byol-dihedral"]
+CELL = "model_2/{}/labels-1.0/seed-1"
+
+
+def test_the_contracts_files_are_there(finished):
+    results = finished / "results"
+    expected = [
+        "data/model_2/manifest.json",
+        "data/model_2/preprocessing.json",
+        "data/model_2/train/00000.parquet",
+        "data/model_2/test/00000.tfrecord",
+        "pretrain/model_2/byol-dihedral/seed-1/encoder.weights.h5",
+        "pretrain/model_2/byol-dihedral/seed-1/history.csv",
+        *(f"finetune/{CELL.format(arm)}/classifier.weights.h5" for arm in ARMS),
+        *(f"evaluate/{CELL.format(arm)}/classifier.keras" for arm in ARMS),
+        *(f"evaluate/{CELL.format(arm)}/predictions.parquet" for arm in ARMS),
+        "comparison/auc_table.md",
+        "comparison/auc_table.csv",
+        "comparison/auc_table.tex",
+        "comparison/auc_summary.csv",
+        "comparison/probe_table.md",
+        "comparison/provenance.json",
+        "comparison/configuration.yaml",
+        *(f"evaluate/{CELL.format(arm)}/{name}" for arm in ARMS
+          for name in ("validation.parquet", "features.npy", "metrics.json")),
+        *(f"comparison/{name}_model_2.{kind}"
+          for name in ("roc", "confusion", "reliability", "mistakes", "embedding",
+                       "pretraining", "finetuning", "gallery", "parameters")
+          for kind in ("png", "svg")),
+    ]  # fmt: skip
+    assert [name for name in expected if not (results / name).is_file()] == []
+    assert not list(finished.rglob(".incomplete-*"))
+    assert not list((finished / "checkpoints").rglob("*.npz")), "checkpoints go when outputs stand"
+
+
+def test_the_exported_classifier_predicts_the_same_from_raw_images(finished, tmp_path):
+    """By the example of the README, in a process that cannot see the library."""
+    split = read_split(finished / "results/data/model_2/manifest.json", "test")
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for image_id, image in zip(split.image_ids[:8], split.images, strict=False):
+        np.save(folder / f"{image_id}.npy", image[..., 0])
+    fits.writeto(folder / f"{split.image_ids[8]}.fits", split.images[8, ..., 0])
+    cell = CELL.format("baseline")
+    classifier = finished / "results/evaluate" / cell / "classifier.keras"
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / "predict.py", classifier, folder],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = pd.read_csv(io.StringIO(done.stdout))
+    expected = pd.read_parquet(finished / "results/evaluate" / cell / "predictions.parquet")[:9]
+    assert [Path(name).stem for name in found["file"]] == list(expected["image_id"])
+    probabilities = expected[[f"p_{name}" for name in CLASSES]]
+    np.testing.assert_allclose(found[list(CLASSES)], probabilities, atol=2e-6)
+
+
+def test_the_table_is_recomputed_from_the_predictions(finished):
+    table = pd.read_csv(finished / "results/comparison/auc_table.csv").set_index("arm")
+    assert list(table.index) == ARMS
+    catalogue = pd.read_parquet(finished / "results/data/model_2/test/00000.parquet")
+    for arm in ARMS:
+        folder = finished / "results/evaluate" / CELL.format(arm)
+        predictions = pd.read_parquet(folder / "predictions.parquet")
+        # the whole test set, each image once, with the label it was drawn with
+        assert list(predictions["image_id"]) == list(catalogue["image_id"])
+        assert list(predictions["label"]) == list(catalogue["label"])
+        for name in CLASSES:
+            auc = roc_auc_score(predictions["label"] == name, predictions[f"p_{name}"])
+            assert table.loc[arm, f"auc_{name}"] == pytest.approx(auc, abs=1e-12)
+        metrics = read_json(folder / "metrics.json")
+        assert metrics["predictions_sha256"] == sha256_of(folder / "predictions.parquet")
+        assert metrics["seed"] == 1 and metrics["labels"] == 1.0
+
+
+def test_the_tables_hold_the_rows_of_the_run(finished):
+    table = (finished / "results/comparison/auc_table.md").read_text()
+    titles = ["Baseline", "Contrastive, rotation pretext", "Bootstrap Your Own Latent"]
+    assert [line.split("|")[1].strip() for line in table.splitlines()[2:5]] == titles
+    probes = (finished / "results/comparison/probe_table.md").read_text()
+    assert "Bootstrap Your Own Latent" in probes and "Baseline" not in probes
+    assert " vs —" not in probes
+
+
+def test_what_an_earlier_configuration_left_is_named(finished, repository, tmp_path):
+    directory = tmp_path / "run"
+    shutil.copytree(finished, directory)
+    comparison = directory / "results/comparison"
+    (comparison / "roc_model_1.svg").write_text("of a data set that is no longer run")
+    (comparison / "auc_table.md").unlink()
+    (line,) = re.findall(
+        r"not of this configuration.*: (.*)", run(directory, repository=repository)
+    )
+    assert line == "roc_model_1.svg"
+
+
+def test_a_report_holds_tables_and_figures(finished, repository, tmp_path):
+    page = tmp_path / "report.html"
+    run(finished, "--report", str(page), repository=repository)
+    text = page.read_text(encoding="utf-8")
+    for name in ("auc_table.md", "probe_table.md", "roc_model_2.png", "gallery_model_2.png"):
+        assert f"results/comparison/{name}" in text
+
+
+def test_histories_tell_what_was_learned(finished):
+    history = pd.read_csv(finished / "results/pretrain/model_2/byol-dihedral/seed-1/history.csv")
+    assert list(history["epoch"]) == list(range(1, 31))
+    assert (history["embedding_std_uniform"] == np.float32(64**-0.5)).all()
+    columns = {"loss", "learning_rate", "embedding_std", "images_per_second"}
+    columns |= {"effective_rank", "alignment", "uniformity", "neighbour_auc", "collapsed"}
+    assert columns <= set(history.columns)
+    tuned = pd.read_csv(finished / "results/finetune" / CELL.format("baseline") / "history.csv")
+    assert {"loss", "auc", "validation_loss", "validation_auc"} <= set(tuned.columns)
+
+
+def test_metrics_carry_whether_the_pretraining_has_collapsed(finished):
+    history = pd.read_csv(finished / "results/pretrain/model_2/byol-dihedral/seed-1/history.csv")
+    table = pd.read_csv(finished / "results/comparison/auc_table.csv").set_index("arm")
+    for arm, expected in {
+        "byol-dihedral": bool(history["collapsed"].iloc[-1]),
+        "probe-byol-dihedral": bool(history["collapsed"].iloc[-1]),
+        "probe-random": None,
+    }.items():
+        metrics = read_json(finished / "results/evaluate" / CELL.format(arm) / "metrics.json")
+        assert metrics["pretraining_collapsed"] is expected
+        told = table.loc[arm, "pretraining_collapsed"]
+        assert pd.isna(told) if expected is None else told == expected
+
+
+def test_trainings_leave_logs_for_tensorboard(finished):
+    folders = [path.parent for path in (finished / "logs/tensorboard").rglob("events.*")]
+    logs = finished / "logs/tensorboard"
+    assert logs / "pretrain/model_2/byol-dihedral/seed-1" in folders
+    assert logs / "finetune" / CELL.format("baseline") in folders
+
+
+def test_logs_show_progress_with_the_time_left(finished):
+    log = finished / "logs/pretrain/model_2/byol-dihedral/seed-1.log"
+    assert "epoch 7/30: loss" in log.read_text() and " left" in log.read_text()
+    assert len(list((finished / "logs/benchmarks").rglob("*.tsv"))) > 20
+
+
+def test_the_default_run_plans_the_whole_table_in_a_folder_of_its_own(tmp_path):
+    printed = run(tmp_path, "--dry-run", configs=())
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", printed, re.MULTILINE))
+    assert (jobs["pretrain"], jobs["finetune"], jobs["evaluate"]) == ("9", "24", "24")
+
+
+GUESS = "did you mean 'model_3'? known are model_1, model_2, model_3, realistic_1"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "in_terminal"),
+    [
+        (
+            "run: {datasets: [model_4]}\n",
+            f"run.datasets: unknown data set 'model_4'; {GUESS}",
+            True,
+        ),
+        (
+            "run: {seeds: [1]}\nsplits: {}\nrun: {seeds: [2]}\n",
+            "wrong.yaml: the key 'run' is given twice (in lines 1 and 3), and the first would be",
+            False,
+        ),
+    ],
+)
+def test_a_wrong_configuration_is_one_line_and_exit_1(tmp_path, text, expected, in_terminal):
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(text)
+    words = command(tmp_path, configs=(wrong,))
+    if in_terminal:
+        words = ["script", "--quiet", "--return", "--command", shlex.join(words), "/dev/null"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 1
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if "profile" not in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("configuration: ") and expected in lines[0]
+    assert not (tmp_path / "results").exists()
+
+
+def test_an_interrupted_and_repeated_run_gives_the_same_predictions(finished, tmp_path):
+    directory = tmp_path / "interrupted"
+    target = f"results/evaluate/{CELL.format('byol-dihedral')}/predictions.parquet"
+    lock = directory / "checkpoints/pretrain/model_2/byol-dihedral/seed-1/lock"
+    quiet = subprocess.DEVNULL
+    first = subprocess.Popen(
+        command(directory, target),
+        cwd=ROOT,
+        stdout=quiet,
+        stderr=quiet,
+        start_new_session=True,
+    )
+    # a training is killed: Snakemake tries it again, and it goes on from its checkpoint
+    wait_for(lambda: lock.with_name("checkpoint.npz").exists() and lock.read_text(), first)
+    os.kill(int(lock.read_text()), signal.SIGKILL)
+    log = directory / "logs/pretrain/model_2/byol-dihedral/seed-1.log"
+    wait_for(lambda: log.exists() and "resumed from the checkpoint" in log.read_text(), first)
+    # then the whole run is stopped, as by Ctrl-C in a terminal
+    os.killpg(first.pid, signal.SIGINT)
+    first.wait(timeout=300)
+    assert not (directory / target).exists()
+
+    run(directory, target)
+    assert sha256_of(directory / target) == sha256_of(finished / target)
+
+
+def wait_for(condition, process: subprocess.Popen, seconds: float = 600) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, "the run ended before it was interrupted"
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.01)

@@ -1,0 +1,1 @@
+"""The comparison: cells, summary, tables, and checks of where the cells come from."""

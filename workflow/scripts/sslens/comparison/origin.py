@@ -1,0 +1,94 @@
+"""Do results belong together, and are predictions those that were scored?
+
+Snakemake makes anew what has changed, so they do, unless files were copied, edited, or made with
+other rerun triggers.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sslens.classes import CLASSES
+from sslens.files import sha256_of
+from sslens.formatting import cell_name
+from sslens.metrics.auc import class_aucs
+from sslens.metrics.predictions import class_indices, logits_of
+
+#: By how much an AUC may differ that is computed again.
+SAME_AUC = 1e-9
+
+
+def check_origin(
+    metrics: Sequence[Mapping[str, Any]],
+    predictions: Sequence[str],
+    outdated: Sequence[str],
+    allow_mixed: bool,
+) -> list[str]:
+    """Check that cells are of the configuration, belong together, and were scored as they are.
+
+    Args:
+        metrics: of every cell.
+        predictions: path of each one's predictions.
+        outdated: how each one's settings differ from the configuration's, empty where they do not.
+        allow_mixed: return what is wrong, rather than raise it.
+
+    Returns:
+        A line for everything that is wrong.
+
+    Raises:
+        ValueError: with all lines, where there are any.
+    """
+    problems = [*disagreements(metrics)]
+    for cell, path, other in zip(metrics, predictions, outdated, strict=True):
+        if other and "provenance" in cell:
+            problems.append(f"{cell_name(cell)}: made with {other}")
+        problems.extend(changed_predictions(cell, path))
+    if problems and not allow_mixed:
+        raise ValueError(
+            f"{len(problems)} results do not belong together: {'; '.join(problems)}. Delete them "
+            "and run again, or set comparison.allow_mixed"
+        )
+    return problems
+
+
+def disagreements(metrics: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Cells that were not made from the same as the others, a line each.
+
+    All cells of a data set must be of one state of its images, an encoder that was pretrained on
+    another one of that one's; and one piece of code must have had one state in all cells.
+
+    Args:
+        metrics: of every cell, as `metrics.json` has them, its stages under `provenance`.
+    """
+    data: dict[str, tuple[str, str]] = {}
+    code: dict[str, tuple[str, str]] = {}
+    for cell in metrics:
+        name = cell_name(cell)
+        if "provenance" not in cell:
+            yield f"{name}: its metrics do not tell what it was made from"
+        for stage, made in cell.get("provenance", {}).items():
+            if made is None:
+                continue
+            dataset = cell["pretrained_on"] if stage == "pretrain" else cell["dataset"]
+            digest, where = data.setdefault(dataset, (made["data"], name))
+            if digest != made["data"]:
+                yield f"{name}: its {stage} had other images of {dataset} than {where}"
+            digest, _, what = made["code"].partition(" ")
+            first, where = code.setdefault(what, (digest, name))
+            if first != digest:
+                yield f"{name}: its {stage} ran other code ({what}) than {where}"
+
+
+def changed_predictions(metrics: Mapping[str, Any], path: str | Path) -> Iterator[str]:
+    """A line where a cell's predictions are not those that its metrics were computed from."""
+    if sha256_of(path) != metrics["predictions_sha256"]:
+        yield f"{cell_name(metrics)}: {path} was changed after it was scored"
+        return
+    predictions = pd.read_parquet(path)
+    aucs = class_aucs(class_indices(predictions), logits_of(predictions))
+    told = [metrics["auc"][name] for name in (*CLASSES, "macro")]
+    if not np.allclose(told, [*aucs, aucs.mean()], rtol=0, atol=SAME_AUC):
+        yield f"{cell_name(metrics)}: its AUCs are not those of {path}"

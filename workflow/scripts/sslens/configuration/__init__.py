@@ -1,0 +1,1 @@
+"""The configuration: loading, checks, and the settings of every job."""

@@ -1,0 +1,70 @@
+"""Reading the configuration: defaults, and what the user gives laid over them."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+
+from sslens.configuration.files import read_yaml
+
+
+def load(folder: Path, given: Mapping) -> dict:
+    """Defaults of `folder` (config.yaml, datasets.yaml), overlaid by what the user gave."""
+    config: dict = {}
+    for name in ("datasets.yaml", "config.yaml"):
+        config = _lay_over(config, read_yaml(folder / name))
+    return _lay_over(config, given)
+
+
+def _lay_over(config: Mapping, layer: Mapping) -> dict:
+    """Merge a layer over the configuration, and make its data sets that are `like` another.
+
+    Layer by layer, so that what is laid over a data set later leaves alone those that are like it.
+    """
+    layer = _with_text_keys(layer)
+    merged = merge(config, layer)
+    if isinstance(layer.get("datasets"), Mapping):
+        merged["datasets"] = _make_alike(merged["datasets"], layer["datasets"])
+    return merged
+
+
+def _with_text_keys(layer: Mapping) -> dict:
+    """A layer in which labels that are numbers are texts, as they have to be in JSON."""
+    copied = deepcopy(dict(layer))
+    datasets = copied.get("datasets")
+    for entry in datasets.values() if isinstance(datasets, Mapping) else ():
+        if isinstance(entry, Mapping) and isinstance(classes := entry.get("classes"), Mapping):
+            texts = {str(key) if type(key) is int else key: name for key, name in classes.items()}
+            entry["classes"] = texts  # type: ignore[index]  # a copy of a mapping from YAML
+    return copied
+
+
+def _make_alike(datasets: Mapping, own: Mapping) -> dict:
+    """Lay every entry of `own` that is `like` a data set over a copy of that one but for its title.
+
+    A section of the entry replaces the whole section: of amplitude and magnitude, say, one has to
+    go. An entry that is like none that is there, or in the end like itself, is left for `check`.
+    """
+    made = dict(datasets)
+    waiting = {
+        name: str(entry["like"])
+        for name, entry in own.items()
+        if isinstance(entry, Mapping) and "like" in entry
+    }
+
+    def is_ready(other: str) -> bool:
+        return other not in waiting and isinstance(made.get(other), Mapping)
+
+    while ready := [name for name, other in waiting.items() if is_ready(other)]:
+        for name in ready:
+            entry = {**made[waiting.pop(name)], "title": name, **own[name]}
+            made[name] = {key: deepcopy(value) for key, value in entry.items() if key != "like"}
+    return made
+
+
+def merge(base: Mapping, overlay: Mapping) -> dict:
+    """Merge two nested mappings; where both have a key that holds no mapping, the overlay wins."""
+    merged = deepcopy(dict(base))
+    for key, value in overlay.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value) if both else deepcopy(value)
+    return merged

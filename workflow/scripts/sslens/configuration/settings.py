@@ -1,0 +1,381 @@
+"""The settings of every job, resolved from the configuration. Free of TensorFlow."""
+
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from functools import cache
+from itertools import product
+from pathlib import Path
+
+from sslens.configuration.files import read_yaml
+from sslens.configuration.loading import merge
+from sslens.methods.registry import schema_path
+from sslens.protocols import FINE_TUNE, FROZEN, LINEAR_PROBE
+
+_LIBRARY = Path(__file__).parent.parent
+AUGMENTATIONS = _LIBRARY / "training" / "augmentations.schema.yaml"
+ARCHIVE = _LIBRARY / "data" / "archives" / "archive.schema.yaml"
+#: Where a data set's images may come from.
+SIMULATION, IMPORT = SOURCES = ("simulation", "archive")
+#: Keys that change no result, and rerun nothing.
+NO_RESULT = ("tensorboard", "planning", "data_dir", "checkpoint_dir", "container")
+
+
+def controls(config: Mapping, arm: str, dataset: str) -> list[str]:
+    """Arms, of the run or not, that probe a random encoder with the settings of an arm's."""
+    encoder, protocol = encoder_fields(config, arm, dataset), arm_protocol(config, arm)
+    return [
+        name
+        for name, entry in config["arms"].items()
+        if arm_protocol(config, name) == protocol
+        and entry.get("pretraining") is None
+        and encoder_fields(config, name, dataset) == encoder
+    ]
+
+
+def references(config: Mapping) -> dict[str, dict[str, str]]:
+    """Data set -> arm of the run -> the arm that it is tested against, where there is one.
+
+    A row is tested against the baseline, a frozen encoder against the random one of its settings.
+    """
+    found: dict[str, dict[str, str]] = {dataset: {} for dataset in config["run"]["datasets"]}
+    for dataset, arm in product(found, config["run"]["arms"]):
+        others = [config["comparison"]["baseline"]]
+        if arm_protocol(config, arm) in FROZEN:
+            others = controls(config, arm, dataset)
+        for other in others:
+            if other in config["run"]["arms"] and other != arm:
+                found[dataset][arm] = other
+    return found
+
+
+def transfers(config: Mapping) -> dict[str, dict[str, dict[str, str]]]:
+    """Pretraining -> data set of the run -> data set its encoder is from -> the row that has it.
+
+    Of those pretrainings that some row of the run has from another data set.
+    """
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    moved = set()
+    for arm, dataset in product(arm_titles(config, FINE_TUNE), config["run"]["datasets"]):
+        entry = config["arms"][arm]
+        if (pretraining := entry.get("pretraining")) is None:
+            continue
+        source = pretrained_on(entry, dataset)
+        found.setdefault(pretraining, {}).setdefault(dataset, {}).setdefault(source, arm)
+        if source != dataset:
+            moved.add(pretraining)
+    return {pretraining: table for pretraining, table in found.items() if pretraining in moved}
+
+
+def datasets_used(config: Mapping) -> list[str]:
+    """The data sets that the run needs: its own, and those that encoders are taken from."""
+    sources = [config["arms"][arm].get("pretrained_on") for arm in config["run"]["arms"]]
+    return list(dict.fromkeys([*config["run"]["datasets"], *filter(None, sources)]))
+
+
+# --- what a job is told ---------------------------------------------------------------------------
+
+
+def resolve(section: Mapping, dataset: str) -> dict:
+    """A section for one data set: its `for_dataset` entry, if there is one, laid over it."""
+    own = section.get("for_dataset", {}).get(dataset, {})
+    return _override({key: value for key, value in section.items() if key != "for_dataset"}, own)
+
+
+def _override(section: Mapping, own: Mapping) -> dict:
+    """Lay what is more specific over a section; an own length in epochs drops the other's steps."""
+    dropped = {"steps": None} if "epochs" in own and "steps" in section else {}
+    return merge(section, dropped | dict(own))
+
+
+def dataset_settings(config: Mapping, dataset: str) -> dict:
+    """What a data set's images follow from; its title heads columns alone."""
+    entry = config["datasets"][dataset]
+    if entry["source"] == IMPORT:
+        entry = _with_defaults(entry, load_schema(ARCHIVE))
+    return {key: value for key, value in entry.items() if key != "title"}
+
+
+def names_from(config: Mapping, source: str, datasets: Iterable[str] | None = None) -> list[str]:
+    """Which of these data sets, or of all, have images of this source."""
+    entries = config["datasets"]
+    chosen = entries if datasets is None else datasets
+    return [name for name in chosen if entries[name].get("source") == source]
+
+
+def shard_count(config: Mapping, dataset: str, split: str) -> int:
+    """How many files of records a split has."""
+    if config["datasets"][dataset]["source"] == IMPORT:
+        return dataset_settings(config, dataset)["shards"]
+    return len(drawn_shards(config, split))
+
+
+def drawn_shards(config: Mapping, split: str) -> list[tuple[int, int]]:
+    """The first simulated image of a split in each of its shards, and the one after the last."""
+    images, size = config["splits"][split]["images"], config["splits"][split]["shard_size"]
+    return [(start, min(start + size, images)) for start in range(0, images, size)]
+
+
+def thread_settings(config: Mapping) -> dict:
+    """The threads of a job with a network: operations at a time, and those of one operation."""
+    count = config["cpu_threads"]
+    return {"threads": count, "each": min(config["threads_per_operation"] or count, count)}
+
+
+def of_run(config: Mapping) -> dict:
+    """The configuration without what is not run, and without what changes no result."""
+    datasets = datasets_used(config)
+    arms = {name: config["arms"][name] for name in config["run"]["arms"]}
+    named = {arm.get(key) for arm in arms.values() for key in ("pretraining", "as_long_as")}
+    pretexts = {
+        entry
+        for dataset in datasets
+        for entry in (
+            *(pretraining_entry(config, name, dataset)["pretext"] for name in named - {None}),
+            *(finetuning_entry(config, arm, dataset)["augmentation"] for arm in arms),
+        )
+    }
+    kept = {"datasets": datasets, "pretrainings": named, "pretexts": pretexts}
+    return {
+        key: {name: entry[name] for name in entry if name in kept[key]} if key in kept else entry
+        for key, entry in {**config, "arms": arms}.items()
+        if key not in NO_RESULT
+    }
+
+
+def computing_settings(config: Mapping) -> dict:
+    """What decides the arithmetic of a training's process: its threads and its precision."""
+    return thread_settings(config) | {"precision": config["precision"]}
+
+
+def preprocessing_settings(config: Mapping, dataset: str) -> dict:
+    """What the preprocessing of a data set is told."""
+    return resolve(config["preprocessing"], dataset)
+
+
+def pretraining_settings(config: Mapping, pretraining: str, dataset: str) -> dict:
+    """What a pretraining is told: the defaults, its entry, the defaults of its method.
+
+    `views` are the augmentations of its pretext, `options` what the method's schema describes.
+    """
+    entry = pretraining_entry(config, pretraining, dataset)
+    entry["views"] = config["pretexts"][entry["pretext"]]
+    entry["options"] = _with_defaults(entry.get("options", {}), method_schema(entry))
+    entry["encoder"] = _encoder(config, entry, dataset)
+    entry["xla"] = config["xla"]
+    return entry
+
+
+def arm_settings(config: Mapping, arm: str, dataset: str) -> dict:
+    """What the learning of the labels is told in an arm.
+
+    Returns:
+        `protocol`, `encoder`, and the settings of the protocol under `learning`.
+    """
+    protocol = arm_protocol(config, arm)
+    if protocol == FINE_TUNE:
+        learning = finetuning_entry(config, arm, dataset)
+        learning["augmentation"] = config["pretexts"][learning["augmentation"]]
+        learning["xla"] = config["xla"]
+        learning["as_long_as"] = _length(config, arm, dataset)
+    elif protocol == LINEAR_PROBE:
+        learning = resolve(config["probe"], dataset)
+    else:
+        learning = dict(config["nearest_neighbours"])
+    return {
+        "protocol": protocol,
+        "encoder": arm_encoder(config, arm, dataset),
+        "learning": learning,
+    }
+
+
+def finetuning_entry(config: Mapping, arm: str, dataset: str) -> dict:
+    """The section `finetuning` for a data set, and what an arm has of its own."""
+    own = resolve(config["arms"][arm].get("finetuning", {}), dataset)
+    return _override(resolve(config["finetuning"], dataset), own)
+
+
+def _length(config: Mapping, arm: str, dataset: str) -> dict | None:
+    """What the length of the pretraining follows from whose steps an arm takes as well, if any."""
+    pretraining = config["arms"][arm].get("as_long_as")
+    if pretraining is None:
+        return None
+    entry = pretraining_entry(config, pretraining, dataset)
+    return {key: entry[key] for key in ("batch_size", "epochs", "steps")}
+
+
+def arm_encoder(config: Mapping, arm: str, dataset: str) -> dict:
+    """Settings of an arm's encoder: those of its pretraining, if it has one."""
+    entry = config["arms"][arm]
+    if entry.get("pretraining") is not None:
+        dataset = pretrained_on(entry, dataset)
+        entry = pretraining_entry(config, entry["pretraining"], dataset)
+    return _encoder(config, entry, dataset)
+
+
+def pretrained_on(arm: Mapping, dataset: str) -> str:
+    """The data set an arm's encoder was pretrained on: its own, but in a transfer."""
+    return arm.get("pretrained_on") or dataset
+
+
+def arm_fields(config: Mapping, arm: str, dataset: str) -> dict:
+    """What metrics.json tells of an arm."""
+    entry = config["arms"][arm]
+    pretraining = entry.get("pretraining")
+    source = pretrained_on(entry, dataset)
+    chosen = pretraining_entry(config, pretraining, source) if pretraining else {}
+    return {
+        "arm": arm,
+        "dataset": dataset,
+        "protocol": arm_protocol(config, arm),
+        "pretraining": pretraining,
+        "pretrained_on": source if pretraining else None,
+        "method": chosen.get("method"),
+        "pretext": chosen.get("pretext"),
+        "encoder": encoder_fields(config, arm, dataset),
+    }
+
+
+def encoder_fields(config: Mapping, arm: str, dataset: str) -> dict:
+    """What metrics.json tells of an arm's encoder, and the probe table finds its control by."""
+    encoder = arm_encoder(config, arm, dataset)
+    return {key: encoder[key] for key in ("name", "width", "stem", "neck")}
+
+
+def arm_protocol(config: Mapping, arm: str) -> str:
+    """How an arm learns the labels: one of `sslens.protocols`."""
+    return config["arms"][arm].get("protocol", FINE_TUNE)
+
+
+def arm_title(config: Mapping, arm: str) -> str:
+    """The name of an arm's row in the tables."""
+    return config["arms"][arm].get("title", arm)
+
+
+def arm_titles(config: Mapping, protocol: str | None = None) -> dict[str, str]:
+    """Titles of the arms of the run, of one protocol or of all, in the run's order."""
+    return {
+        arm: arm_title(config, arm)
+        for arm in config["run"]["arms"]
+        if protocol in (None, arm_protocol(config, arm))
+    }
+
+
+def dataset_titles(config: Mapping) -> dict[str, str]:
+    """Titles of the data sets of the run, in its order."""
+    return {name: config["datasets"][name].get("title", name) for name in config["run"]["datasets"]}
+
+
+# --- what tables and figures are made with --------------------------------------------------------
+
+
+def comparison_settings(config: Mapping) -> dict:
+    """Settings that the tables are made with."""
+    return {
+        "arms": arm_titles(config),
+        "rows": arm_titles(config, FINE_TUNE),
+        "datasets": dataset_titles(config),
+        "fractions": config["run"]["label_fractions"],
+        "seeds": config["run"]["seeds"],
+        "references": references(config),
+        "configuration": of_run(config),
+        "allow_mixed": config["comparison"]["allow_mixed"],
+    }
+
+
+def most_labels(config: Mapping) -> float:
+    """The largest share of the labels."""
+    return max(float(fraction) for fraction in config["run"]["label_fractions"])
+
+
+def pretrained_rows(config: Mapping) -> dict[str, str]:
+    """The rows of the table that start from a pretraining: arm -> title."""
+    titles = arm_titles(config, FINE_TUNE)
+    return {arm: titles[arm] for arm in titles if config["arms"][arm].get("pretraining")}
+
+
+def figures_of_run(config: Mapping) -> list[tuple[str, str]]:
+    """The figures of the run: name, and the data set (in `transfer`: the pretraining) it is of."""
+    rows, several = arm_titles(config, FINE_TUNE), len(config["run"]["label_fractions"]) > 1
+    chosen = {
+        "gallery": True,
+        "embedding": True,
+        **dict.fromkeys(("roc", "confusion", "reliability", "mistakes", "finetuning"), bool(rows)),
+        "label_efficiency": bool(rows) and several,
+        "pretraining": bool(pretrained_rows(config)),
+    }
+    of_datasets = product(filter(chosen.get, chosen), config["run"]["datasets"])
+    return [*of_datasets, *(("transfer", pretraining) for pretraining in transfers(config))]
+
+
+def figure_settings(config: Mapping, figure: str, name: str) -> dict:
+    """Settings that a figure is made with.
+
+    Args:
+        config: the configuration.
+        figure, name: of `figures_of_run`.
+
+    Returns:
+        `title`; for results, `rows` (arm -> title; in `mistakes` the arms alone), and the `labels`
+        and `seeds` of their cells; in curves the rows that are `drawn`; in `gallery` the `dataset`;
+        in `transfer` the `sources` (of `transfers`), the `datasets` and the `baseline`.
+    """
+    labels, seeds = most_labels(config), config["run"]["seeds"]
+    if figure == "transfer":
+        return {
+            "title": f"Transfer of {name}: macro AUC",
+            "sources": transfers(config)[name],
+            "datasets": dataset_titles(config),
+            "baseline": config["comparison"]["baseline"],
+            "labels": labels,
+            "seeds": seeds,
+        }
+    title, rows = dataset_titles(config)[name], arm_titles(config, FINE_TUNE)
+    if figure == "gallery":
+        return {"title": title, "dataset": dataset_settings(config, name)}
+    if figure == "label_efficiency":
+        labels = config["run"]["label_fractions"]
+    elif figure == "embedding":
+        # of the frozen encoders where there are any, which have seen no label
+        rows, seeds = arm_titles(config, LINEAR_PROBE) or rows, seeds[:1]
+    shown = {"title": title, "rows": rows, "labels": labels, "seeds": seeds}
+    if figure == "mistakes":
+        shown["rows"] = list(rows)  # it names none of them
+    if figure in ("pretraining", "finetuning"):
+        shown["title"] = f"{title}: {figure.replace('finetuning', 'fine-tuning')}"
+        shown["drawn"] = pretrained_rows(config) if figure == "pretraining" else rows
+        shown["seeds"] = seeds[:1]
+    return shown
+
+
+# --- parts of them --------------------------------------------------------------------------------
+
+
+def _encoder(config: Mapping, entry: Mapping, dataset: str) -> dict:
+    """Settings of the encoder, with what a pretraining or an arm has of its own."""
+    return merge(resolve(config["encoder"], dataset), resolve(entry.get("encoder", {}), dataset))
+
+
+def pretraining_entry(config: Mapping, name: str, dataset: str) -> dict:
+    """A pretraining's entry for one data set, laid over the defaults of all."""
+    defaults = resolve(config["pretraining"], dataset)
+    return _override(defaults, resolve(config["pretrainings"][name], dataset))
+
+
+def method_schema(pretraining: Mapping) -> dict:
+    return load_schema(schema_path(pretraining["method"]))
+
+
+@cache
+def load_schema(path: Path) -> dict:
+    return read_yaml(path)
+
+
+def _with_defaults(content: Mapping, schema: Mapping) -> dict:
+    """Fill in the defaults of a schema, down into its objects."""
+    filled = dict(content)
+    for key, part in schema.get("properties", {}).items():
+        if key not in filled and "default" in part:
+            filled[key] = deepcopy(part["default"])
+        if part.get("type") == "object" and key in filled:
+            filled[key] = _with_defaults(filled[key], part)
+    return filled

@@ -1,0 +1,1 @@
+"""Imported images: files are found, read with distrust, checked and catalogued."""

@@ -1,0 +1,463 @@
+"""The catalogue of an archive: its files found, checked and hashed once, every reject explained.
+
+An image belongs to the class of the innermost folder with a class's name, or to the label that its
+file gives. Nothing depends on the names or the order in which a file system hands files out: images
+are told apart, ordered and divided into splits by their content.
+"""
+
+import errno
+import hashlib
+import logging
+import math
+import re
+import stat
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from sslens.classes import CLASSES
+from sslens.data.archives.errors import Ambiguous, Unusable
+from sslens.data.archives.images import Found
+from sslens.data.archives.paths import in_one_line, split_path
+from sslens.data.archives.readers import READERS, read_images, suffix_of
+from sslens.data.plausibility import FACTS, image_facts, implausible
+from sslens.data.tracking import tracked
+from sslens.files import sha256_of
+from sslens.seeds import derive_seed
+
+log = logging.getLogger(__name__)
+
+#: Names of classes as they are met, but for case, spaces and punctuation.
+ALIASES = {
+    "axion": ("axion", "axions", "vort", "vortex", "vortices"),
+    "cdm": ("cdm", "sub", "subhalo", "subhalos", "subhaloes", "sphere"),
+    "no_sub": ("no_sub", "no", "no_substructure", "smooth"),
+}
+#: Columns of a catalogue: what `records` needs, and where an image lies.
+COLUMNS = [
+    "image_id",
+    "lens_id",
+    "label",
+    "log10_axion_mass",
+    "found_in",  # the split whose path it lies in
+    "file",  # below that path
+    "image_index",  # of the image in the file
+    "file_sha256",
+    "image_sha256",  # of its float32 pixels
+]
+REJECT_COLUMNS = ["found_in", "file", "image_index", "kind", "reason"]
+IMAGE, REJECTED, IGNORED = "image", "rejected", "ignored"  # kinds of what is found
+_JUNK = {"__MACOSX", "Thumbs.db", "desktop.ini"}
+#: Suffixes of files that may well hold images, and are not read -> what to do about them.
+UNREAD = {
+    ".gz .bz2 .xz .z .zst .fz .zip .tar .tgz .7z .rar": "packed: unpack it",
+    ".png .jpg .jpeg .tif .tiff .gif .bmp .webp": "a picture: save its numbers as .npy or .fits",
+    ".pkl .pickle .pt .pth .mat .asdf .nc .tfrecord .tfrecords .parquet .raw": (
+        "of a format that is not read: save its images as .npy, .npz, .h5 or .fits"
+    ),
+}
+#: The least number of images of each class. The interval of an AUC needs two test images.
+LEAST_IMAGES = {"train": 1, "validation": 1, "test": 2}
+_UNREAD = {suffix: reason for suffixes, reason in UNREAD.items() for suffix in suffixes.split()}
+
+
+class Survey(NamedTuple):
+    """What an archive holds: a row an image with `split`, `COLUMNS` and `FACTS`; a row a reject.
+
+    Rejects have `found_in`, `file`, `image_index` (empty for a whole file), `kind` (`rejected`, or
+    `ignored` for what is no image by its name) and `reason`.
+    """
+
+    images: pd.DataFrame
+    rejects: pd.DataFrame
+
+
+def survey(dataset: str, entry: Mapping) -> Survey:
+    """Find, check and hash every image of an archive.
+
+    Args:
+        dataset: name, used in the image ids and in errors.
+        entry: the data set's entry of the configuration, with its defaults.
+
+    Raises:
+        Ambiguous: where a file has several readings.
+        ValueError: where labels are numbers without names, more is rejected than `max_rejected`
+            allows, images are identical across splits, or a split lacks a class.
+    """
+    aliases = _aliases(entry["classes"])
+    findings: list[dict] = []
+    for found_in in entry["paths"]:
+        root = split_path(entry, found_in)
+        files = list(_files(root))
+        for file, kind, reason in tracked(files, len(files), f"files of {found_in}"):
+            told = [{"kind": kind, "reason": reason}]
+            if kind == IMAGE:
+                told = _read_file(_path(root, file), file, _reading(entry, dataset), aliases)
+            findings += [{"found_in": found_in, "file": file, **one} for one in told]
+    columns = ["kind", "reason", "several", "number", *COLUMNS[2:], *FACTS]
+    frame = pd.DataFrame(findings, columns=columns)
+    frame = frame.sort_values(["found_in", "file", "image_index"], ignore_index=True)
+    _check_numbers(dataset, entry, frame)
+    frame = _reject_implausible(frame)
+    _check_across_splits(dataset, frame)
+    frame = _reject_repeats(frame)
+    _tell(frame)
+    _check_rejects(dataset, entry, frame)
+    images = frame[frame["kind"] == IMAGE].astype({"image_index": int, "several": bool})
+    rejects = frame.loc[frame["kind"] != IMAGE, REJECT_COLUMNS].reset_index(drop=True)
+    return Survey(_in_splits(dataset, entry, images), rejects.astype({"image_index": "Int64"}))
+
+
+def shard_rows(images: pd.DataFrame, split: str, shard: int, shards: int) -> pd.DataFrame:
+    """The catalogue of a shard: its part of a split, in the order of the files; it may be empty.
+
+    Args:
+        images: of a `Survey`.
+        split: the shard's.
+        shard, shards: which one of how many.
+    """
+    rows = images[images["split"] == split]
+    first, end = (len(rows) * k // shards for k in (shard, shard + 1))
+    part = rows.iloc[first:end].sort_values(["found_in", "file", "image_index"])
+    return part[COLUMNS].reset_index(drop=True)
+
+
+def read_rows(rows: pd.DataFrame, entry: Mapping) -> Iterator[np.ndarray]:
+    """Read the images of a shard's catalogue, one by one, and check that they are as they were.
+
+    Args:
+        rows: of `shard_rows`.
+        entry: as it was surveyed.
+
+    Yields:
+        float32 (pixels, pixels).
+
+    Raises:
+        ValueError: where a file is gone or holds something else by now.
+    """
+    for (found_in, file), group in groupby(
+        rows.itertuples(), key=lambda row: (row.found_in, row.file)
+    ):
+        path = _path(split_path(entry, found_in), file)
+        wanted = {row.image_index: row.image_sha256 for row in group}
+        try:
+            for found in read_images(path, _reading(entry), wanted):
+                if found.image is None or _sha256(found.image) != wanted.pop(found.image_index):
+                    raise Unusable("changed")
+                yield found.image
+            if wanted:
+                raise Unusable("fewer images")
+        except (Unusable, Ambiguous, KeyError) as error:
+            raise ValueError(
+                f"{path}: not what it was when the archive was catalogued ({error}); run again "
+                "with --forcerun survey"
+            ) from None
+
+
+# --- finding --------------------------------------------------------------------------------------
+
+
+def _files(root: Path) -> Iterator[tuple[str, str, str]]:
+    """Paths of all files below `root`, what kind they are by their names, and why."""
+    if not root.is_dir():
+        kind, reason = _kind(root, root.parent)
+        if kind != IMAGE:
+            raise ValueError(f"{root}: {reason}")
+        yield root.name, IMAGE, ""
+        return
+    seen: set[tuple[int, int]] = set()
+    waiting, links = [root], list[Path]()
+    while waiting or links:
+        # links last: a folder has the name, and so the class, of where it really is
+        folder = waiting.pop() if waiting else links.pop()
+        try:
+            facts = folder.stat()
+            entries = sorted(folder.iterdir())
+        except OSError as error:
+            reason = f"a folder that cannot be read ({error.strerror})"
+            log.warning("%s: %s", folder, reason)
+            yield _told(folder, root), REJECTED, reason
+            continue
+        if (facts.st_dev, facts.st_ino) in seen:  # by way of a symbolic link
+            yield _told(folder, root), IGNORED, "a folder that is read already"
+            continue
+        seen.add((facts.st_dev, facts.st_ino))
+        for path in entries:
+            kind, reason = _kind(path, root)
+            if kind == IMAGE and path.is_dir():
+                (links if path.is_symlink() else waiting).append(path)
+            else:
+                yield _told(path, root), kind, reason
+
+
+def _kind(path: Path, root: Path) -> tuple[str, str]:
+    """What a file or folder is by its name, and why."""
+    if path.name.startswith(".") or path.name in _JUNK:
+        return IGNORED, "no image by its name"
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP):
+            return REJECTED, "a symbolic link that leads nowhere"
+        return REJECTED, f"out of reach ({error.strerror})"
+    if is_folder:
+        if path.is_symlink() and root.resolve().is_relative_to(path.resolve()):
+            return IGNORED, "a link to a folder that the archive lies in"
+        return IMAGE, ""
+    if suffix_of(path) not in READERS:
+        if (suffix := path.suffix.lower()) in _UNREAD:
+            return REJECTED, _UNREAD[suffix]
+        return IGNORED, f"no image by its name (known are {', '.join(READERS)})"
+    if _told(path, root) != str(path.relative_to(root)):
+        return REJECTED, "its name or a folder's has line breaks or is not in UTF-8: rename it"
+    return IMAGE, ""
+
+
+def _told(path: Path, root: Path) -> str:
+    """A path below the root in one line that every file can hold, whatever bytes it is made of."""
+    return in_one_line(str(path.relative_to(root)))
+
+
+def _path(root: Path, file: str) -> Path:
+    return root if root.is_file() else root / file
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def _reading(entry: Mapping, dataset: str = "NAME") -> dict:
+    """Settings of `read_images`."""
+    settings = {key: entry[key] for key in ("axes", "channel", "extension", "keys")}
+    return settings | {"pixels": entry["instrument"]["pixels"], "where": f"datasets.{dataset}"}
+
+
+def _aliases(own: Mapping[str, str]) -> dict[str, str]:
+    """Plain name of a folder or label -> class."""
+    known = {alias: name for name, aliases in ALIASES.items() for alias in aliases}
+    return {_plain(alias): name for alias, name in (known | dict(own)).items()}
+
+
+def _read_file(path: Path, file: str, reading: Mapping, aliases: Mapping[str, str]) -> list[dict]:
+    """What is to be told of every image of a file, or of the file if nothing can be read."""
+    folder = _class_of_folder(file, aliases)
+    try:
+        told = [_describe(found, folder, aliases) for found in read_images(path, reading)]
+        sha256 = sha256_of(path)  # not before: reading it has shown that it is a file
+    except (Unusable, OSError) as error:
+        return [{"kind": REJECTED, "reason": str(error)}]
+    return [one | {"several": len(told) > 1, "file_sha256": sha256} for one in told]
+
+
+def _describe(found: Found, folder: str | None, aliases: Mapping[str, str]) -> dict:
+    """An image as a row: its class, its axion's mass, its digest; or why it is rejected."""
+    label, reason = _class_of(found.label, folder, aliases)
+    if found.image is None or label is None:
+        return {
+            "kind": REJECTED,
+            "reason": found.reason or reason,
+            "image_index": found.image_index,
+            "number": _number(found.label, folder, aliases),
+        }
+    return {
+        "kind": IMAGE,
+        "reason": "",
+        "image_index": found.image_index,
+        "label": label,
+        "log10_axion_mass": np.log10(found.mass) if label == "axion" else np.nan,
+        "image_sha256": _sha256(found.image),
+        **image_facts(found.image),
+    }
+
+
+def _class_of_folder(file: str, aliases: Mapping[str, str]) -> str | None:
+    """The class that the folders of a file tell, or a number if nothing else does; or None."""
+    names = [_plain(part) for part in Path(file).parent.parts]
+    # a number is rather the part of a class: cdm/0, cdm/1
+    words = [name for name in names if name in aliases and not name.isdigit()]
+    if words:
+        return aliases[words[-1]]
+    numbers = [name for name in names if name in aliases or re.fullmatch("[0-9]", name)]
+    return aliases.get(numbers[-1], numbers[-1]) if numbers else None
+
+
+def _class_of(
+    label: str | None, folder: str | None, aliases: Mapping[str, str]
+) -> tuple[str | None, str]:
+    """An image's class by its own label or its folder's name; or None, and why."""
+    if label is None:
+        if folder is None:
+            return None, "in no folder with a class's name, and without a label of its own"
+        if folder not in CLASSES:
+            return None, f"its folder {folder!r} is no class: set `classes`"
+        return folder, ""
+    name = aliases.get(_plain(label))
+    if name is None:
+        return None, f"its label {label!r} is no class: set `classes`"
+    if folder in CLASSES and folder != name:
+        return None, f"its label is {name}, and its folder's {folder}"
+    return name, ""
+
+
+def _number(label: str | None, folder: str | None, aliases: Mapping[str, str]) -> str | None:
+    """The number that an image has for a label, or its folder for a name, and that is no class."""
+    name = _plain(folder or "" if label is None else label)
+    return name if _is_number(name) and name not in aliases else None
+
+
+def _plain(name: str) -> str:
+    """A name without case and punctuation; -1 is no 1, nor 0.1."""
+    return re.sub(r"(?!-\d|(?<=\d)\.\d)[\W_]", "", str(name).lower())
+
+
+def _is_number(name: object) -> bool:
+    return re.fullmatch("-?[0-9]+", str(name)) is not None
+
+
+def _sha256(image: np.ndarray) -> str:
+    equal = image + np.float32(0)  # -0 is 0
+    return hashlib.sha256(equal.astype("<f4").tobytes()).hexdigest()
+
+
+# --- what images have to do with one another ------------------------------------------------------
+
+
+def _place(row) -> str:
+    """Where an image lies, for people."""
+    return f"{row.found_in}/{row.file}" + (f"#{row.image_index:.0f}" if row.several is True else "")
+
+
+def _reject_implausible(frame: pd.DataFrame) -> pd.DataFrame:
+    """Every image is judged beside those that its split was found with."""
+    frame = frame.copy()
+    for _, group in frame[frame["kind"] == IMAGE].groupby("found_in"):
+        reasons = implausible(group[list(FACTS)].astype(float))
+        frame.loc[reasons.index, "kind"] = REJECTED
+        frame.loc[reasons.index, "reason"] = reasons
+    return frame
+
+
+def _check_numbers(dataset: str, entry: Mapping, frame: pd.DataFrame) -> None:
+    """Stop where labels are numbers, and nothing says which class each of them is.
+
+    Public loaders of the same archives have 0 for axion as well as for no_sub.
+    """
+    if frame["number"].isna().all() or any(_is_number(name) for name in entry["classes"]):
+        return
+    counts = frame["number"].value_counts()
+    numbers = sorted(counts.index, key=int)
+    usual = [
+        ", ".join(f"{number}: {name}" for number, name in zip(numbers, names, strict=False))
+        for names in (CLASSES, CLASSES[::-1])
+    ]
+    raise ValueError(
+        f"{dataset}: labels that are numbers without names: "
+        f"{', '.join(f'{number} ({counts[number]} images)' for number in numbers[:20])}; say which "
+        f"class each is, by datasets.{dataset}.classes: {{{usual[0]}}}, or {{{usual[1]}}}, or in "
+        "another order, as the archive's authors say"
+    )
+
+
+def _check_across_splits(dataset: str, frame: pd.DataFrame) -> None:
+    """An image of two splits would be learned from and tested on."""
+    frame = frame[frame["kind"] == IMAGE]
+    splits = frame.groupby("image_sha256")["found_in"].transform("nunique")
+    shared = frame[splits > 1]
+    if shared.empty:
+        return
+    group = shared[shared["image_sha256"] == shared["image_sha256"].iloc[0]]
+    one, other = group.drop_duplicates("found_in").head(2).itertuples()
+    more = shared["image_sha256"].nunique() - 1
+    raise ValueError(
+        f"{dataset}: {_place(one)} and {_place(other)} are identical"
+        + (f", and so are {more} more images of different splits" if more else "")
+        + ": take them out of one of the splits"
+    )
+
+
+def _reject_repeats(frame: pd.DataFrame) -> pd.DataFrame:
+    """Every image once; not at all where its labels contradict each other."""
+    frame = frame.copy()
+    images = frame[frame["kind"] == IMAGE]
+    repeated = images[images.duplicated("image_sha256", keep=False)]
+    for _, group in repeated.groupby("image_sha256", sort=False):
+        rows = list(group.itertuples())
+        reason, rejected = f"identical to {_place(rows[0])}", group.index[1:]
+        if group["label"].nunique() > 1:
+            labels = ", ".join(f"{_place(row)} ({row.label})" for row in rows)
+            reason, rejected = f"identical images with different labels: {labels}", group.index
+        frame.loc[rejected, ["kind", "reason"]] = REJECTED, reason
+    return frame
+
+
+def _tell(frame: pd.DataFrame) -> None:
+    """Every reject in the log; on the terminal, how many there are."""
+    for row in frame[frame["kind"] != IMAGE].itertuples():
+        log.info("%s: %s: %s", row.kind, _place(row), row.reason, extra={"only_log": True})
+    counts = frame["kind"].value_counts()
+    log.info(
+        "%s", ", ".join(f"{counts.get(kind, 0)} {kind}" for kind in (IMAGE, REJECTED, IGNORED))
+    )
+    if ignored := Counter(map(_suffix, frame.loc[frame["kind"] == IGNORED, "file"])):
+        log.info("ignored: %s", ", ".join(f"{n} {name}" for name, n in ignored.most_common()))
+
+
+def _suffix(file: str) -> str:
+    """What to count an ignored file or folder under."""
+    name = Path(file).name
+    if name.startswith("."):
+        return "hidden"
+    return Path(name).suffix.lower() or "without a suffix"
+
+
+def _check_rejects(dataset: str, entry: Mapping, frame: pd.DataFrame) -> None:
+    """Stop where more is rejected than is allowed."""
+    rejected = frame[frame["kind"] == REJECTED]
+    count, candidates = len(rejected), int((frame["kind"] != IGNORED).sum())
+    if not candidates:
+        raise ValueError(f"{dataset}: no image in {', '.join(entry['paths'].values())}")
+    if count > entry["max_rejected"] * candidates:
+        first = next(rejected.itertuples())
+        raise ValueError(
+            f"{dataset}: {count} of {candidates} images cannot be used, more than max_rejected "
+            f"{entry['max_rejected']:g} allows; the first is {_place(first)}: {first.reason}. All "
+            "are in the log; mend or remove them, or raise max_rejected"
+        )
+
+
+def _in_splits(dataset: str, entry: Mapping, frame: pd.DataFrame) -> pd.DataFrame:
+    """Images in the order of a keyed hash of their content, with their split and ids.
+
+    Where the validation split has no path of its own, it is the same part of every class of the
+    training images.
+    """
+    order = [derive_seed(entry["seed"], "order", image) for image in frame["image_sha256"]]
+    frame = frame.assign(order=order, split=frame["found_in"]).sort_values("order")
+    if "validation" not in entry["paths"]:
+        for label in CLASSES:
+            rows = frame.index[(frame["split"] == "train") & (frame["label"] == label)]
+            count = math.ceil(entry["validation_fraction"] * len(rows))
+            frame.loc[rows[:count], "split"] = "validation"
+    parts = [_split(dataset, entry, frame, split) for split in ("train", "validation", "test")]
+    return pd.concat(parts, ignore_index=True)[["split", *COLUMNS, *FACTS]]
+
+
+def _split(dataset: str, entry: Mapping, frame: pd.DataFrame, split: str) -> pd.DataFrame:
+    """A split's images, as many as are wanted, with their ids."""
+    rows = frame[frame["split"] == split].head(entry["limit"].get(split))
+    counts = {name: int((rows["label"] == name).sum()) for name in CLASSES}
+    log.info("%s: %s", split, ", ".join(f"{count} {name}" for name, count in counts.items()))
+    if few := [name for name, count in counts.items() if count < LEAST_IMAGES[split]]:
+        limit = entry["limit"].get(split)
+        found = f"{counts[few[0]] or 'no'} image of {' and '.join(few)}"
+        remedy = f" among the {limit} of limit.{split}: raise it" if limit else ""
+        if counts[few[0]]:
+            remedy += "; the interval of an AUC needs 2 test images of each class"
+        raise ValueError(f"{dataset}: {split}: {found}{remedy}")
+    several = np.where(rows["several"], "#" + rows["image_index"].astype(str), "")
+    ids = f"{dataset}-{split}-" + rows["file"] + several
+    return rows.assign(image_id=ids, lens_id=ids)

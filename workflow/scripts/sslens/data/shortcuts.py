@@ -1,0 +1,102 @@
+"""Shortcuts: how far the classes of a data set can be told apart without any learning.
+
+A network may take a shortcut instead of seeing substructure. Each measure here is one number an
+image; its AUC is what such a shortcut is worth.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import NearestNeighbors
+
+from sslens.classes import CLASSES
+from sslens.formatting import pipe_table
+
+#: Measure -> what the table calls it.
+MEASURES = {
+    "central_flux": "flux of the centre",
+    "total_flux": "total flux",
+    "ring_radius": "radius of the ring",
+    "nearest_no_sub": "distance to the nearest no_sub image",
+}
+CENTRE = 1 / 16  # radius of the centre, of an image's side
+MOST_NEIGHBOURS = 5000  # no_sub images that others are compared to
+
+
+def audit(
+    train: np.ndarray, train_labels: np.ndarray, test: np.ndarray, test_labels: np.ndarray
+) -> pd.DataFrame:
+    """AUC of every measure and class on the test images.
+
+    Whether a class has higher or lower values than the others is taken from the training images,
+    as are the no_sub images that a distance is measured to.
+
+    Args:
+        train, test: images as recorded, (n, pixels, pixels, 1).
+        train_labels, test_labels: indices into `CLASSES`.
+
+    Returns:
+        A row a measure: `measure` and `auc_axion`, `auc_cdm`, `auc_no_sub`.
+    """
+    no_sub = train[train_labels == CLASSES.index("no_sub")][:MOST_NEIGHBOURS]
+    known, new = (measure(images, no_sub) for images in (train, test))
+    rows = []
+    for name in MEASURES:
+        aucs = {}
+        for index, label in enumerate(CLASSES):
+            higher = roc_auc_score(train_labels == index, known[name]) >= 0.5
+            sign = 1 if higher else -1
+            aucs[f"auc_{label}"] = roc_auc_score(test_labels == index, sign * new[name])
+        rows.append({"measure": name, **aucs})
+    return pd.DataFrame(rows)
+
+
+def measure(images: np.ndarray, no_sub: np.ndarray) -> dict[str, np.ndarray]:
+    """The measures of images (n, pixels, pixels, 1), beside those of class no_sub.
+
+    Returns:
+        For every name of `MEASURES` an array (n,): mean flux within 1/16 of the side around the
+        centre; sum of all pixels; mean distance from the centre, in pixels, weighted with the flux
+        above zero; Euclidean distance to the nearest other image of `no_sub`, each over its total
+        flux, so that exposure times don't hide what the shapes tell.
+    """
+    side = images.shape[1]
+    y, x = np.indices((side, side)) - (side - 1) / 2
+    distance = np.hypot(x, y)
+    pixels = images[..., 0]
+    light = pixels.clip(min=0)
+    total = light.sum(axis=(1, 2))
+    search = NearestNeighbors(n_neighbors=min(2, len(no_sub))).fit(_shapes(no_sub))
+    nearest, _ = search.kneighbors(_shapes(images))
+    # an image that is among them is not its own neighbour
+    nearest_other = np.where(nearest[:, 0] > 0, nearest[:, 0], nearest[:, -1])
+    return {
+        "central_flux": pixels[:, distance <= max(CENTRE * side, 1)].mean(axis=1),
+        "total_flux": pixels.sum(axis=(1, 2), dtype=np.float64),
+        "ring_radius": (light * distance).sum(axis=(1, 2)) / np.where(total > 0, total, 1),
+        "nearest_no_sub": nearest_other,
+    }
+
+
+def _shapes(images: np.ndarray) -> np.ndarray:
+    """Images (n, height, width, 1) over their light above zero, flat: (n, height * width)."""
+    flat = images.reshape(len(images), -1)
+    total = flat.clip(min=0).sum(axis=1, keepdims=True)
+    return flat / np.where(total > 0, total, 1)
+
+
+def markdown(audits: Mapping[str, pd.DataFrame]) -> str:
+    """The audits of several data sets, by their titles, as one markdown table."""
+    rows = []
+    for name, title in MEASURES.items():
+        aucs = [frame.set_index("measure").loc[name] for frame in audits.values()]
+        cells = [", ".join(f"{auc[f'auc_{label}']:.2f}" for label in CLASSES) for auc in aucs]
+        rows.append([title, *cells])
+    caption = (
+        f"A cell is the one-vs-rest AUC of {', '.join(CLASSES)} on the test images by one number "
+        "of an image alone; 0.5 is chance. What is far above it is a shortcut that a network may "
+        "take."
+    )
+    return f"{pipe_table(['Without learning', *audits], rows)}\n{caption}\n"

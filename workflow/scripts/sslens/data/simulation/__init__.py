@@ -1,0 +1,1 @@
+"""Simulated lenses: recipes, priors, catalogues drawn from them, and rendering."""

@@ -1,0 +1,1 @@
+"""Jobs: processes, GPUs, resources, provenance, and the state of a run."""

@@ -1,0 +1,188 @@
+"""What every script does before its work: logging, threads, the GPU, readable errors."""
+
+import atexit
+import logging
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits
+
+from sslens.jobs import environment
+from sslens.jobs.gpus import VARIABLE, assign
+from sslens.training.stopping import Stopped
+
+log = logging.getLogger("sslens")
+#: Precision -> Keras's name of layers that compute in it, with float32 weights.
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+#: Precision -> the least compute capability of an NVIDIA GPU that gains from it.
+COMPUTE_CAPABILITY = {"float32": (0, 0), "bfloat16": (8, 0), "float16": (7, 0)}
+ONLY_LOG = {"only_log": True}  # of a message that the terminal need not show
+
+
+def start(log_path: str | Path, title: str, threads: int) -> None:
+    """Prepare a script's process; to be called before anything imports TensorFlow.
+
+    Messages go to the log file and, headed by the title, to the terminal. An uncaught error
+    becomes one line that names the log, where its traceback stands; work that was stopped is no
+    error and has none. The log begins with the process and ends with how it ended, for `progress`
+    to read.
+
+    Args:
+        log_path: of the rule's log file.
+        title: what the job is, for people who read several jobs' lines at once.
+        threads: of linear algebra. From the configuration and never from the scheduler: their
+            number changes the last bits of a sum.
+    """
+    to_file = logging.FileHandler(log_path, mode="w", encoding="utf-8")
+    to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    to_terminal = logging.StreamHandler(sys.stderr)
+    to_terminal.setFormatter(logging.Formatter(f"{title}: %(message)s"))
+    to_terminal.addFilter(lambda record: not hasattr(record, "only_log"))
+    logging.basicConfig(level=logging.INFO, handlers=[to_file, to_terminal], force=True)
+    logging.captureWarnings(True)
+    logging.raiseExceptions = False  # on a full disk every line would bring a traceback otherwise
+    unused = environment.settle(os.environ)
+    for library in ("OMP", "OPENBLAS", "MKL"):  # of those that are loaded from now on
+        os.environ[f"{library}_NUM_THREADS"] = str(threads)
+    threadpool_limits(threads)  # of those that are loaded already
+
+    def report(kind, error, trace):
+        atexit.unregister(finish)
+        if isinstance(error, Stopped):
+            log.warning("%s", error)
+            return
+        message = " ".join(f"{kind.__name__}: {error}".split())
+        log.error("failed: %s", message, exc_info=(kind, error, trace), extra=ONLY_LOG)
+        print(f"{title}: {message} (log: {log_path})", file=sys.stderr)
+
+    def finish():
+        log.info("finished", extra=ONLY_LOG)
+
+    log.info("started as process %d on %s", os.getpid(), socket.gethostname(), extra=ONLY_LOG)
+    sys.excepthook = report
+    atexit.register(finish)
+    _check_library()
+    if unused:
+        line = "variables not used, since they can change results: %s"
+        log.warning(line, ", ".join(unused), extra=ONLY_LOG)
+
+
+def _check_library() -> None:
+    """Stop where Python had loaded another checkout's library before the job's own was imported.
+
+    The digests of the code, which decide about reruns and are recorded, are of the job's own.
+    """
+    job = getattr(sys.modules["__main__"], "snakemake", None)
+    if job is None:  # no job: a benchmark, a test
+        return
+    loaded, own = Path(__file__).resolve().parent.parent, Path(job.scriptdir, "sslens").resolve()
+    if loaded != own:
+        raise RuntimeError(
+            f"Python loaded the library {loaded} before this job could load its own, {own}; remove "
+            "what does so when Python starts: a sitecustomize or usercustomize module, a .pth file"
+        )
+
+
+def gpus_of_a_job(elsewhere: bool) -> int:
+    """How many GPUs a job with a network asks Snakemake for.
+
+    0 where it runs by the package tensorflow-cpu, which can use none: such jobs then share the
+    cores. 1 otherwise, also where TensorFlow is not installed, as beside a cluster.
+
+    Args:
+        elsewhere: whether jobs have environments of their own (conda, containers).
+    """
+    without_gpu = installed("tensorflow-cpu") and not installed("tensorflow")
+    return 0 if without_gpu and not elsewhere else 1
+
+
+def installed(package: str) -> bool:
+    """Whether a package is installed in this environment."""
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def start_tensorflow(
+    threads: int,
+    gpus: int,
+    each: int | None = None,
+    precision: str = "float32",
+) -> None:
+    """Set TensorFlow up; to be called after `start`, before anything else imports it.
+
+    On a GPU, memory is taken as it is needed, and operations are deterministic ones.
+
+    Args:
+        threads: operations that run at a time on the CPU.
+        gpus: how many GPUs the job may use, of its own; the others are hidden from it.
+        each: threads of one operation, as many as of all if None. Their number changes the last
+            bits of a sum, so it comes from the configuration.
+        precision: of the layers between the images and the losses, a key of `POLICIES`. Weights
+            are float32 in any case.
+
+    Raises:
+        RuntimeError: where a GPU cannot compute in this precision.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if not gpus:
+        os.environ[VARIABLE] = "-1"
+    assign(gpus)
+    with _stderr_to_log():
+        import tensorflow as tf
+
+    tf.get_logger().setLevel(logging.ERROR)
+    tf.config.threading.set_intra_op_parallelism_threads(each or threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    visible = tf.config.list_physical_devices("GPU")[:gpus]
+    tf.config.set_visible_devices(visible, "GPU")
+    for device in visible:
+        tf.config.experimental.set_memory_growth(device, True)
+        _check_precision(precision, tf.config.experimental.get_device_details(device))
+    if visible:
+        tf.config.experimental.enable_op_determinism()
+    elif precision == "float16":
+        log.warning("precision: float16 is very slow without a GPU; bfloat16 or float32 is not")
+    if precision != "float32":
+        import keras
+
+        keras.config.set_dtype_policy(POLICIES[precision])
+    names = ", ".join(d.name for d in tf.config.list_logical_devices("GPU")) or "CPU"
+    told = (tf.__version__, names, precision, threads, each or threads)
+    line = "TensorFlow %s on %s in %s, %d threads, %d for an operation"
+    log.info(line, *told, extra=ONLY_LOG)
+
+
+def _check_precision(precision: str, details: dict) -> None:
+    """Stop where a GPU, by its details from TensorFlow, has no arithmetic of a precision."""
+    capability = details.get("compute_capability", (0, 0))
+    if capability < COMPUTE_CAPABILITY[precision]:
+        able = [name for name, least in COMPUTE_CAPABILITY.items() if capability >= least]
+        raise RuntimeError(
+            f"precision: {details.get('device_name', 'this GPU')} does not compute in {precision}; "
+            f"set {' or '.join(able)}"
+        )
+
+
+@contextmanager
+def _stderr_to_log() -> Iterator[None]:
+    """Keep from the terminal what C++ writes: TensorFlow greets before its log level counts."""
+    (file,) = (
+        handler.stream
+        for handler in logging.getLogger().handlers
+        if isinstance(handler, logging.FileHandler) and handler.stream
+    )
+    terminal = os.dup(2)
+    os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)

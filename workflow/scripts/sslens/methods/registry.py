@@ -1,0 +1,47 @@
+"""Self-supervised methods: one file each, loaded by name, one at a time.
+
+A method is a module `NAME.py` with a class `Method`, and beside it `NAME.schema.yaml`, the JSON
+schema of what the configuration may tell it. The class has
+
+- `Method(encoder, settings, seed)`: builds its heads on an encoder;
+- `trainable_variables`: what the optimiser changes;
+- `variables`: everything that a checkpoint must hold;
+- `loss(first, second)`: two views (batch, height, width, channels) of the same images to a
+  scalar loss and a batch of embeddings (batch, d), from which collapse is diagnosed;
+- `uses_labels`, where it is there and true: `loss` takes the labels (batch,) of the images as
+  well, and the method is no self-supervised one;
+- `after_step(progress)`: called after every step of the optimiser with the fraction of the
+  training that is done, a scalar tensor in (0, 1].
+
+This module imports none of them, so a method's file concerns that method alone.
+"""
+
+import importlib
+from pathlib import Path
+
+
+def method_names() -> list[str]:
+    """Names of the methods that have a file and a schema here, in alphabetical order."""
+    return sorted(
+        path.name.removesuffix(".schema.yaml") for path in _folder().glob("*.schema.yaml")
+    )
+
+
+def schema_path(name: str) -> Path:
+    """Path of the schema of a method's settings."""
+    return _folder() / f"{name}.schema.yaml"
+
+
+def load_method(name: str) -> type:
+    """Import the class of a method.
+
+    Raises:
+        ValueError: for a name without a file.
+    """
+    if name not in method_names():
+        raise ValueError(f"unknown method {name!r}: known are {', '.join(method_names())}")
+    return importlib.import_module(f"sslens.methods.{name}").Method
+
+
+def _folder() -> Path:
+    return Path(__file__).parent

@@ -1,0 +1,96 @@
+"""A classifier as one `.keras` file that needs Keras alone: raw images in, probabilities out."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import ops
+
+from sslens.files import atomic_path, read_json
+from sslens.networks.layers import BatchNormalization, Convolution, FusedBatchNormalization
+
+#: What this library's layers are when they need not be fast: Keras's own, of the same numbers.
+PLAIN = {
+    Convolution: keras.layers.Conv2D,
+    BatchNormalization: keras.layers.BatchNormalization,
+    FusedBatchNormalization: keras.layers.BatchNormalization,
+}
+
+
+def exportable(
+    classifier: keras.Model, facts: dict, recorded_shape: Sequence[int], average: bool = False
+) -> keras.Model:
+    """Put the preprocessing in front of a classifier and a softmax behind it.
+
+    The probabilities are those that the rule `evaluate` writes, to the rounding of float32: it
+    evaluates in float32 whatever the precision of the training, and so does this model. Where one
+    of the two computes in TF32, as on recent GPUs, they agree to that.
+
+    Args:
+        classifier: made by `classification.classifier_of_arm`, for whichever protocol.
+        facts: of `preprocessing.measure`.
+        recorded_shape: (height, width, channels) of the images as they are recorded.
+        average: whether probabilities are the mean over the orientations of an image, as
+            `classification.predict_averaged` has them; it takes eight times as long, and eight
+            times the memory of a batch.
+
+    Returns:
+        A model of layers of Keras alone, from raw images (batch, *recorded_shape) to the
+        probabilities (batch, classes) in the order of `CLASSES`.
+    """
+    plain = keras.models.clone_model(classifier, clone_function=_plain_layer, recursive=True)
+    plain.set_weights(classifier.get_weights())
+    inputs = keras.Input(tuple(recorded_shape), name="raw_image")
+    images = _preprocess(inputs, facts)
+    if average:
+        images = ops.concatenate(_orientations(images))
+    outputs = keras.layers.Softmax(name="probabilities")(plain(images))
+    if average:
+        outputs = ops.mean(ops.reshape(outputs, (8, -1, outputs.shape[1])), axis=0)
+    return keras.Model(inputs, outputs, name="sslens_classifier")
+
+
+def export(
+    classifier: keras.Model, manifest: str, preprocessing: str, path: str, average: bool
+) -> None:
+    """Write a classifier that was trained on the data of two files to `path`, atomically.
+
+    Args:
+        classifier, average: as of `exportable`.
+        manifest, preprocessing: the two files.
+        path: ends in `.keras`.
+    """
+    shape = read_json(manifest)["schema"]["image"]["shape"]
+    model = exportable(classifier, read_json(preprocessing), shape, average)
+    with atomic_path(path) as temporary:
+        model.save(temporary)
+
+
+def _plain_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
+    return PLAIN.get(type(layer), type(layer)).from_config(layer.get_config())
+
+
+def _orientations(images) -> list:
+    """The eight flips and quarter turns of square images (batch, side, side, channels)."""
+    orientations = [images, ops.transpose(images, (0, 2, 1, 3))]
+    for axis in (1, 2):
+        orientations += [ops.flip(oriented, axis) for oriented in orientations]
+    return orientations
+
+
+def _preprocess(images, facts: dict):
+    """`preprocessing.preprocess`, as layers."""
+    if facts["crop"] is not None:
+        images = keras.layers.CenterCrop(facts["crop"], facts["crop"], name="crop")(images)
+    if facts["bin"] > 1:
+        images = keras.layers.AveragePooling2D(facts["bin"], name="bin")(images)
+    if facts["stretch"] == "asinh":
+        images = ops.arcsinh(images / facts["softening_flux"])
+    elif facts["stretch"] == "sqrt":
+        images = ops.sqrt(ops.maximum(images, 0.0))
+    if facts["scaling"] == "standardise":
+        images = (images - facts["mean"]) / facts["standard_deviation"]
+    elif facts["scaling"] == "min_max":
+        low = ops.min(images, axis=(1, 2, 3), keepdims=True)
+        high = ops.max(images, axis=(1, 2, 3), keepdims=True)
+        images = (images - low) / ops.maximum(high - low, 1e-37)
+    return images

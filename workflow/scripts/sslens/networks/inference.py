@@ -1,0 +1,61 @@
+"""Logits of images by a network, as they are or averaged over orientations."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scipy.special import log_softmax, logsumexp
+
+from sslens.networks import replicas
+
+
+def predict(model: keras.Model, images: np.ndarray, batch_size: int = 250) -> np.ndarray:
+    """Outputs of a model in inference mode for every image, each once, in order.
+
+    The batches hold at most `batch_size` images and are as even as can be, since every size of
+    batch is traced anew. On a CPU as many run side by side as TensorFlow runs operations, each
+    smaller by as much.
+    """
+    on_cpu = not replicas.devices()
+    workers = tf.config.threading.get_inter_op_parallelism_threads() or 1 if on_cpu else 1
+    most = max(batch_size // workers, 1)
+    # not `model.predict`, which copies all images first
+    first, *others = np.array_split(images, -(-len(images) // most))
+
+    def outputs_of(batch: np.ndarray) -> np.ndarray:
+        # the replicas of a shared model predict the same images, one replica after the other
+        return model.predict_on_batch(batch)[: len(batch)]
+
+    outputs = [outputs_of(first)]  # Keras makes its function here, not in a thread
+    with ThreadPoolExecutor(workers) as pool:
+        outputs += pool.map(outputs_of, others)
+    # NumPy's linear algebra knows no bfloat16
+    return np.concatenate(outputs).astype(np.float32, copy=False)
+
+
+def predict_averaged(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Logits of a classifier whose probabilities are averaged over the orientations of an image.
+
+    The eight flips and quarter turns of a square change no pixel and no lens's class. The mean is
+    taken over probabilities, and it is its logarithm that is returned, so that a softmax of these
+    logits is the mean.
+
+    Args:
+        model: from images to (batch, classes) logits.
+        images: (n, side, side, channels).
+
+    Returns:
+        (n, classes), float32, finite where the model's logits are.
+    """
+    orientations = (
+        np.rot90(mirrored, turns, axes=(1, 2))
+        for mirrored in (images, images[:, :, ::-1])
+        for turns in range(4)
+    )
+    # by logarithms, since in float64 too a probability may be 0
+    logarithms = [
+        log_softmax(predict(model, oriented).astype(np.float64), axis=1)
+        for oriented in orientations
+    ]
+    return (logsumexp(logarithms, axis=0) - np.log(len(logarithms))).astype(np.float32)

@@ -1,0 +1,1 @@
+"""Training: the engine, optimisers, augmentations and views, pretraining and fine-tuning."""

@@ -1,0 +1,41 @@
+"""How long a training is: its steps, epochs and batches."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Length of a training, in steps.
+
+    An epoch is a pass over the FULL training split, also where fewer labels are used, so that
+    rows with few labels take as many steps as the others.
+    """
+
+    batch_size: int
+    steps: int
+    steps_per_epoch: int
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs; the last may be cut short."""
+        return math.ceil(self.steps / self.steps_per_epoch)
+
+    def steps_of(self, epoch: int) -> range:
+        """Steps of an epoch, both counted from 0."""
+        start = epoch * self.steps_per_epoch
+        return range(start, min(start + self.steps_per_epoch, self.steps))
+
+
+def plan_training(settings: dict, images: int, full_split: int) -> Plan:
+    """Work out the plan of a training.
+
+    Args:
+        settings: `batch_size`, and `epochs` (of the full split) or, where not None, `steps`.
+        images: images that are trained on; a batch never holds more.
+        full_split: images of the full training split.
+    """
+    batch_size = min(settings["batch_size"], images)
+    steps_per_epoch = max(full_split // settings["batch_size"], 1)
+    steps = settings["steps"] or settings["epochs"] * steps_per_epoch
+    return Plan(batch_size, steps, steps_per_epoch)

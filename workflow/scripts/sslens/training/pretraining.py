@@ -1,0 +1,196 @@
+"""Pretraining: an encoder learns from two views of every image, as a rule without labels."""
+
+import logging
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from threadpoolctl import threadpool_limits
+
+from sslens.data.records import Split
+from sslens.methods.registry import load_method
+from sslens.metrics.features import (
+    alignment,
+    effective_rank,
+    has_collapsed,
+    neighbour_auc,
+    uniformity,
+)
+from sslens.networks import replicas
+from sslens.networks.encoders import build_encoder
+from sslens.networks.inference import predict
+from sslens.seeds import derive_seed, measured_rows
+from sslens.training import engine
+from sslens.training.checkpoints import Checkpoint
+from sslens.training.optimizers import build_optimizer, current_rate
+from sslens.training.plan import Plan, plan_training
+from sslens.training.tensorboard import Report, silent
+from sslens.training.views import draw_views, group_rows
+
+log = logging.getLogger(__name__)
+
+#: The most training images, validation images and pairs of views that an epoch's diagnostics are
+#: measured on: enough for a curve, and few enough to take a tenth of a short epoch's time. Training
+#: images have the largest part, since among more of them a nearest neighbour is nearer.
+DIAGNOSED = {"train": 600, "validation": 300, "pairs": 150}
+
+
+def pretrain(
+    train: Split,
+    validation: Split,
+    settings: dict,
+    seed: int,
+    checkpoint: Checkpoint,
+    report: Report = silent,
+) -> tuple[keras.Model, pd.DataFrame]:
+    """Pretrain a fresh encoder.
+
+    The two views are of one image or, where `pairs` is `same_lens`, of two images of one lens, and
+    a batch then has a lens once: an image of a lens is no negative of another one.
+
+    Args:
+        train, validation: preprocessed splits. Labels and validation images enter the history
+            alone: nothing is learned from them or chosen by them, but for the labels of training
+            images by a method that `uses_labels`.
+        settings: of the pretraining, resolved (see `settings.pretraining_settings`).
+        seed: of the run.
+        checkpoint: to go on from.
+        report: is told the rows of the history.
+
+    Returns:
+        The encoder, and the history: epoch, step, loss, embedding_std (mean over dimensions of
+        the standard deviation over the batch of the normalised embeddings; 0 when collapsed),
+        embedding_std_uniform (1/sqrt(d), its value for embeddings spread evenly over the sphere;
+        Chen & He 2021, arXiv:2011.10566, section 4.1), images_per_second,
+        learning_rate (when the epoch has ended), what `Diagnosis` measures then, and collapsed
+        (1 or 0, see `diagnostics.has_collapsed`).
+    """
+    of_one_lens = settings["pairs"] == "same_lens"
+    rows = group_rows(train.lens_ids) if of_one_lens else np.arange(len(train.labels))[:, None]
+    groups = train.images[rows] if of_one_lens else train.images[:, None]  # a view, not a copy
+    plan = plan_training(settings, len(groups), len(train.images))
+    with replicas.shared_by_gpus(plan.batch_size):
+        encoder = build_encoder(settings["encoder"], train.images.shape[1:], seed)
+        method = load_method(settings["method"])(encoder, settings["options"], seed)
+        diagnosis = Diagnosis(encoder, train, validation, settings, seed)
+        learner = _Pretraining(method, settings, plan, diagnosis)
+        # images of one lens are of one class
+        data = [groups, train.labels[rows[:, 0]]] if uses_labels(method) else [groups]
+        history = engine.fit(learner, data, plan, seed, checkpoint, report=report)
+    return encoder, history
+
+
+def uses_labels(method) -> bool:
+    """Whether a method learns from labels too, see `sslens.methods`."""
+    return getattr(method, "uses_labels", False)
+
+
+class Diagnosis:
+    """What the history tells of an encoder, in inference mode: no dropout, no new statistics.
+
+    The images, `DIAGNOSED` of them, and their views are the same ones every epoch, so that a curve
+    shows the encoder alone. Labels are read here and, but for a method that
+    `uses_labels`, nowhere else in a pretraining.
+    """
+
+    def __init__(
+        self, encoder: keras.Model, train: Split, validation: Split, settings: dict, seed: int
+    ):
+        """Choose images and draw views, by keys of their own: a training's draws stay as they are.
+
+        Args: as `pretrain`, with the encoder that learns.
+        """
+        self._encoder = encoder
+        known, asked = (
+            measured_rows(len(split.labels), DIAGNOSED[name], seed)
+            for name, split in (("train", train), ("validation", validation))
+        )
+        self._labels = validation.labels[asked], train.labels[known]
+        groups = validation.images[:, None]
+        if settings["pairs"] == "same_lens" and len(set(validation.lens_ids)) < len(groups):
+            lenses = validation.images[group_rows(validation.lens_ids)]
+            # a small validation split may have no two lenses with several images
+            groups = lenses if len(lenses) > 1 else groups
+        groups = groups[measured_rows(len(groups), DIAGNOSED["pairs"], seed)]
+        key = tf.constant(derive_seed(seed, "diagnosed views"), tf.int32)
+        views = map(np.asarray, draw_views(groups, key, settings["views"]))
+        parts = [validation.images[asked], train.images[known], *views]
+        # in one piece, since every size of batch is traced anew
+        self._images = np.concatenate(parts)
+        self._ends = np.cumsum([len(part) for part in parts])[:-1]
+
+    def measure(self) -> dict[str, float]:
+        """Measure the features that the encoder makes now.
+
+        Returns:
+            effective_rank (of validation images), alignment and uniformity (of two views of
+            validation images by the pretext; uniformity is the mean of both), neighbour_auc (of
+            validation images by training images): see `diagnostics`.
+
+        Raises:
+            FloatingPointError: where a feature is not finite.
+        """
+        features = predict(self._encoder, self._images)
+        if not np.isfinite(features).all():
+            raise FloatingPointError(
+                "features of validation images are not finite: lower the learning rate"
+            )
+        asked, known, first, second = np.split(features, self._ends)
+        labels, known_labels = self._labels
+        with threadpool_limits(1):  # on matrices as small as these more threads are slower
+            return {
+                "effective_rank": effective_rank(asked),
+                "alignment": alignment(first, second),
+                "uniformity": float(np.mean([*map(uniformity, (first, second))])),
+                "neighbour_auc": neighbour_auc(asked, labels, known, known_labels),
+            }
+
+
+class _Pretraining:
+    """A method as the engine wants it."""
+
+    def __init__(self, method, settings: dict, plan: Plan, diagnosis: Diagnosis):
+        self._diagnosis = diagnosis
+        self._optimizer = build_optimizer(
+            settings["optimizer"], plan.steps, method.trainable_variables
+        )
+        self.variables = method.variables + self._optimizer.variables
+
+        @tf.function(autograph=False)
+        def views(batch, seed):
+            groups, *labels = batch
+            return (*draw_views(groups, seed, settings["views"]), *labels)
+
+        def loss(*views):
+            value, embeddings = method.loss(*views)
+            return value, embedding_spread(replicas.whole_batch(embeddings))
+
+        self.views = views
+        self.train_step = engine.compile_step(
+            loss, method.trainable_variables, self._optimizer, method.after_step, settings["xla"]
+        )
+
+    def epoch_metrics(self, means: dict[str, float]) -> dict[str, float]:
+        measures = self._diagnosis.measure()
+        collapsed = has_collapsed(means | measures)
+        if collapsed:
+            log.warning(
+                "epoch %d has collapsed: the embeddings' standard deviation is %.2g (%.2g where "
+                "they are spread evenly), the features' effective rank %.3g",
+                means["epoch"],
+                means["embedding_std"],
+                means["embedding_std_uniform"],
+                measures["effective_rank"],
+            )
+        rate = current_rate(self._optimizer)
+        return {"learning_rate": rate, **measures, "collapsed": int(collapsed)}
+
+
+def embedding_spread(embeddings: tf.Tensor) -> dict[str, tf.Tensor]:
+    """How far the normalised embeddings (batch, d) spread, beside the value of an even spread."""
+    normalised = tf.math.l2_normalize(tf.cast(embeddings, tf.float32), axis=1)
+    return {
+        "embedding_std": tf.reduce_mean(tf.math.reduce_std(normalised, axis=0)),
+        "embedding_std_uniform": tf.math.rsqrt(tf.cast(tf.shape(embeddings)[1], tf.float32)),
+    }
