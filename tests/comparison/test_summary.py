@@ -286,6 +286,7 @@ def compare(tmp_path, monkeypatch):
             output=SimpleNamespace(**outputs),
             params=SimpleNamespace(settings=own),
             config=CONFIG,
+            scriptdir=str(ROOT / "workflow/scripts"),
         )
         monkeypatch.setattr("sslens.jobs.process.start", lambda *_: None)
         script = ROOT / "workflow/scripts/compare.py"

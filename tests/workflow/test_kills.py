@@ -88,9 +88,11 @@ def run_job(path):
     told = read_json(path)
     if told.pop("long_epochs"):
         engine.SECONDS_BETWEEN_CHECKPOINTS = 0.1
+    scripts = ROOT / "workflow" / "scripts"
+    told["scriptdir"] = str(scripts)
     snakemake = Told({k: Told(v) if isinstance(v, dict) else v for k, v in told.items()})
-    script = ROOT / "workflow" / "scripts" / f"{snakemake.script}.py"
-    runpy.run_path(str(script), init_globals={"snakemake": snakemake})
+    script = str(scripts / f"{snakemake.script}.py")
+    runpy.run_path(script, init_globals={"snakemake": snakemake})
 
 
 # --- starting, killing, comparing -----------------------------------------------------------------
