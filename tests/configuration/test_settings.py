@@ -223,12 +223,12 @@ def test_every_arm_that_ships_can_be_told_and_run(arm, dataset):
     entry = config["arms"][arm]
     assert fields["pretraining"] == entry.get("pretraining")
     keys = {
-        "fine_tune": {*config["finetuning"], "xla", "as_long_as"},
+        "fine_tune": {*config["finetuning"], "xla", "match_steps_of"},
         "linear_probe": {"inverse_penalties"},
         "nearest_neighbours": {"neighbours", "temperature"},
     }
     assert set(told["learning"]) == keys[told["protocol"]]
-    assert (told["learning"].get("as_long_as") is None) == ("as_long_as" not in entry)
+    assert (told["learning"].get("match_steps_of") is None) == ("match_steps_of" not in entry)
     if fields["pretraining"] is not None:
         source = settings.pretrained_on(entry, dataset)
         pretraining = settings.pretraining_settings(config, fields["pretraining"], source)
@@ -295,7 +295,7 @@ def test_every_arm_that_ships_can_be_told_and_run(arm, dataset):
         ),
         # numbers that are none, or that nothing can hold
         ("run.label_fractions", [NAN], ["run.label_fractions.0: nan is not a finite number"]),
-        ("planning.margin", INF, ["planning.margin: inf is not a finite number"]),
+        ("planning.safety_factor", INF, ["planning.safety_factor: inf is not a finite number"]),
         ("preprocessing.softening", -INF, ["preprocessing.softening: -inf is not a finite"]),
         ("finetuning.optimizer.clip_norm", NAN, ["finetuning.optimizer.clip_norm: nan is not a"]),
         ("pretexts.rotation", [{"rotation": {"max_degrees": NAN}}], ["pretexts.rotation.0.rota"]),
@@ -462,23 +462,29 @@ def test_every_arm_that_ships_can_be_told_and_run(arm, dataset):
         ("arms.baseline.title", "Bootstrap Your Own Latent", ["arms: two arms", "Bootstrap"]),
         # what an arm has of its own
         (
-            "arms.baseline-long.as_long_as",
+            "arms.baseline-long.match_steps_of",
             "contrastive-rotate",
             [
-                "arms.baseline-long.as_long_as: unknown pretraining 'contrastive-rotate'",
+                "arms.baseline-long.match_steps_of: unknown pretraining 'contrastive-rotate'",
                 "mean 'contrastive-rotation'?",
             ],
         ),
-        ("arms.baseline.as_long_as", None, ["arms.baseline.as_long_as: None is not of type"]),
+        ("arms.baseline.match_steps_of", None, ["baseline.match_steps_of: None is not of type"]),
+        ("arms.baseline.as_long_as", "byol-dihedral", ["this key is 'match_steps_of' now"]),
         (
-            "arms.probe-random.as_long_as",
-            "byol-dihedral",
-            ["arms.probe-random.as_long_as: an arm of protocol linear_probe is not fine-tuned; l"],
+            "planning.longest",
+            10,
+            ["planning.longest: this key is 'max_runtime_min' now"],
         ),
         (
-            "arms.neighbours-byol-dihedral.as_long_as",
+            "arms.probe-random.match_steps_of",
             "byol-dihedral",
-            ["arms.neighbours-byol-dihedral.as_long_as: an arm of protocol nearest_neighbours is"],
+            ["arms.probe-random.match_steps_of: an arm of protocol linear_probe is not fine-tuned"],
+        ),
+        (
+            "arms.neighbours-byol-dihedral.match_steps_of",
+            "byol-dihedral",
+            ["arms.neighbours-byol-dihedral.match_steps_of: an arm of protocol nearest_neighbours"],
         ),
         (
             "arms.neighbours-random.finetuning",
@@ -879,7 +885,7 @@ def test_an_arm_is_told_its_protocol_encoder_and_learning():
         "protocol": "fine_tune",
         "encoder": config["encoder"],
         "learning": finetuning
-        | {"xla": False, "as_long_as": None}
+        | {"xla": False, "match_steps_of": None}
         | {"epochs": 2, "augmentation": config["pretexts"][finetuning["augmentation"]]},
     }
     assert settings.arm_settings(config, "baseline", "model_2")["learning"]["epochs"] != 2
@@ -945,7 +951,7 @@ def test_the_fine_tuning_of_an_arm_gives_its_length_also_in_epochs():
 def test_an_arm_is_as_long_as_a_pretraining_is_on_its_data_set():
     config = config_with("pretrainings.byol-dihedral.for_dataset", {"model_2": {"steps": 77}})
     config["pretraining"]["for_dataset"] = {"model_3": {"epochs": 4}}
-    config["arms"]["long"] = {"as_long_as": "byol-dihedral"}
+    config["arms"]["long"] = {"match_steps_of": "byol-dihedral"}
     expected = {
         "model_1": {"batch_size": 32, "epochs": 10, "steps": None},
         "model_2": {"batch_size": 32, "epochs": 10, "steps": 77},
@@ -953,12 +959,12 @@ def test_an_arm_is_as_long_as_a_pretraining_is_on_its_data_set():
     }
     for dataset, length in expected.items():
         learning = settings.arm_settings(config, "long", dataset)["learning"]
-        assert learning["as_long_as"] == length
+        assert learning["match_steps_of"] == length
         own = settings.arm_settings(config, "baseline", dataset)["learning"]
-        assert own["as_long_as"] is None
-        assert learning == own | {"as_long_as": length}, "all else is as the baseline's"
+        assert own["match_steps_of"] is None
+        assert learning == own | {"match_steps_of": length}, "all else is as the baseline's"
     for arm in ("byol-dihedral", "baseline"):
-        assert settings.arm_settings(config, arm, "model_1")["learning"]["as_long_as"] is None
+        assert settings.arm_settings(config, arm, "model_1")["learning"]["match_steps_of"] is None
 
 
 def test_an_arms_encoder_is_that_of_its_pretraining_where_it_was_pretrained():

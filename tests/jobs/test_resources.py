@@ -143,13 +143,13 @@ def test_images_of_an_archive_are_told_by_its_records():
 
 
 def test_the_time_limit_has_a_margin_doubles_and_ends_somewhere():
-    planning = {"margin": 3.0, "minutes": 10, "longest": 100}
+    planning = {"safety_factor": 3.0, "overhead_min": 10, "max_runtime_min": 100}
     limits = [resources.time_limit(181, planning, attempt) for attempt in range(1, 6)]
     assert limits == [20, 40, 80, 100, 100]
 
 
 def test_memory_doubles_up_to_a_limit_that_a_first_attempt_may_exceed():
-    planning = {"most_mb": 128_000}
+    planning = {"max_mem_mb": 128_000}
     assert [resources.memory(20_800.2, planning, n) for n in (1, 2, 3, 4, 5)] == [
         20_801, 41_602, 83_204, 128_000, 128_000,
     ]  # fmt: skip
@@ -161,7 +161,7 @@ def test_retries_double_up_to_eight_times():
 
 
 def test_the_neighbours_of_shortcuts_are_those_counted_here():
-    assert resources.MOST_NEIGHBOURS == shortcuts.MOST_NEIGHBOURS
+    assert resources.MAX_NEIGHBOURS == shortcuts.MAX_NEIGHBOURS
 
 
 @pytest.mark.parametrize("images", [10**5, 10**6])

@@ -29,12 +29,12 @@ from sslens.networks.classifiers import build_classifier
 from sslens.seeds import derive_seed
 from sslens.training import engine
 from sslens.training.checkpoints import Checkpoint
-from sslens.training.engine import compile_step, fit, made_ahead, rows_of_step
+from sslens.training.engine import compile_step, fit, prefetch, rows_of_step
 from sslens.training.finetuning import fine_tune
 from sslens.training.optimizers import build_optimizer
 from sslens.training.plan import Plan, plan_training
 from sslens.training.pretraining import pretrain
-from sslens.training.stopping import ASKING, Stopped
+from sslens.training.stopping import STOP_SIGNALS, Stopped
 
 OPTIMIZER = {
     "name": "adamw",
@@ -134,7 +134,7 @@ def test_views_are_made_one_ahead_and_on_another_thread():
         made.append((number, threading.current_thread()))
         return -number
 
-    views = made_ahead(make, range(4))
+    views = prefetch(make, range(4))
     taken = []
     for view in views:
         taken.append(view)
@@ -146,7 +146,7 @@ def test_views_are_made_one_ahead_and_on_another_thread():
 
 
 def test_an_error_in_making_views_reaches_the_training():
-    views = made_ahead([10, 20].__getitem__, [0, 1, 2])
+    views = prefetch([10, 20].__getitem__, [0, 1, 2])
     assert [next(views), next(views)] == [10, 20]
     with pytest.raises(IndexError):
         next(views)
@@ -554,16 +554,16 @@ def test_the_seed_matters(tmp_path, uninterrupted):
 
 
 @pytest.mark.parametrize("step", range(PLAN.steps))
-@pytest.mark.parametrize("number", ASKING)
+@pytest.mark.parametrize("number", STOP_SIGNALS)
 def test_asked_to_stop_in_any_step_it_goes_on_to_the_same_bits(
     tmp_path, caplog, uninterrupted, step, number
 ):
-    before = [signal.getsignal(asking) for asking in ASKING]
+    before = [signal.getsignal(asking) for asking in STOP_SIGNALS]
     told = f"^stopped by {number.name} after step {step + 1} of 11; the same command goes on$"
     with pytest.raises(Stopped, match=told):
         learner = asked_to_stop_at(Line(), step, number)
         fit(learner, points(), PLAN, 7, Checkpoint(tmp_path, "x"))
-    assert [signal.getsignal(asking) for asking in ASKING] == before
+    assert [signal.getsignal(asking) for asking in STOP_SIGNALS] == before
     again = Line()
     steps_taken, train_step = [], again.train_step
     again.train_step = lambda *given: steps_taken.append(given) or train_step(*given)

@@ -25,7 +25,7 @@ from sslens.training.checkpoints import Checkpoint
 from sslens.training.finetuning import cross_entropy, fine_tune, move_averages
 from sslens.training.labels import labelled_subset, learn_labels
 from sslens.training.plan import plan_training
-from sslens.training.probes import fit_linear_probe, settle_batch_statistics
+from sslens.training.probes import fit_linear_probe, recompute_batch_norm_statistics
 
 OVERLAY = {
     "encoder": {"width": 2, "stem": "small", "neck": []},
@@ -184,7 +184,7 @@ def test_averaging_keeps_images_apart_whose_probabilities_are_saturated():
 def probed():
     """A classifier whose encoder has seen the images, probed; and its encoder's weights before."""
     classifier, encoder = small_classifier()
-    settle_batch_statistics(encoder, TRAIN.images)
+    recompute_batch_norm_statistics(encoder, TRAIN.images)
     before = encoder.get_weights()
     told = arm_settings(CONFIG, "fresh probe", "of this test")["learning"]
     history = fit_linear_probe(classifier, encoder, TRAIN, VALIDATION, told)
@@ -224,7 +224,7 @@ def test_the_probe_leaves_the_encoder_as_it_was(probed):
 def test_settling_changes_the_statistics_of_batches_alone():
     _, encoder = small_classifier()
     before = {v.path: v.numpy().copy() for v in encoder.variables}
-    settle_batch_statistics(encoder, TRAIN.images * 5 + 2)
+    recompute_batch_norm_statistics(encoder, TRAIN.images * 5 + 2)
     changed = [v.path for v in encoder.variables if not np.array_equal(before[v.path], v.numpy())]
     statistics = [v.path for v in encoder.variables if "moving" in v.path]
     assert changed == statistics
@@ -236,7 +236,7 @@ def test_settled_statistics_are_those_of_the_images_whatever_they_were():
     normalisation = encoder.get_layer("stem_bn")
     normalisation.moving_mean.assign(normalisation.moving_mean + 7)
     images = TRAIN.images[:60]  # one batch
-    settle_batch_statistics(encoder, images)
+    recompute_batch_norm_statistics(encoder, images)
     maps = keras.Model(encoder.input, encoder.get_layer("stem").output)(images).numpy()
     np.testing.assert_allclose(
         normalisation.moving_mean.numpy(), maps.mean(axis=(0, 1, 2)), atol=1e-5
@@ -246,7 +246,7 @@ def test_settled_statistics_are_those_of_the_images_whatever_they_were():
     )
     # several batches: the average of theirs, each counting as much as the others
     many = np.concatenate([images, images + 1, images * 2, images - 3])[:256]
-    settle_batch_statistics(encoder, many)
+    recompute_batch_norm_statistics(encoder, many)
     stem = keras.Model(encoder.input, encoder.get_layer("stem").output)
     means = [stem(batch).numpy().mean(axis=(0, 1, 2)) for batch in np.array_split(many, 3)]
     np.testing.assert_allclose(
@@ -411,7 +411,7 @@ def learned(tmp_path, monkeypatch):
 def pretrained(tmp_path):
     """Weights of an encoder that is not the fresh one, and their path."""
     _, encoder = small_classifier(seed=99)
-    settle_batch_statistics(encoder, TRAIN.images[:8])
+    recompute_batch_norm_statistics(encoder, TRAIN.images[:8])
     path = str(tmp_path / "encoder.weights.h5")
     encoder.save_weights(path)
     return path, encoder.get_weights()
@@ -450,7 +450,7 @@ def test_a_pretrained_probe_has_the_saved_weights_and_the_statistics_of_the_imag
     assert name == "fit_linear_probe"
     _, expected = small_classifier()
     expected.load_weights(path)
-    settle_batch_statistics(expected, TRAIN.images)
+    recompute_batch_norm_statistics(expected, TRAIN.images)
     pairs = zip(classifier.layers[1].get_weights(), expected.get_weights(), strict=True)
     assert all(one.tobytes() == other.tobytes() for one, other in pairs)
 
@@ -466,7 +466,7 @@ def test_the_random_probe_differs_from_the_fresh_encoder_by_its_statistics(learn
     assert settings == told["learning"]
     _, fresh = small_classifier()
     # of all images, as a pretraining sees them, whatever the labels
-    settle_batch_statistics(fresh, TRAIN.images)
+    recompute_batch_norm_statistics(fresh, TRAIN.images)
     for one, other in zip(encoder.get_weights(), fresh.get_weights(), strict=True):
         assert one.tobytes() == other.tobytes()
 

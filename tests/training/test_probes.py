@@ -18,12 +18,12 @@ from sslens.networks import encoders
 from sslens.networks.classifiers import build_classifier, classifier_of_arm
 from sslens.networks.export import exportable
 from sslens.networks.inference import predict
-from sslens.training import engine, finetuning
+from sslens.training import engine, labels
 from sslens.training.checkpoints import Checkpoint
 from sslens.training.labels import count_labelled, labelled_subset, learn_labels
 from sslens.training.plan import plan_training
 from sslens.training.pretraining import pretrain
-from sslens.training.probes import remember, settle_batch_statistics
+from sslens.training.probes import fit_nearest_neighbours, recompute_batch_norm_statistics
 
 OVERLAY = {
     "encoder": {"width": 2, "stem": "small", "neck": []},
@@ -40,9 +40,9 @@ OVERLAY = {
         "fresh neighbours": {"protocol": "nearest_neighbours"},
         "pretrained neighbours": {"protocol": "nearest_neighbours", "pretraining": "small"},
         "fresh probe": {"protocol": "linear_probe"},
-        "as small": {"as_long_as": "small"},
-        "as large batches": {"as_long_as": "large batches"},
-        "as in steps": {"as_long_as": "in steps", "finetuning": {"epochs": 3}},
+        "as small": {"match_steps_of": "small"},
+        "as large batches": {"match_steps_of": "large batches"},
+        "as in steps": {"match_steps_of": "in steps", "finetuning": {"epochs": 3}},
     },
 }
 CONFIG = load(ROOT / "config", OVERLAY)
@@ -83,7 +83,7 @@ def learn(arm, tmp_path, pretrained=None, fraction=1.0, seed=3):
 def settled_encoder(seed=3):
     """The encoder of a seed as a frozen protocol has it."""
     _, encoder = build_classifier(told_of("fresh")["encoder"], SHAPE, seed)
-    settle_batch_statistics(encoder, TRAIN.images)
+    recompute_batch_norm_statistics(encoder, TRAIN.images)
     return encoder
 
 
@@ -149,7 +149,7 @@ def test_it_remembers_unit_features_and_classes_and_tells_of_validation():
     told = told_of("fresh neighbours")
     classifier, inside = classifier_of_arm(told, SHAPE, 90, 3)
     inside.set_weights(before)
-    history = remember(classifier, inside, TRAIN, VALIDATION, told["learning"])
+    history = fit_nearest_neighbours(classifier, inside, TRAIN, VALIDATION, told["learning"])
     known, asked = (predict(encoder, split.images) for split in (TRAIN, VALIDATION))
     kernel = classifier.get_layer("cosines").kernel.numpy()
     expected = known / np.linalg.norm(known, axis=1, keepdims=True)
@@ -255,7 +255,7 @@ def planned(tmp_path, monkeypatch):
 
     def plan_of(arm, fraction=1.0):
         plans = []
-        monkeypatch.setattr(finetuning, "fine_tune", lambda *given: plans.append(given[4]))
+        monkeypatch.setattr(labels, "fine_tune", lambda *given: plans.append(given[4]))
         learn(arm, tmp_path, fraction=fraction)
         (plan,) = plans
         return plan

@@ -118,7 +118,8 @@ def test_logs_for_tensorboard(plan):
 
 
 def test_what_concerns_no_result(plan, tmp_path):
-    planning = {"gpu_tflops": 1.0, "core_gflops": 1.0, "margin": 9.0, "minutes": 1, "longest": 9}
+    planning = {"gpu_tflops": 1.0, "core_gflops": 1.0, "safety_factor": 9.0}
+    planning |= {"overhead_min": 1, "max_runtime_min": 9}
     other = {"planning": planning, "data_dir": str(tmp_path), "checkpoint_dir": "elsewhere"}
     assert plan({**other, "container": "sslens.sif"}) == set()
 

@@ -139,17 +139,17 @@ def minutes(seconds):
 
 def starting_seconds(wildcards, input):
     """Estimate of a job that is done once it has started."""
-    return resources.SECONDS_A_START
+    return resources.SECONDS_PER_START
 
 
 def survey_seconds(wildcards, input):
     """Estimate of finding the images of an archive."""
-    return resources.SECONDS_A_SURVEY
+    return resources.SECONDS_PER_SURVEY
 
 
 def import_seconds(wildcards, input):
     """Estimate of reading a shard of an archive."""
-    return resources.SECONDS_AN_IMPORT
+    return resources.SECONDS_PER_IMPORT
 
 
 def rendering_seconds(wildcards, input):

@@ -15,12 +15,12 @@ from sslens.figures.embedding import embedding_figure, project
 from sslens.figures.style import save_figure
 from sslens.jobs.outdated import check
 
-MOST = 750  # t-SNE of more images takes long, and shows no more
+MAX_IMAGES = 750  # t-SNE of more images takes long, and shows no more
 
 inputs, settings = snakemake.input, snakemake.params.settings
 check(snakemake.config, inputs.metrics)
 test = pd.concat([pd.read_parquet(path) for path in inputs.catalogue], ignore_index=True)
-rows = measured_rows(len(test), MOST, seed=0)
+rows = measured_rows(len(test), MAX_IMAGES, seed=0)
 mass = test.reindex(columns=["log10_axion_mass"])["log10_axion_mass"].to_numpy(dtype=float)
 maps = {
     title: project(np.load(path)[rows], seed=0)

@@ -45,6 +45,14 @@ from sslens.protocols import FINE_TUNE, FROZEN
 from sslens.suggestions import unknown
 
 UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of signs that break a line, or worse
+#: Old name of a key -> its name.
+RENAMED = {
+    "as_long_as": "match_steps_of",
+    "longest": "max_runtime_min",
+    "margin": "safety_factor",
+    "minutes": "overhead_min",
+    "most_mb": "max_mem_mb",
+}
 MAX_SHARDS = 100_000  # files of a split
 
 
@@ -115,11 +123,11 @@ def _check_arm(config: Mapping, name: str) -> None:
                 f"{where}.encoder: an arm has its pretraining's encoder; set it under "
                 f"pretrainings.{arm['pretraining']}"
             )
-    if "as_long_as" in arm:
+    if "match_steps_of" in arm:
         _check_known(
-            arm["as_long_as"], config["pretrainings"], f"{where}.as_long_as", "pretraining"
+            arm["match_steps_of"], config["pretrainings"], f"{where}.match_steps_of", "pretraining"
         )
-    for key in ("as_long_as", "finetuning"):
+    for key in ("match_steps_of", "finetuning"):
         if key in arm and arm_protocol(config, name) in FROZEN:
             raise ConfigurationError(
                 f"{where}.{key}: an arm of protocol {arm['protocol']} is not fine-tuned; leave "
@@ -406,6 +414,8 @@ def _check_schema(content: Any, schema: Mapping, where: str) -> None:
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
         new = next(key for key in error.instance if key not in known)
+        if new in RENAMED and RENAMED[new] in known:
+            raise ConfigurationError(f"{path}.{new}: this key is {RENAMED[new]!r} now; rename it")
         _check_known(new, known, path, "key")
     message, hint = error.message, error.schema.get("description")
     if error.validator == "type":

@@ -125,7 +125,7 @@ def of_run(config: Mapping) -> dict:
     """The configuration without what is not run, and without what changes no result."""
     datasets = datasets_used(config)
     arms = {name: config["arms"][name] for name in config["run"]["arms"]}
-    named = {arm.get(key) for arm in arms.values() for key in ("pretraining", "as_long_as")}
+    named = {arm.get(key) for arm in arms.values() for key in ("pretraining", "match_steps_of")}
     pretexts = {
         entry
         for dataset in datasets
@@ -176,7 +176,7 @@ def arm_settings(config: Mapping, arm: str, dataset: str) -> dict:
         learning = finetuning_entry(config, arm, dataset)
         learning["augmentation"] = config["pretexts"][learning["augmentation"]]
         learning["xla"] = config["xla"]
-        learning["as_long_as"] = _length(config, arm, dataset)
+        learning["match_steps_of"] = _length(config, arm, dataset)
     elif protocol == LINEAR_PROBE:
         learning = resolve(config["probe"], dataset)
     else:
@@ -196,7 +196,7 @@ def finetuning_entry(config: Mapping, arm: str, dataset: str) -> dict:
 
 def _length(config: Mapping, arm: str, dataset: str) -> dict | None:
     """What the length of the pretraining follows from whose steps an arm takes as well, if any."""
-    pretraining = config["arms"][arm].get("as_long_as")
+    pretraining = config["arms"][arm].get("match_steps_of")
     if pretraining is None:
         return None
     entry = pretraining_entry(config, pretraining, dataset)

@@ -7,7 +7,7 @@ import numpy as np
 PART = 1024  # images that are worked on at a time
 #: Least median over the images of their standard deviation, in units of that of all pixels. With
 #: all recipes it is above 0.5, whatever the stretch and the scaling.
-LEAST_VARIATION = 0.01
+MIN_VARIATION = 0.01
 #: What `measure` adds to the settings.
 MEASURED = ("input_shape", "softening_flux", "mean", "standard_deviation")
 
@@ -72,7 +72,7 @@ def check_variation(images: np.ndarray, facts: dict, image_ids: Sequence[str]) -
 
     Raises:
         ValueError: where the median over the images of their standard deviation is less than
-            `LEAST_VARIATION` times the standard deviation of all pixels.
+            `MIN_VARIATION` times the standard deviation of all pixels.
     """
     means, variances, extremes = [], [], []
     for rows in _parts(images):
@@ -82,13 +82,13 @@ def check_variation(images: np.ndarray, facts: dict, image_ids: Sequence[str]) -
         extremes.append(np.abs(part).max(axis=(1, 2, 3)))
     deviations = np.sqrt(np.concatenate(variances))
     overall = np.sqrt(np.concatenate(variances).mean() + np.concatenate(means).var())
-    if np.median(deviations) > LEAST_VARIATION * overall:
+    if np.median(deviations) > MIN_VARIATION * overall:
         return
     most = np.argsort(-np.concatenate(extremes), kind="stable")[:3]
     named = ", ".join(f"{image_ids[row]} ({np.abs(images[row]).max():.3g})" for row in most)
     raise ValueError(
         "preprocessing: after it, half of the training images are nearly constant (their standard "
-        f"deviation is below {LEAST_VARIATION:g} of that of all pixels), so that nothing can be "
+        f"deviation is below {MIN_VARIATION:g} of that of all pixels), so that nothing can be "
         "learned from them. The likely cause is extreme values in a few images; remove or mend "
         f"those that reach furthest: {named}"
     )

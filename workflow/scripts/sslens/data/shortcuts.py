@@ -22,7 +22,7 @@ MEASURES = {
     "nearest_no_sub": "distance to the nearest no_sub image",
 }
 CENTRE = 1 / 16  # radius of the centre, of an image's side
-MOST_NEIGHBOURS = 5000  # no_sub images that others are compared to
+MAX_NEIGHBOURS = 5000  # no_sub images that others are compared to
 
 
 def audit(
@@ -40,7 +40,7 @@ def audit(
     Returns:
         A row a measure: `measure` and `auc_axion`, `auc_cdm`, `auc_no_sub`.
     """
-    no_sub = train[train_labels == CLASSES.index("no_sub")][:MOST_NEIGHBOURS]
+    no_sub = train[train_labels == CLASSES.index("no_sub")][:MAX_NEIGHBOURS]
     known, new = (measure(images, no_sub) for images in (train, test))
     rows = []
     for name in MEASURES:

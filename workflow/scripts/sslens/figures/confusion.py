@@ -18,7 +18,7 @@ from sslens.figures.style import (
 )
 
 #: Panels side by side; more go into another row.
-PANELS_A_ROW = 4
+PANELS_PER_ROW = 4
 _TICKS = [CLASS_TITLES[name].replace(" ", "\n") for name in CLASSES]
 
 
@@ -45,7 +45,7 @@ def confusion_figure(confusions: Mapping[str, np.ndarray], title: str) -> Figure
                 f"the confusion matrix of {name} has the shape {np.shape(counts)}, "
                 f"not ({len(CLASSES)}, {len(CLASSES)})"
             )
-    columns = min(len(confusions), PANELS_A_ROW)
+    columns = min(len(confusions), PANELS_PER_ROW)
     rows = -(-len(confusions) // columns)
     figure = new_figure(1.3 + 2.5 * columns, 0.9 + 2.9 * rows, title, "compressed")
     panels = panel_grid(figure, len(confusions), columns)

@@ -11,7 +11,7 @@ from sslens.metrics.predictions import PROBABILITY_COLUMNS, logits_of
 
 COLUMNS = 6
 #: Narrower, a figure would have no room for its title.
-LEAST_COLUMNS = 3
+MIN_COLUMNS = 3
 
 
 def most_confidently_wrong(predictions: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -52,7 +52,7 @@ def mistakes_figure(images: np.ndarray, table: pd.DataFrame, title: str) -> Figu
     if len(images) != len(table):
         raise ValueError(f"{len(images)} images of mistakes, but {len(table)} rows of their table")
     most = max(table["label"].value_counts(), default=0)
-    columns = int(np.clip(most, LEAST_COLUMNS, COLUMNS))
+    columns = int(np.clip(most, MIN_COLUMNS, COLUMNS))
     figure = new_figure(2.1 * columns, 2.6 * len(CLASSES), title, "compressed")
     panels = figure.subplots(len(CLASSES), columns, squeeze=False)
     for name, row in zip(CLASSES, panels, strict=True):

@@ -12,7 +12,7 @@ from sslens.figures.style import PALETTE, new_figure, own_style, panel_grid, set
 from sslens.metrics.calibration import error_of_bins
 
 #: Panels side by side; more go into another row.
-PANELS_A_ROW = 4
+PANELS_PER_ROW = 4
 #: Square points of a marker that holds all images of a curve; its area falls with their share.
 FULL_AREA = 260.0
 #: Kind of curve -> what the legend calls it.
@@ -42,7 +42,7 @@ def reliability_figure(curves: Mapping[str, Mapping[str, pd.DataFrame]], title: 
     """
     if not curves or not all(curves.values()):
         raise ValueError("no reliability curves to draw")
-    columns = min(len(curves), PANELS_A_ROW)
+    columns = min(len(curves), PANELS_PER_ROW)
     rows = -(-len(curves) // columns)
     figure = new_figure(max(4.2, 0.4 + 2.9 * columns), 0.6 + 3.0 * rows, title, "compressed")
     panels = panel_grid(figure, len(curves), columns, sharex=True, sharey=True)

@@ -33,7 +33,7 @@ HISTORY_PANELS = (
     ("AUC of nearest neighbours", "neighbour_auc", None, False),
 )
 #: Panels side by side; more go into another row.
-PANELS_A_ROW = 4
+PANELS_PER_ROW = 4
 _HOLLOW: dict[str, Any] = {
     "linewidth": 0.7,
     "marker": "o",
@@ -64,7 +64,7 @@ def history_figure(
         if missing:
             raise ValueError(f"history of {name} lacks {', '.join(sorted(missing))}")
     shown = [p for p in HISTORY_PANELS if any(_recorded(f, p[1]) for f in history.values())]
-    columns = min(len(shown), PANELS_A_ROW)
+    columns = min(len(shown), PANELS_PER_ROW)
     width = 3.4 * columns
     legend = legend_columns(history, width, columns)
     height = 0.3 + 2.6 * -(-len(shown) // columns) + legend_height(len(history), legend)

@@ -7,8 +7,8 @@ square of the width:
 
 where `images` counts those of all epochs, a pass is once forward through the encoder (backward
 counts as two), and `speed` is that of `planning` in the configuration, times the GPUs or the CPU
-threads of a training. A step takes at least `SECONDS_A_STEP`, which is what small networks cost.
-The time limit is `margin` times that, and some minutes.
+threads of a training. A step takes at least `SECONDS_PER_STEP`, which is what small networks cost.
+The time limit is `safety_factor` times that, and some minutes.
 
 Free of TensorFlow, since a scheduler asks before anything runs.
 """
@@ -27,31 +27,32 @@ FEATURE_MAPS = {"resnet18": 165, "resnet50": 760}
 SMALL_STEM = 16  # how many times as large the maps are after a stem without stride and pooling
 FINE_TUNING_PASSES = 3  # forward and backward
 PRETRAINING_PASSES = 8  # two views forward and backward, and forward through a second network
-SECONDS_A_STEP = 0.02
-SECONDS_A_START = 60  # of Snakemake, Python and TensorFlow, from a shared file system
-SECONDS_A_PIXEL = 1e-7  # of a rendered image, on one core
-BYTES_A_SECOND = 5e7  # of records that are read
+SECONDS_PER_STEP = 0.02
+SECONDS_PER_START = 60  # of Snakemake, Python and TensorFlow, from a shared file system
+SECONDS_PER_PIXEL = 1e-7  # of a rendered image, on one core
+BYTES_PER_SECOND = 5e7  # of records that are read
 MB_OF_A_NETWORK = 3000  # what TensorFlow takes with a small network
-MOST_NEIGHBOURS = 5000  # as in `shortcuts`, which a scheduler need not load
-SECONDS_A_SURVEY = 3600  # of an archive, and of one of its shards: nobody knows yet how many images
-SECONDS_AN_IMPORT = 1200
-MOST_DOUBLINGS = 3
+MAX_NEIGHBOURS = 5000  # as in `shortcuts`, which a scheduler need not load
+# of an archive, and of one of its shards: nobody knows yet how many images it has
+SECONDS_PER_SURVEY = 3600
+SECONDS_PER_IMPORT = 1200
+MAX_DOUBLINGS = 3
 
 
 def doubled(value: float, attempt: int) -> int:
     """A resource of a job's first attempt; twice as much in the second, and so on up to 8 times."""
-    return math.ceil(value) * 2 ** min(attempt - 1, MOST_DOUBLINGS)
+    return math.ceil(value) * 2 ** min(attempt - 1, MAX_DOUBLINGS)
 
 
 def memory(megabytes: float, planning: Mapping, attempt: int) -> int:
-    """MB that a job asks for; they double up to `most_mb`, which a first attempt may exceed."""
-    return min(doubled(megabytes, attempt), max(math.ceil(megabytes), planning["most_mb"]))
+    """MB that a job asks for; they double up to `max_mem_mb`, which a first attempt may exceed."""
+    return min(doubled(megabytes, attempt), max(math.ceil(megabytes), planning["max_mem_mb"]))
 
 
 def time_limit(seconds: float, planning: Mapping, attempt: int) -> int:
     """Minutes that a job asks for which is estimated to take so many seconds."""
-    first = planning["minutes"] + planning["margin"] * seconds / 60
-    return min(doubled(first, attempt), planning["longest"])
+    first = planning["overhead_min"] + planning["safety_factor"] * seconds / 60
+    return min(doubled(first, attempt), planning["max_runtime_min"])
 
 
 def images_of(config: Mapping, dataset: str, splits: Sequence[str], records: Any) -> int:
@@ -94,13 +95,15 @@ def _maps_mb(config: Mapping, encoder: Mapping, dataset: str, views: int) -> flo
 
 def reading_seconds(config: Mapping, dataset: str, images: int) -> int:
     """Of a job that starts, and reads so many images of a data set."""
-    return SECONDS_A_START + math.ceil(_bytes_of_images(config, dataset, images) / BYTES_A_SECOND)
+    return SECONDS_PER_START + math.ceil(
+        _bytes_of_images(config, dataset, images) / BYTES_PER_SECOND
+    )
 
 
 def comparing_seconds(config: Mapping, dataset: str, images: int) -> int:
-    """Of reading images and measuring the distance of each to `MOST_NEIGHBOURS` of them."""
+    """Of reading images and measuring the distance of each to `MAX_NEIGHBOURS` of them."""
     pixels = config["datasets"][dataset]["instrument"]["pixels"]
-    flops = 2 * pixels**2 * images * MOST_NEIGHBOURS
+    flops = 2 * pixels**2 * images * MAX_NEIGHBOURS
     speed = 1e9 * config["planning"]["core_gflops"]
     return reading_seconds(config, dataset, images) + math.ceil(flops / speed)
 
@@ -114,7 +117,7 @@ def rendering_seconds(config: Mapping, images: int) -> int:
     pixels = max(
         (config["datasets"][name]["instrument"]["pixels"] for name in simulated), default=0
     )
-    return SECONDS_A_START + math.ceil(SECONDS_A_PIXEL * pixels**2 * images)
+    return SECONDS_PER_START + math.ceil(SECONDS_PER_PIXEL * pixels**2 * images)
 
 
 def pretraining_seconds(config: Mapping, name: str, dataset: str, images: int, gpus: int) -> int:
@@ -132,7 +135,7 @@ def finetuning_seconds(config: Mapping, arm: str, dataset: str, images: int, gpu
     if told["protocol"] != FINE_TUNE:
         # forward for the batch statistics, forward for the features; their fit is little beside it
         return _seconds(config, encoder, dataset, images, gpus, passes=2 * images)
-    lengths = [learning, *([learning["as_long_as"]] if learning["as_long_as"] else [])]
+    lengths = [learning, *([learning["match_steps_of"]] if learning["match_steps_of"] else [])]
     steps = sum(_steps(length, images) for length in lengths)
     passes = FINE_TUNING_PASSES * steps * learning["batch_size"]
     return _seconds(config, encoder, dataset, images, gpus, passes, steps)
@@ -165,7 +168,7 @@ def _seconds(
     on_cpu = 1e9 * planning["core_gflops"] * config["cpu_threads"]
     speed = 1e12 * planning["gpu_tflops"] * gpus if gpus else on_cpu
     computing = passes * flops_of_pass(config, encoder, dataset) / speed
-    computing = max(computing, SECONDS_A_STEP * steps)
+    computing = max(computing, SECONDS_PER_STEP * steps)
     return reading_seconds(config, dataset, images) + math.ceil(computing)
 
 

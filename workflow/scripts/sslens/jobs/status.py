@@ -19,7 +19,7 @@ STARTED = re.compile(r"started as process (\d+) on (\S+)")
 FINISHED = "finished"
 FAILED = "failed: "
 # somebody's wish: by Ctrl-C in a job that cannot go on, or in one that can (see `stopping`)
-WISHED = re.compile(rf"{FAILED}KeyboardInterrupt|stopped by ")
+INTERRUPTED = re.compile(rf"{FAILED}KeyboardInterrupt|stopped by ")
 CLOCK = 10  # seconds that the log's clock and the system's start of a process may be apart
 STEPS = re.compile(r"^(\d+ of \d+ steps \([\d.]+%\)) done$", re.MULTILINE)
 
@@ -79,7 +79,7 @@ def _read_job(log: Path, name: str) -> Job | None:
 def _state(last: str, process: int, host: str, began: datetime) -> str:
     if last == FINISHED:
         return "finished"
-    if WISHED.match(last):
+    if INTERRUPTED.match(last):
         return "stopped"
     if last.startswith(FAILED):
         return "failed"
@@ -128,7 +128,7 @@ def _broken(jobs: list[Job], tail: int) -> Iterator[str]:
     for job in jobs:
         if job.state in ("failed", "stopped"):
             yield f"{job.state:<8} {job.name} began {job.began}: {job.message}"
-            if WISHED.match(job.message):  # the end of its log tells nothing more
+            if INTERRUPTED.match(job.message):  # the end of its log tells nothing more
                 continue
             lines = job.log.read_text(encoding="utf-8", errors="replace").splitlines()
             yield from (f"    {line}" for line in lines[-tail:])

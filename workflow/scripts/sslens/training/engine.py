@@ -18,7 +18,7 @@ from sslens.networks import replicas
 from sslens.seeds import derive_seed
 from sslens.training.checkpoints import Checkpoint
 from sslens.training.plan import Plan
-from sslens.training.stopping import Stopped, signals_held
+from sslens.training.stopping import Stopped, deferred_signals
 from sslens.training.tensorboard import Report, silent
 
 log = logging.getLogger(__name__)
@@ -155,9 +155,9 @@ def fit(
         Stopped: on SIGTERM or Ctrl-C, at the end of the step or epoch under way, when the
             checkpoint is written.
     """
-    with signals_held() as held:
-        course = _Course(learner.variables, plan, checkpoint, held)
-        history = course.history
+    with deferred_signals() as held:
+        state = _TrainingState(learner.variables, plan, checkpoint, held)
+        history = state.history
         report(history)
         remaining = _Clock(plan.epochs - len(history))
         batch_of = reader(data)
@@ -168,20 +168,20 @@ def fit(
             return learner.views(batch_of(rows), key)
 
         for epoch in range(len(history), plan.epochs):
-            row = _train_epoch(learner, views_of, plan, epoch, course)
+            row = _train_epoch(learner, views_of, plan, epoch, state)
             _check_weights(learner.variables, f"epoch {epoch + 1}")
             row |= learner.epoch_metrics(row)
             if keep_best is not None:
                 measure, variables = keep_best
                 if row[measure] > max((past[measure] for past in history), default=-math.inf):
-                    course.best = [variable.numpy() for variable in variables]
-            course.end_epoch(row)
-            course.save()
+                    state.best = [variable.numpy() for variable in variables]
+            state.end_epoch(row)
+            state.save()
             report([row])
             log.info("%s", _progress_line(row, plan, remaining.tick()))
-            course.stop_if_asked()
+            state.raise_if_stop_requested()
     if keep_best is not None:
-        assign(keep_best[1], course.best)
+        assign(keep_best[1], state.best)
     return pd.DataFrame(history)
 
 
@@ -193,7 +193,7 @@ def save_trained(model: keras.Model, weights: str, history: pd.DataFrame, table:
         history.to_csv(path, index=False)
 
 
-class _Course:
+class _TrainingState:
     """How far a training has come: what its checkpoint holds, and holds again when it goes on.
 
     Attributes:
@@ -245,7 +245,7 @@ class _Course:
         self._checkpoint.save([*state, *columns.values(), *self.best], facts)
         self._saved_at = time.monotonic()
 
-    def stop_if_asked(self) -> None:
+    def raise_if_stop_requested(self) -> None:
         """Stop where a signal asks for it; the checkpoint must have been written.
 
         Raises:
@@ -262,22 +262,26 @@ class _Course:
 
 
 def _train_epoch(
-    learner: Learner, views_of: Callable[[int], tuple], plan: Plan, epoch: int, course: _Course
+    learner: Learner,
+    views_of: Callable[[int], tuple],
+    plan: Plan,
+    epoch: int,
+    state: _TrainingState,
 ) -> dict:
     """Train an epoch, or the rest of it; return its row of the history, means over its steps."""
     began = time.perf_counter()
-    records = course.records
+    records = state.records
     steps = plan.steps_of(epoch)[len(records) :]
-    for step, views in zip(steps, made_ahead(views_of, steps), strict=True):
+    for step, views in zip(steps, prefetch(views_of, steps), strict=True):
         records.append(learner.train_step(views, tf.constant((step + 1) / plan.steps, tf.float32)))
         if len(records) > 1:  # the step before, so that a GPU need not be waited for
             _check_loss(records[-2]["loss"], epoch, step)
         # after the last step, `fit` saves the whole epoch
-        if step + 1 < steps.stop and course.is_due():
+        if step + 1 < steps.stop and state.is_due():
             _check_loss(records[-1]["loss"], epoch, step + 1)
             _check_weights(learner.variables, f"step {step + 1}")
-            course.save()
-            course.stop_if_asked()
+            state.save()
+            state.raise_if_stop_requested()
     _check_loss(records[-1]["loss"], epoch, step + 1)
     means = {name: float(np.mean(column)) for name, column in _columns(records).items()}
     seconds = time.perf_counter() - began
@@ -289,7 +293,7 @@ def _train_epoch(
     }
 
 
-def made_ahead(make: Callable, inputs: Sequence) -> Iterator:
+def prefetch(make: Callable, inputs: Sequence) -> Iterator:
     """`map`, but what comes next is made on another thread while the last one is used."""
     with ThreadPoolExecutor(1) as thread:
         coming = None

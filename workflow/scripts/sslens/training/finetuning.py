@@ -77,7 +77,7 @@ class _FineTuning:
         self._optimizer = build_optimizer(settings["optimizer"], plan.steps, variables)
         self._averages, after_step = [], None
         if (rate := settings["weight_averaging"]) is not None:
-            self._averages = [_twin(weight) for weight in classifier.weights]
+            self._averages = [_shadow_variable(weight) for weight in classifier.weights]
 
             def after_step(_):
                 move_averages(self._averages, classifier.weights, rate, self._optimizer.iterations)
@@ -164,5 +164,5 @@ def move_averages(averages: list, variables: list, rate: float, steps: tf.Tensor
         average.assign(keep * average + (1 - keep) * variable)
 
 
-def _twin(weight: keras.Variable) -> keras.Variable:
+def _shadow_variable(weight: keras.Variable) -> keras.Variable:
     return keras.Variable(weight.numpy(), dtype=weight.dtype, trainable=False)

@@ -17,7 +17,11 @@ from sslens.seeds import derive_seed
 from sslens.training.checkpoints import Checkpoint
 from sslens.training.finetuning import fine_tune
 from sslens.training.plan import Plan, plan_training
-from sslens.training.probes import fit_linear_probe, remember, settle_batch_statistics
+from sslens.training.probes import (
+    fit_linear_probe,
+    fit_nearest_neighbours,
+    recompute_batch_norm_statistics,
+)
 from sslens.training.tensorboard import Report, silent
 
 log = logging.getLogger(__name__)
@@ -60,8 +64,10 @@ def learn_labels(
 
     if settings["protocol"] in FROZEN:
         classifier, encoder = begin()
-        settle_batch_statistics(encoder, train.images)
-        fit = {LINEAR_PROBE: fit_linear_probe, NEAREST_NEIGHBOURS: remember}[settings["protocol"]]
+        recompute_batch_norm_statistics(encoder, train.images)
+        fit = {LINEAR_PROBE: fit_linear_probe, NEAREST_NEIGHBOURS: fit_nearest_neighbours}[
+            settings["protocol"]
+        ]
         return classifier, fit(classifier, encoder, labelled, validation, learning)
     plan = _plan(learning, len(labelled.labels), len(train.labels))
     with replicas.shared_by_gpus(plan.batch_size):
@@ -75,7 +81,7 @@ def learn_labels(
 def _plan(settings: dict, images: int, full_split: int) -> Plan:
     """The plan of a fine-tuning, with a pretraining's steps on top where it has to match one."""
     plan = plan_training(settings, images, full_split)
-    if (other := settings["as_long_as"]) is None:
+    if (other := settings["match_steps_of"]) is None:
         return plan
     more = plan_training(other, full_split, full_split)
     return replace(plan, steps=plan.steps + more.steps)

@@ -58,7 +58,7 @@ def fit_linear_probe(
     return pd.DataFrame(history)
 
 
-def remember(
+def fit_nearest_neighbours(
     classifier: keras.Model,
     encoder: keras.Model,
     train: Split,
@@ -84,7 +84,7 @@ def remember(
     return pd.DataFrame([{"neighbours": settings["neighbours"], "validation_auc": auc}])
 
 
-def settle_batch_statistics(encoder: keras.Model, images: np.ndarray) -> None:
+def recompute_batch_norm_statistics(encoder: keras.Model, images: np.ndarray) -> None:
     """Set the statistics of an encoder's batch normalisations to those of the images as they are.
 
     They become the plain averages over the batches of one pass ("precise BatchNorm", Wu & Johnson

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-ASKING = (signal.SIGTERM, signal.SIGINT)
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stopped(Exception):
@@ -16,7 +16,7 @@ class Stopped(Exception):
 
 
 @contextmanager
-def signals_held() -> Iterator[list[signal.Signals]]:
+def deferred_signals() -> Iterator[list[signal.Signals]]:
     """Within the block, keep the signals that ask to stop from ending it just anywhere.
 
     One that comes again changes nothing: Ctrl-C may reach a process twice, from the terminal and
@@ -34,7 +34,7 @@ def signals_held() -> Iterator[list[signal.Signals]]:
 
     before = {}
     if threading.current_thread() is threading.main_thread():
-        before = {number: signal.getsignal(number) for number in ASKING}
+        before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     # None is a handler that is not Python's, which could not be set back
     before = {n: handler for n, handler in before.items() if handler not in (signal.SIG_IGN, None)}
     for number in before:

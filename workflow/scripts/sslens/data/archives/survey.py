@@ -62,7 +62,7 @@ UNREAD = {
     ),
 }
 #: The least number of images of each class. The interval of an AUC needs two test images.
-LEAST_IMAGES = {"train": 1, "validation": 1, "test": 2}
+MIN_IMAGES = {"train": 1, "validation": 1, "test": 2}
 _UNREAD = {suffix: reason for suffixes, reason in UNREAD.items() for suffix in suffixes.split()}
 
 
@@ -451,7 +451,7 @@ def _split(dataset: str, entry: Mapping, frame: pd.DataFrame, split: str) -> pd.
     rows = frame[frame["split"] == split].head(entry["limit"].get(split))
     counts = {name: int((rows["label"] == name).sum()) for name in CLASSES}
     log.info("%s: %s", split, ", ".join(f"{count} {name}" for name, count in counts.items()))
-    if few := [name for name, count in counts.items() if count < LEAST_IMAGES[split]]:
+    if few := [name for name, count in counts.items() if count < MIN_IMAGES[split]]:
         limit = entry["limit"].get(split)
         found = f"{counts[few[0]] or 'no'} image of {' and '.join(few)}"
         remedy = f" among the {limit} of limit.{split}: raise it" if limit else ""

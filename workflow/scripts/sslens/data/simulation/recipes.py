@@ -13,7 +13,7 @@ from sslens.data.simulation.substructure import KINDS
 
 DISTANCES = ("luminosity", "angular_diameter")
 SUBSTRUCTURE_MASSES = ("added", "from_lens")
-MOST_SUBHALOES = 10_000  # of an image, which would take seconds
+MAX_SUBHALOES = 10_000  # of an image, which would take seconds
 # Functions of simulation.py -> what they need to know of the instrument.
 NOISES: dict[str, tuple[str, ...]] = {
     "none": (),
@@ -169,15 +169,15 @@ def _check_substructure(dataset, substructure):
             if key in kind.poisson and isinstance(settings[key], Mapping):
                 _check_poisson(dataset, f"{where}.{key}", settings[key])
             else:
-                _check_count(dataset, f"{where}.{key}", settings[key], most=MOST_SUBHALOES)
+                _check_count(dataset, f"{where}.{key}", settings[key], most=MAX_SUBHALOES)
 
 
 def _check_poisson(dataset, where, count):
     check_keys(dataset, count, where, ["poisson"])
     mean = count["poisson"]
-    if not is_number(mean) or not 0 < mean <= MOST_SUBHALOES:
+    if not is_number(mean) or not 0 < mean <= MAX_SUBHALOES:
         raise ValueError(
-            f"{dataset}: {where}.poisson: {mean!r} is not a number from 0 to {MOST_SUBHALOES}"
+            f"{dataset}: {where}.poisson: {mean!r} is not a number from 0 to {MAX_SUBHALOES}"
         )
 
 
