@@ -469,8 +469,12 @@ def test_every_arm_that_ships_can_be_told_and_run(arm, dataset):
                 "mean 'contrastive-rotation'?",
             ],
         ),
-        ("arms.baseline.match_steps_of", None, ["baseline.match_steps_of: None is not of type"]),
-        ("arms.baseline.as_long_as", "byol-dihedral", ["this key is 'match_steps_of' now"]),
+        ("arms.baseline.match_steps_of", None, ["arms.baseline.match_steps_of: None is not of"]),
+        (
+            "arms.baseline.as_long_as",
+            "byol-dihedral",
+            ["arms.baseline.as_long_as: this key is 'match_steps_of' now"],
+        ),
         (
             "planning.longest",
             10,
@@ -757,7 +761,7 @@ def test_label_fractions_leave_images_of_each_class_of_an_archive(with_archive):
     config["run"]["label_fractions"] = [1.0, 0.1]
     counts = {"axion": 100, "cdm": 6, "no_sub": 100}
     check_labels(config, "mine", counts)
-    with pytest.raises(settings.ConfigurationError) as error:
+    with pytest.raises(ConfigurationError) as error:
         check_labels(config, "mine", counts | {"cdm": 4})
     assert str(error.value).startswith(
         "run.label_fractions.1: 0.1 of the 4 training images of cdm in mine leaves none: take a"
