@@ -372,7 +372,7 @@ def test_all_tables_are_made_and_belong_together(compare):
         (swap, r"better on model_1 \(labels 1, seed 1\): .*was changed after it was scored"),
         (from_other_data, r"alike on model_1 \(labels 1, seed 2\): its finetune had other images"),
         (improve, r"alike on model_1 \(labels 1, seed 2\): its AUCs are not those of .*parquet"),
-        (forget_the_origin, r"alike on model_1 \(labels 1, seed 2\): its metrics do not tell"),
+        (forget_the_origin, r"alike on model_1 \(labels 1, seed 2\): its metrics do not say"),
         (
             with_other_settings,
             r"alike on model_1 \(labels 1, seed 2\): made with learning.epochs 5, not 16 "

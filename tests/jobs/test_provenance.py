@@ -152,5 +152,5 @@ def test_predictions_that_were_changed_after_scoring_are_named(tmp_path):
 def test_a_cell_without_an_origin_is_named():
     without = cell("byol")
     del without["provenance"]
-    line = "byol on model_1 (labels 1, seed 1): its metrics do not tell what it was made from"
+    line = "byol on model_1 (labels 1, seed 1): its metrics do not say what it was made from"
     assert list(disagreements([cell(), without])) == [line]

@@ -330,7 +330,7 @@ def test_a_head_that_claims_terabytes_is_told(tmp_path, shape):
     with open(path, "wb") as stream:
         np.lib.format.write_array_header_2_0(stream, head)
         stream.write(bytes(800))
-    assert "its head tells of" in why(path)
+    assert "its header announces" in why(path)
 
 
 def test_a_large_file_of_objects_is_not_read(tmp_path):
@@ -605,7 +605,7 @@ def test_an_npz_whose_head_claims_more_than_it_holds_is_told(tmp_path):
     head = {"descr": "<f8", "fortran_order": False, "shape": (10**9, PIXELS, PIXELS)}
     with zipfile.ZipFile(path, "w") as file, file.open("images.npy", "w") as stream:
         np.lib.format.write_array_header_2_0(stream, head)
-    assert "its head tells of" in why(path)
+    assert "its header announces" in why(path)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as file:
         file.writestr("images.npy", bytes(1000))
     assert "packed in a way" in why(path)
@@ -835,7 +835,7 @@ def test_a_torn_or_claiming_fits_file_is_told(tmp_path):
         why(path)
     claim = b"NAXIS3  =           9999999999"
     path.write_bytes(content.replace(b"NAXIS3  =                    6", claim))
-    assert "torn: its head tells of" in why(path)
+    assert "torn: its header announces" in why(path)
 
 
 def test_a_fits_file_packed_in_another_way_is_not_unpacked(tmp_path):

@@ -328,11 +328,11 @@ def test_a_hostile_archive_ends_with_every_reject_explained(archive, tmp_path):
     expected = {
         "exploit.npy": "not executed",
         "empty.npy": "empty file",
-        "torn.npy": "its head tells of",
+        "torn.npy": "its header announces",
         "nan.npy": "12 of its pixels are not finite",
         "constant.npy": "all its pixels are 0",
         "five.npy": "an image of shape (2, 2, 3, 12, 12), not of 12 x 12 pixels",
-        "terabytes.npy": "its head tells of 8000000000000 bytes, and 0 follow",
+        "terabytes.npy": "its header announces 8000000000000 bytes, and 0 follow",
         "copy.npy": "identical to train/cdm/cdm_sim_1.npy",
         "cdm_sim_2.npy": "identical images with different labels",
         "leads nowhere.npy": "leads nowhere",

@@ -55,7 +55,7 @@ def check_origin(
 
 
 def disagreements(metrics: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Cells that were not made from the same as the others, a line each.
+    """Cells that were not made from the same as the others, one line for each.
 
     All cells of a data set must be of one state of its images, an encoder that was pretrained on
     another one of that one's; and one piece of code must have had one state in all cells.
@@ -68,15 +68,15 @@ def disagreements(metrics: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     for cell in metrics:
         name = cell_name(cell)
         if "provenance" not in cell:
-            yield f"{name}: its metrics do not tell what it was made from"
-        for stage, made in cell.get("provenance", {}).items():
-            if made is None:
+            yield f"{name}: its metrics do not say what it was made from"
+        for stage, record in cell.get("provenance", {}).items():
+            if record is None:
                 continue
             dataset = cell["pretrained_on"] if stage == "pretrain" else cell["dataset"]
-            digest, where = data.setdefault(dataset, (made["data"], name))
-            if digest != made["data"]:
+            digest, where = data.setdefault(dataset, (record["data"], name))
+            if digest != record["data"]:
                 yield f"{name}: its {stage} had other images of {dataset} than {where}"
-            digest, _, what = made["code"].partition(" ")
+            digest, _, what = record["code"].partition(" ")
             first, where = code.setdefault(what, (digest, name))
             if first != digest:
                 yield f"{name}: its {stage} ran other code ({what}) than {where}"
@@ -89,6 +89,6 @@ def changed_predictions(metrics: Mapping[str, Any], path: str | Path) -> Iterato
         return
     predictions = pd.read_parquet(path)
     aucs = class_aucs(class_indices(predictions), logits_of(predictions))
-    told = [metrics["auc"][name] for name in (*CLASSES, "macro")]
-    if not np.allclose(told, [*aucs, aucs.mean()], rtol=0, atol=SAME_AUC):
+    stated = [metrics["auc"][name] for name in (*CLASSES, "macro")]
+    if not np.allclose(stated, [*aucs, aucs.mean()], rtol=0, atol=SAME_AUC):
         yield f"{cell_name(metrics)}: its AUCs are not those of {path}"

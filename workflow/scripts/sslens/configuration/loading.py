@@ -44,7 +44,7 @@ def _make_alike(datasets: Mapping, own: Mapping) -> dict:
     A section of the entry replaces the whole section: of amplitude and magnitude, say, one has to
     go. An entry that is like none that is there, or in the end like itself, is left for `check`.
     """
-    made = dict(datasets)
+    resolved = dict(datasets)
     waiting = {
         name: str(entry["like"])
         for name, entry in own.items()
@@ -52,13 +52,13 @@ def _make_alike(datasets: Mapping, own: Mapping) -> dict:
     }
 
     def is_ready(other: str) -> bool:
-        return other not in waiting and isinstance(made.get(other), Mapping)
+        return other not in waiting and isinstance(resolved.get(other), Mapping)
 
     while ready := [name for name, other in waiting.items() if is_ready(other)]:
         for name in ready:
-            entry = {**made[waiting.pop(name)], "title": name, **own[name]}
-            made[name] = {key: deepcopy(value) for key, value in entry.items() if key != "like"}
-    return made
+            entry = {**resolved[waiting.pop(name)], "title": name, **own[name]}
+            resolved[name] = {key: deepcopy(value) for key, value in entry.items() if key != "like"}
+    return resolved
 
 
 def merge(base: Mapping, overlay: Mapping) -> dict:

@@ -72,7 +72,7 @@ def datasets_used(config: Mapping) -> list[str]:
     return list(dict.fromkeys([*config["run"]["datasets"], *filter(None, sources)]))
 
 
-# --- what a job is told ---------------------------------------------------------------------------
+# --- settings of jobs ----------------------------------------------------------------------------
 
 
 def resolve(section: Mapping, dataset: str) -> dict:
@@ -148,12 +148,12 @@ def computing_settings(config: Mapping) -> dict:
 
 
 def preprocessing_settings(config: Mapping, dataset: str) -> dict:
-    """What the preprocessing of a data set is told."""
+    """Settings of the preprocessing of a data set."""
     return resolve(config["preprocessing"], dataset)
 
 
 def pretraining_settings(config: Mapping, pretraining: str, dataset: str) -> dict:
-    """What a pretraining is told: the defaults, its entry, the defaults of its method.
+    """Settings of a pretraining: the defaults, its entry, the defaults of its method.
 
     `views` are the augmentations of its pretext, `options` what the method's schema describes.
     """
@@ -166,7 +166,7 @@ def pretraining_settings(config: Mapping, pretraining: str, dataset: str) -> dic
 
 
 def arm_settings(config: Mapping, arm: str, dataset: str) -> dict:
-    """What the learning of the labels is told in an arm.
+    """Settings of an arm: how it learns the labels.
 
     Returns:
         `protocol`, `encoder`, and the settings of the protocol under `learning`.

@@ -112,7 +112,7 @@ def read_split(manifest_path: str | Path, split: str) -> Split:
         start = len(labels)
         for batch in _read_shard(path):
             pixels = _decode(batch["image"], shape, path)
-            # a shard that grew since is told below, by its count
+            # a shard that grew since is an error below, by its count
             room = images[len(labels) :][: len(pixels)]
             room[:] = pixels[: len(room)]
             image_ids.extend(name.decode() for name in batch["image_id"].numpy())

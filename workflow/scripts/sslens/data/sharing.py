@@ -22,7 +22,7 @@ def make_once(
     make: Callable[[Path], None],
     path: str | Path,
     folder: str | None,
-    told: list,
+    settings: list,
     inputs: list[str],
 ) -> None:
     """Make a file, or link to the one that some run has made.
@@ -34,14 +34,14 @@ def make_once(
         path: where this run wants it, such as results/data/model_2/train/00000.tfrecord.
         folder: what runs share, on a file system that locks files for all of its machines; with
             None the file is this run's own.
-        told: what the file follows from, as JSON; with its code.
+        settings: what the file follows from, as JSON; with its code.
         inputs: paths of the files it follows from.
     """
     path = Path(path)
     if folder is None:
         make(path)
         return
-    digest = fingerprint(told, inputs)[:16]
+    digest = fingerprint(settings, inputs)[:16]
     shared = Path(folder).expanduser().resolve().joinpath(*path.parent.parts[-2:])
     stored = shared / f"{path.stem}-{digest}{path.suffix}"
     with _locked(shared / ".locks" / f"{stored.stem}.lock"):

@@ -41,12 +41,12 @@ def audit(
         A row a measure: `measure` and `auc_axion`, `auc_cdm`, `auc_no_sub`.
     """
     no_sub = train[train_labels == CLASSES.index("no_sub")][:MAX_NEIGHBOURS]
-    known, new = (measure(images, no_sub) for images in (train, test))
+    reference, new = (measure(images, no_sub) for images in (train, test))
     rows = []
     for name in MEASURES:
         aucs = {}
         for index, label in enumerate(CLASSES):
-            higher = roc_auc_score(train_labels == index, known[name]) >= 0.5
+            higher = roc_auc_score(train_labels == index, reference[name]) >= 0.5
             sign = 1 if higher else -1
             aucs[f"auc_{label}"] = roc_auc_score(test_labels == index, sign * new[name])
         rows.append({"measure": name, **aucs})

@@ -13,11 +13,11 @@ Item = TypeVar("Item")
 
 def tracked(items: Iterable[Item], count: int, what: str) -> Iterator[Item]:
     """Hand items on, and tell now and then how many of `count` are done and the time left."""
-    began = told = time.monotonic()
+    began = logged = time.monotonic()
     for done, item in enumerate(items, start=1):
         yield item
         now = time.monotonic()
-        if now - told >= SECONDS:
-            told = now
+        if now - logged >= SECONDS:
+            logged = now
             minutes, seconds = divmod(round((now - began) / done * (count - done)), 60)
             log.info("%d/%d %s, %d:%02d left", done, count, what, minutes, seconds)

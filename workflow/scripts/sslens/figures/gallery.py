@@ -76,15 +76,15 @@ def _caption(row: pd.Series, dataset: Mapping) -> str:
     """What an image was drawn from, or the file it was found in."""
     lines = []
     axion = row["log10_axion_mass"]
-    told = "" if np.isnan(axion) else f"axion 10^{axion:.1f} eV"
+    mass = "" if np.isnan(axion) else f"axion 10^{axion:.1f} eV"
     if "file" in row:
-        lines += [textwrap.shorten(Path(row["file"]).name, 30, placeholder="…"), told]
+        lines += [textwrap.shorten(Path(row["file"]).name, 30, placeholder="…"), mass]
     else:
         radius = dataset["deflection_scale"] * row["einstein_radius"]
         lines.append(f"Einstein radius {radius:.3g}″")
         lines.append(f"source at {row['source_x']:+.2f}″, {row['source_y']:+.2f}″")
         if len(masses := row["subhalo_mass"]):
-            lines.append(f"{told or f'{len(masses)} masses'}, {masses.sum():.2g} suns")
+            lines.append(f"{mass or f'{len(masses)} masses'}, {masses.sum():.2g} suns")
     return "\n".join(filter(None, lines))
 
 
@@ -118,8 +118,8 @@ def parameters_figure(catalogue: pd.DataFrame, dataset: Mapping, title: str) -> 
     if not varying:
         figure.text(0.5, 0.5, "No parameter of these images is known.", ha="center")
     if constant:
-        told = (f"{name} {values.dropna().iloc[0]:.4g}" for name, values in constant.items())
-        words = f"The same in every image: {', '.join(told)}"
+        shown = (f"{name} {values.dropna().iloc[0]:.4g}" for name, values in constant.items())
+        words = f"The same in every image: {', '.join(shown)}"
         figure.supxlabel(textwrap.fill(words, 150), fontsize="small")
     return figure
 

@@ -70,7 +70,7 @@ def take(count: int, present: Sequence[str], folder: Path | None = None) -> list
     name = f"sslens-gpus-{os.getuid()}-{os.environ.get('SLURM_JOB_ID', 'machine')}"
     folder = folder or Path(tempfile.gettempdir()) / name
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    told = False
+    logged = False
     while True:
         free: dict[str, IO[str]] = {}
         for device in present:
@@ -81,9 +81,9 @@ def take(count: int, present: Sequence[str], folder: Path | None = None) -> list
             return list(free)
         for lock in free.values():
             lock.close()
-        if not told:
+        if not logged:
             log.info("waiting for %d of %d GPUs: other jobs have them", count, len(present))
-            told = True
+            logged = True
         time.sleep(SECONDS_BETWEEN_TRIES)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from sslens.formatting import pipe_table
 
-#: Numbers of GPUs that a run's hours are told for.
+#: Numbers of GPUs for which a run's hours are listed.
 GPUS = (1, 8, 64)
-ASKED = ("gpu", "mem_mb", "runtime", "estimated_seconds")
+RESOURCES = ("gpu", "mem_mb", "runtime", "estimated_seconds")
 COLUMNS = ("jobs", "CPUs", "GPUs", "GB", "time limit, h", "hours in all")
 
 
@@ -36,17 +36,17 @@ def job_of_record(record: Any) -> Job:
 
     What depends on files that are not there yet is counted as nothing.
     """
-    asked = {key: record.resources.get(key) for key in ASKED}
-    known = {key: value if isinstance(value, int) else 0 for key, value in asked.items()}
+    requested = {key: record.resources.get(key) for key in RESOURCES}
+    resolved = {key: value if isinstance(value, int) else 0 for key, value in requested.items()}
     return Job(
         rule=record.rule_name,
         inputs=tuple(map(str, record.input)),
         outputs=tuple(map(str, record.output)),
         cpus=record.threads,
-        gpus=known["gpu"],
-        megabytes=known["mem_mb"],
-        minutes=known["runtime"],
-        hours=known["estimated_seconds"] / 3600,
+        gpus=resolved["gpu"],
+        megabytes=resolved["mem_mb"],
+        minutes=resolved["runtime"],
+        hours=resolved["estimated_seconds"] / 3600,
     )
 
 

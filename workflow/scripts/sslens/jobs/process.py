@@ -155,9 +155,9 @@ def start_tensorflow(
 
         keras.config.set_dtype_policy(POLICIES[precision])
     names = ", ".join(d.name for d in tf.config.list_logical_devices("GPU")) or "CPU"
-    told = (tf.__version__, names, precision, threads, each or threads)
+    facts = (tf.__version__, names, precision, threads, each or threads)
     line = "TensorFlow %s on %s in %s, %d threads, %d for an operation"
-    log.info(line, *told, extra=ONLY_LOG)
+    log.info(line, *facts, extra=ONLY_LOG)
 
 
 def _check_precision(precision: str, details: dict) -> None:

@@ -98,9 +98,9 @@ def _summary(folder: Path, jobs: list[Job]) -> Iterator[str]:
         state: sum(job.state == state for job in jobs)
         for state in ("finished", "running", "failed", "stopped")
     }
-    told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    counted = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     steps = f"; the last run of Snakemake: {done}" if (done := _steps(folder)) else ""
-    yield f"{folder.resolve()}: jobs of all runs: {told or 'none'}{steps}"
+    yield f"{folder.resolve()}: jobs of all runs: {counted or 'none'}{steps}"
 
 
 def _steps(folder: Path) -> str:

@@ -88,8 +88,8 @@ def uniformity(features: np.ndarray) -> float:
 def neighbour_auc(
     features: np.ndarray,
     labels: np.ndarray,
-    known: np.ndarray,
-    known_labels: np.ndarray,
+    reference: np.ndarray,
+    reference_labels: np.ndarray,
     neighbours: int = 10,
     temperature: float = 0.07,
 ) -> float:
@@ -101,19 +101,19 @@ def neighbour_auc(
     Args:
         features: (images, d), to be classified.
         labels: (images,) integers, their true classes.
-        known: (others, d).
-        known_labels: (others,) integers.
-        neighbours: how many are asked; all of them where there are fewer.
+        reference: (others, d).
+        reference_labels: (others,) integers.
+        neighbours: how many vote; all of them where there are fewer.
         temperature: of the weights, as there.
 
     Returns:
         In [0, 1]; chance is 0.5.
     """
-    cosines = normalised(features) @ normalised(known).T
+    cosines = normalised(features) @ normalised(reference).T
     nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :neighbours]
     weights = np.exp(np.take_along_axis(cosines, nearest, axis=1) / temperature)
     weights /= weights.sum(axis=1, keepdims=True)
-    votes = np.eye(len(CLASSES))[known_labels[nearest]]
+    votes = np.eye(len(CLASSES))[reference_labels[nearest]]
     shares = np.einsum("in,inc->ic", weights, votes)
     # `class_aucs` wants logits. The least share keeps them finite, and leaves their order as it is.
     return float(class_aucs(labels, np.log(shares + 1e-12)).mean())

@@ -85,7 +85,7 @@ def score(predictions: pd.DataFrame, temperature: float = 1.0) -> dict[str, Any]
 
 
 def auc_one_vs_one(labels: np.ndarray, logits: np.ndarray) -> float:
-    """Mean AUC of all pairs of classes, each told apart from the other alone.
+    """Mean AUC of all pairs of classes, each distinguished from the other alone.
 
     M of Hand & Till 2001 (Machine Learning 45, 171): for every ordered pair (i, j), the images of
     these two classes are ranked by p_i. So does scikit-learn's `roc_auc_score(multi_class="ovo")`,

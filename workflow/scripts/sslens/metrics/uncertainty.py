@@ -4,7 +4,7 @@ The uncertainty is that of drawing the test images. The models are taken as they
 other seeds would change them is not in it. All models of a cell, and all rows of a data set, see
 the same images, so their AUCs are correlated, and every function here keeps that in.
 
-Where nothing varies, as where images are told apart without a mistake, variance and bootstrap
+Where nothing varies, as where images are classified without a mistake, variance and bootstrap
 are 0 and would claim certainty. Bounds from the number of images take their place, see
 `agreement_bound`.
 """
@@ -375,8 +375,8 @@ def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
     """
     p_values = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p_values)  # NaN last
-    made = order[: np.count_nonzero(~np.isnan(p_values))]
-    steps = p_values[made] * np.arange(len(made), 0, -1)
+    tested = order[: np.count_nonzero(~np.isnan(p_values))]
+    steps = p_values[tested] * np.arange(len(tested), 0, -1)
     adjusted = np.full(len(p_values), np.nan)
-    adjusted[made] = np.minimum(np.maximum.accumulate(steps), 1)
+    adjusted[tested] = np.minimum(np.maximum.accumulate(steps), 1)
     return adjusted

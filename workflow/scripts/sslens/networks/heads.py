@@ -42,7 +42,7 @@ def classifier_of(encoder: keras.Model, classes: int, seed: int) -> keras.Model:
 def neighbours_of(
     encoder: keras.Model, classes: int, images: int, neighbours: int, temperature: float
 ) -> keras.Model:
-    """Put a vote of the nearest known images on an encoder: a model to (batch, classes) logits.
+    """Put a vote of the nearest labelled images on an encoder: a model to (batch, classes) logits.
 
     The probability of a class is the share of the weights exp(cosine / temperature) that its images
     have among the nearest ones (Wu et al. 2018, arXiv:1805.01978, section 3.4). The images it knows
@@ -52,16 +52,16 @@ def neighbours_of(
     Args:
         encoder: its output is normalised.
         classes: number of them.
-        images: how many it knows.
-        neighbours: how many of them are asked, at most.
+        images: how many labelled images it holds.
+        neighbours: how many of them vote, at most.
         temperature: of the weights.
     """
     inputs = keras.Input(encoder.input_shape[1:], name="image")
     unit = keras.layers.UnitNormalization(name="unit", dtype="float32")(encoder(inputs))
     cosines = keras.layers.Dense(images, use_bias=False, name="cosines", dtype="float32")(unit)
     nearest, which = ops.top_k(cosines, min(neighbours, images))
-    known = keras.layers.Embedding(images, classes, name="classes", dtype="float32")(which)
-    shares = ops.sum(ops.softmax(nearest / temperature)[..., None] * known, axis=1)
+    labels = keras.layers.Embedding(images, classes, name="classes", dtype="float32")(which)
+    shares = ops.sum(ops.softmax(nearest / temperature)[..., None] * labels, axis=1)
     # the least share keeps logits finite, and leaves their order as it is
     return keras.Model(inputs, ops.log(shares + 1e-12), name="classifier")
 

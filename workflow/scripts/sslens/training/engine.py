@@ -144,7 +144,7 @@ def fit(
             signal asks to stop.
         keep_best: the name of a measure of `epoch_metrics` and the variables that are, at the
             end, set back to what they were in the epoch where it was highest.
-        report: is told every row of the history, those of the checkpoint too.
+        report: receives every row of the history, those of the checkpoint too.
 
     Returns:
         The history, a row an epoch.
@@ -298,9 +298,9 @@ def prefetch(make: Callable, inputs: Sequence) -> Iterator:
     with ThreadPoolExecutor(1) as thread:
         coming = None
         for given in inputs:
-            made, coming = coming, thread.submit(make, given)
-            if made is not None:
-                yield made.result()
+            ready, coming = coming, thread.submit(make, given)
+            if ready is not None:
+                yield ready.result()
         if coming is not None:
             yield coming.result()
 

@@ -38,7 +38,7 @@ def fine_tune(
         plan: length of the training.
         seed: of the run.
         checkpoint: to go on from.
-        report: is told the rows of the history.
+        report: receives the rows of the history.
 
     Returns:
         The history: epoch, step, loss, accuracy, images_per_second, learning_rate (when the epoch

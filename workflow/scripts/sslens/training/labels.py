@@ -46,7 +46,7 @@ def learn_labels(
         fraction: of the training labels that may be used.
         seed: of the run.
         checkpoint: to go on from.
-        report: is told the rows of a fine-tuning's history.
+        report: receives the rows of a fine-tuning's history.
 
     Returns:
         The classifier, and the history of the protocol.

@@ -56,7 +56,7 @@ def pretrain(
         settings: of the pretraining, resolved (see `settings.pretraining_settings`).
         seed: of the run.
         checkpoint: to go on from.
-        report: is told the rows of the history.
+        report: receives the rows of the history.
 
     Returns:
         The encoder, and the history: epoch, step, loss, embedding_std (mean over dimensions of
@@ -102,11 +102,11 @@ class Diagnosis:
         Args: as `pretrain`, with the encoder that learns.
         """
         self._encoder = encoder
-        known, asked = (
+        reference, query = (
             measured_rows(len(split.labels), DIAGNOSED[name], seed)
             for name, split in (("train", train), ("validation", validation))
         )
-        self._labels = validation.labels[asked], train.labels[known]
+        self._labels = validation.labels[query], train.labels[reference]
         groups = validation.images[:, None]
         if settings["pairs"] == "same_lens" and len(set(validation.lens_ids)) < len(groups):
             lenses = validation.images[group_rows(validation.lens_ids)]
@@ -115,7 +115,7 @@ class Diagnosis:
         groups = groups[measured_rows(len(groups), DIAGNOSED["pairs"], seed)]
         key = tf.constant(derive_seed(seed, "diagnosed views"), tf.int32)
         views = map(np.asarray, draw_views(groups, key, settings["views"]))
-        parts = [validation.images[asked], train.images[known], *views]
+        parts = [validation.images[query], train.images[reference], *views]
         # in one piece, since every size of batch is traced anew
         self._images = np.concatenate(parts)
         self._ends = np.cumsum([len(part) for part in parts])[:-1]
@@ -136,14 +136,14 @@ class Diagnosis:
             raise FloatingPointError(
                 "features of validation images are not finite: lower the learning rate"
             )
-        asked, known, first, second = np.split(features, self._ends)
-        labels, known_labels = self._labels
+        query, reference, first, second = np.split(features, self._ends)
+        labels, reference_labels = self._labels
         with threadpool_limits(1):  # on matrices as small as these more threads are slower
             return {
-                "effective_rank": effective_rank(asked),
+                "effective_rank": effective_rank(query),
                 "alignment": alignment(first, second),
                 "uniformity": float(np.mean([*map(uniformity, (first, second))])),
-                "neighbour_auc": neighbour_auc(asked, labels, known, known_labels),
+                "neighbour_auc": neighbour_auc(query, labels, reference, reference_labels),
             }
 
 

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import tensorflow as tf
 
-#: Is told rows of a history, as they come.
+#: Receives the rows of a history, as they come.
 Report: TypeAlias = Callable[[Iterable[Mapping[str, float]]], None]
 
 

@@ -94,15 +94,15 @@ def check_tiles(stream: IO[bytes], start: int, size: int, table: Any) -> tuple[i
     if min(sides) < 1 or not all(0 < _setting(head, name) <= 2**16 for name in RICE_SETTINGS):
         raise Unusable("tiles of an impossible size")
     tile = tuple(min(pair) for pair in zip(sides, shape, strict=True))
-    if (told := 8 * math.prod(tile)) > MAX_CHUNK_BYTES:
-        raise Unusable(f"tiles of {told} bytes")
-    told = math.prod(shape) * abs(head["ZBITPIX"]) // 8
-    if told > MAX_COMPRESSION_RATIO * size:
-        raise Unusable(f"{told} bytes of images in a file of {size}: nearly all empty")
+    if (tile_bytes := 8 * math.prod(tile)) > MAX_CHUNK_BYTES:
+        raise Unusable(f"tiles of {tile_bytes} bytes")
+    unpacked = math.prod(shape) * abs(head["ZBITPIX"]) // 8
+    if unpacked > MAX_COMPRESSION_RATIO * size:
+        raise Unusable(f"{unpacked} bytes of images in a file of {size}: nearly all empty")
     tiles = math.prod(-(-side // part) for side, part in zip(shape, tile, strict=True))
     table_size = head["NAXIS1"] * head["NAXIS2"]
     if (end := start + table_size + head["PCOUNT"]) > size:
-        raise Unusable(f"torn: its head tells of {end} bytes, and it has {size}")
+        raise Unusable(f"torn: its header announces {end} bytes, and it has {size}")
     dtype = table.columns.dtype.newbyteorder(">")
     if head["NAXIS2"] != tiles or dtype.itemsize != head["NAXIS1"]:
         raise Unusable(f"torn: {head['NAXIS2']} tiles of {tiles}")

@@ -33,7 +33,7 @@ def read_fits(path: Path, settings: Mapping, wanted: Collection[int] | None) -> 
             stream.seek(0)
             unit = fits.open(stream, **options)[number]
         elif (end := start + math.prod(shape) * abs(unit.header["BITPIX"]) // 8) > size:
-            raise Unusable(f"torn: its head tells of {end} bytes, and it has {size}")
+            raise Unusable(f"torn: its header announces {end} bytes, and it has {size}")
         # a section is read from the file by itself, and scaled
         reading = choose_reading(unit.section, shape, settings)
         source = TiledImage(unit.section, reading, tile) if compressed else unit.section
@@ -61,8 +61,8 @@ def _choose_extension(units: Any, settings: Mapping) -> tuple[int, Any]:
         or (one[0] == wanted if isinstance(wanted, int) else _is_name(wanted, one[1].name))
     ]
     if not named:
-        told = f"no `extension` {wanted!r} with an image in it; there is {_list(found)}"
-        raise Unusable(told if found and wanted is not None else "no image in it")
+        reason = f"no `extension` {wanted!r} with an image in it; there is {_list(found)}"
+        raise Unusable(reason if found and wanted is not None else "no image in it")
     pixels, channel, axes = (settings[key] for key in ("pixels", "channel", "axes"))
     fitting = [one for one in named if readings(one[2], pixels, channel=channel, axes=axes)]
     if len(fitting) > 1:
@@ -83,5 +83,5 @@ def _is_name(wanted: str, name: str) -> bool:
 
 
 def _list(extensions: Sequence[tuple[int, Any, tuple[int, ...]]]) -> str:
-    told = [f"{number} {unit.name} {shape}" for number, unit, shape in extensions[:10]]
-    return ", ".join(told)
+    parts = [f"{number} {unit.name} {shape}" for number, unit, shape in extensions[:10]]
+    return ", ".join(parts)

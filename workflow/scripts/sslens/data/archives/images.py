@@ -197,10 +197,12 @@ def read_all(
 # --- many images in a file ------------------------------------------------------------------------
 
 
-def check_packing(path: Path, told: int) -> None:
+def check_packing(path: Path, unpacked: int) -> None:
     """A file is not much smaller than what is to be unpacked from it."""
-    if told > MAX_COMPRESSION_RATIO * (size := path.stat().st_size):
-        raise Unusable(f"{told} bytes of images or labels in a file of {size}: nearly all empty")
+    if unpacked > MAX_COMPRESSION_RATIO * (size := path.stat().st_size):
+        raise Unusable(
+            f"{unpacked} bytes of images or labels in a file of {size}: nearly all empty"
+        )
 
 
 def check_column(column: Column) -> None:

@@ -92,9 +92,9 @@ def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
 
 def _check_size(shape: tuple[int, ...], dtype: np.dtype, size: int) -> None:
     """The file is as long as its head says: before any memory is taken."""
-    told = math.prod(shape) * dtype.itemsize
-    if min(shape, default=0) < 0 or told != size:
-        raise Unusable(f"its head tells of {told} bytes, and {size} follow")
+    expected = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or expected != size:
+        raise Unusable(f"its header announces {expected} bytes, and {size} follow")
 
 
 def _read_array(
@@ -103,7 +103,7 @@ def _read_array(
     wanted = math.prod(shape) * dtype.itemsize
     content = stream.read(wanted)
     if len(content) != wanted:
-        raise Unusable(f"torn: {len(content)} bytes where {wanted} are told of")
+        raise Unusable(f"torn: {len(content)} bytes where {wanted} are announced")
     return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")
 
 

@@ -205,8 +205,8 @@ def _name(module: Any, attribute: Any) -> _Name:
     if not (isinstance(module, str) and isinstance(attribute, str)):
         raise UnsafePickle("its pickle names what is no text; not executed")
     if (name := f"{module} {attribute}") not in _NAMES:
-        told = f"{module}.{attribute}"[:80]
-        raise UnsafePickle(f"its pickle names {told!r}, which no array needs; not executed")
+        named = f"{module}.{attribute}"[:80]
+        raise UnsafePickle(f"its pickle names {named!r}, which no array needs; not executed")
     return _Name(_NAMES[name])
 
 
@@ -232,8 +232,8 @@ def _call(function: Any, arguments: tuple, room: _Room) -> Any:
 def _type(code: Any) -> _Type:
     if isinstance(code, str) and (_NUMBER.fullmatch(code) or code in ("O", "O8")):
         return _Type(code)
-    told = repr(code[:20]) if isinstance(code, str) else type(code).__name__
-    raise UnsafePickle(f"its pickle has values of type {told}, not numbers")
+    kind = repr(code[:20]) if isinstance(code, str) else type(code).__name__
+    raise UnsafePickle(f"its pickle has values of type {kind}, not numbers")
 
 
 def _set_state(target: Any, state: tuple, room: _Room) -> None:

@@ -59,8 +59,8 @@ def read_images(
 
 def _short(error: Exception) -> str:
     """What an error says, in a line: it may quote names in a file, as many and long as they are."""
-    told = " ".join(str(error).split())
-    return told if len(told) <= 200 else f"{told[:200]}…"
+    text = " ".join(str(error).split())
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def _found(raw: RawImage) -> Found:

@@ -2,7 +2,7 @@
 
 An image belongs to the class of the innermost folder with a class's name, or to the label that its
 file gives. Nothing depends on the names or the order in which a file system hands files out: images
-are told apart, ordered and divided into splits by their content.
+are distinguished, ordered and divided into splits by their content.
 """
 
 import errno
@@ -95,10 +95,10 @@ def survey(dataset: str, entry: Mapping) -> Survey:
         root = split_path(entry, found_in)
         files = list(_files(root))
         for file, kind, reason in tracked(files, len(files), f"files of {found_in}"):
-            told = [{"kind": kind, "reason": reason}]
+            rows = [{"kind": kind, "reason": reason}]
             if kind == IMAGE:
-                told = _read_file(_path(root, file), file, _reading(entry, dataset), aliases)
-            findings += [{"found_in": found_in, "file": file, **one} for one in told]
+                rows = _read_file(_path(root, file), file, _reading(entry, dataset), aliases)
+            findings += [{"found_in": found_in, "file": file, **one} for one in rows]
     columns = ["kind", "reason", "several", "number", *COLUMNS[2:], *FACTS]
     frame = pd.DataFrame(findings, columns=columns)
     frame = frame.sort_values(["found_in", "file", "image_index"], ignore_index=True)
@@ -106,7 +106,7 @@ def survey(dataset: str, entry: Mapping) -> Survey:
     frame = _reject_implausible(frame)
     _check_across_splits(dataset, frame)
     frame = _reject_repeats(frame)
-    _tell(frame)
+    _log_rejects(frame)
     _check_rejects(dataset, entry, frame)
     images = frame[frame["kind"] == IMAGE].astype({"image_index": int, "several": bool})
     rejects = frame.loc[frame["kind"] != IMAGE, REJECT_COLUMNS].reset_index(drop=True)
@@ -181,10 +181,10 @@ def _files(root: Path) -> Iterator[tuple[str, str, str]]:
         except OSError as error:
             reason = f"a folder that cannot be read ({error.strerror})"
             log.warning("%s: %s", folder, reason)
-            yield _told(folder, root), REJECTED, reason
+            yield _relative_name(folder, root), REJECTED, reason
             continue
         if (facts.st_dev, facts.st_ino) in seen:  # by way of a symbolic link
-            yield _told(folder, root), IGNORED, "a folder that is read already"
+            yield _relative_name(folder, root), IGNORED, "a folder that is read already"
             continue
         seen.add((facts.st_dev, facts.st_ino))
         for path in entries:
@@ -192,7 +192,7 @@ def _files(root: Path) -> Iterator[tuple[str, str, str]]:
             if kind == IMAGE and path.is_dir():
                 (links if path.is_symlink() else waiting).append(path)
             else:
-                yield _told(path, root), kind, reason
+                yield _relative_name(path, root), kind, reason
 
 
 def _kind(path: Path, root: Path) -> tuple[str, str]:
@@ -213,12 +213,12 @@ def _kind(path: Path, root: Path) -> tuple[str, str]:
         if (suffix := path.suffix.lower()) in _UNREAD:
             return REJECTED, _UNREAD[suffix]
         return IGNORED, f"no image by its name (known are {', '.join(READERS)})"
-    if _told(path, root) != str(path.relative_to(root)):
+    if _relative_name(path, root) != str(path.relative_to(root)):
         return REJECTED, "its name or a folder's has line breaks or is not in UTF-8: rename it"
     return IMAGE, ""
 
 
-def _told(path: Path, root: Path) -> str:
+def _relative_name(path: Path, root: Path) -> str:
     """A path below the root in one line that every file can hold, whatever bytes it is made of."""
     return in_one_line(str(path.relative_to(root)))
 
@@ -238,19 +238,19 @@ def _reading(entry: Mapping, dataset: str = "NAME") -> dict:
 
 def _aliases(own: Mapping[str, str]) -> dict[str, str]:
     """Plain name of a folder or label -> class."""
-    known = {alias: name for name, aliases in ALIASES.items() for alias in aliases}
-    return {_plain(alias): name for alias, name in (known | dict(own)).items()}
+    classes = {alias: name for name, aliases in ALIASES.items() for alias in aliases}
+    return {_plain(alias): name for alias, name in (classes | dict(own)).items()}
 
 
 def _read_file(path: Path, file: str, reading: Mapping, aliases: Mapping[str, str]) -> list[dict]:
-    """What is to be told of every image of a file, or of the file if nothing can be read."""
+    """One row for every image of a file, or of the file if nothing can be read."""
     folder = _class_of_folder(file, aliases)
     try:
-        told = [_describe(found, folder, aliases) for found in read_images(path, reading)]
+        rows = [_describe(found, folder, aliases) for found in read_images(path, reading)]
         sha256 = sha256_of(path)  # not before: reading it has shown that it is a file
     except (Unusable, OSError) as error:
         return [{"kind": REJECTED, "reason": str(error)}]
-    return [one | {"several": len(told) > 1, "file_sha256": sha256} for one in told]
+    return [one | {"several": len(rows) > 1, "file_sha256": sha256} for one in rows]
 
 
 def _describe(found: Found, folder: str | None, aliases: Mapping[str, str]) -> dict:
@@ -394,7 +394,7 @@ def _reject_repeats(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _tell(frame: pd.DataFrame) -> None:
+def _log_rejects(frame: pd.DataFrame) -> None:
     """Every reject in the log; on the terminal, how many there are."""
     for row in frame[frame["kind"] != IMAGE].itertuples():
         log.info("%s: %s: %s", row.kind, _place(row), row.reason, extra={"only_log": True})
