@@ -164,8 +164,10 @@ def _mistakes_of(error: Any, where: Place) -> Iterator[Mistake]:
     problem = message + (f" ({hint})" if hint else "")
     if error.validator == "required":
         for key in error.validator_value:
-            if key not in error.instance and message.startswith(repr(key)):
-                yield Mistake((*place, key), problem, place)
+            if key not in error.instance:
+                part = error.schema.get("properties", {}).get(key, {})
+                hint = f" ({part['description']})" if "description" in part else ""
+                yield Mistake((*place, key), f"{key!r} is a required property{hint}", place)
     elif "propertyNames" in error.absolute_schema_path:
         yield Mistake((*place, error.instance), problem, place)
     else:
@@ -204,7 +206,9 @@ def _listed(types: str | list[str]) -> list[str]:
 
 
 def _hint_of_text(value: Any, types: str | list[str]) -> str | None:
-    """How to write what was given as a text, if it reads as a value of the right type."""
+    """How to write a value as a text, or what was given as one and reads as of the right type."""
+    if isinstance(value, int | float) and "string" in _listed(types):
+        return "write it in quotes"
     if not isinstance(value, str):
         return None
     with contextlib.suppress(ValueError):

@@ -9,7 +9,7 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     known = list(known)
     near = nearest(name, known)
     guess = f"did you mean {near!r}? " if near is not None else ""
-    return f"unknown {kind} {name!r}; {guess}known are {', '.join(known)}"
+    return f"unknown {kind} {name!r}; {guess}known are {', '.join(known) or 'none'}"
 
 
 def nearest(name: object, known: Iterable[str]) -> str | None:

@@ -309,7 +309,8 @@ def _check_sizes(config: Mapping, mistakes: Mistakes) -> None:
     for dataset in _used(mistakes):
         layers: list[Place] = [("preprocessing", "for_dataset", dataset), ("preprocessing",)]
         place: Place = ("datasets", dataset, "instrument", "pixels")
-        if not mistakes.is_sound(place, *_keys(layers, "crop", "bin")):
+        source: Place = ("datasets", dataset, "source")
+        if not mistakes.is_sound(source, place, *_keys(layers, "crop", "bin")):
             continue
         settings, pixels = preprocessing_settings(config, dataset), mistakes.at(*place)
         crop, block = settings["crop"] or pixels, settings["bin"]
@@ -351,8 +352,9 @@ def _check_pairs(config: Mapping, mistakes: Mistakes) -> None:
         if not name or not mistakes.is_sound(*keys):
             continue
         source = pretrained_on(config["arms"][arm], dataset)
-        layers, lenses = _pretraining_layers(name, source), ("datasets", source, "images_per_lens")
-        if not mistakes.is_sound(lenses, *_keys(layers, "pairs")):
+        layers = _pretraining_layers(name, source)
+        lenses = [("datasets", source, key) for key in ("source", "images_per_lens")]
+        if not mistakes.is_sound(*lenses, *_keys(layers, "pairs")):
             continue
         if pretraining_entry(config, name, source)["pairs"] != "same_lens":
             continue
@@ -479,7 +481,7 @@ def _check_titles(config: Mapping, mistakes: Mistakes) -> None:
         seen: dict[str, str] = {}
         for name in dict.fromkeys(names):
             place = (where, name, "title")
-            if not mistakes.is_sound(place):
+            if not mistakes.is_sound(place, (where, name, "source")):
                 continue
             title = config[where][name].get("title", name)
             if problem := _problem_of_title(title):

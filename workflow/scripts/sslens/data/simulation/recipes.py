@@ -61,7 +61,9 @@ def check_recipe(mistakes: Mistakes, place: Place) -> None:
         mistakes.add((*place, *key), problem)
 
     for key, prior in _priors(recipe):
-        if is_sound(*key) and support(prior)[0] > support(prior)[1]:
+        # the schema has no settings of a kind of substructure that there is not
+        is_checked = is_sound(*key) and is_sound(*key[:-2], "kind")
+        if is_checked and support(prior)[0] > support(prior)[1]:
             add(key, f"{prior[key[-1]]}; give the lowest value before the highest")
     if is_sound("redshifts") and recipe["redshifts"]["lens"] >= recipe["redshifts"]["source"]:
         lens, source = recipe["redshifts"]["lens"], recipe["redshifts"]["source"]
@@ -76,16 +78,22 @@ def check_recipe(mistakes: Mistakes, place: Place) -> None:
                 add((section,), "ellipticity (e1, e2) must be less than 1")
             if (one in recipe[section]) == (other in recipe[section]):
                 add((section,), f"give one of {one} and {other}")
-    for name in NOISES[recipe["noise"]] if is_sound("noise") else ():
-        if is_sound("instrument", name) and recipe["instrument"].get(name) is None:
-            add(("instrument", name), f"missing or null; noise {recipe['noise']} needs it")
-    needs_zero_point = is_sound("source_light") and "magnitude" in recipe["source_light"]
-    if (
-        needs_zero_point
+    keys = NOISES[recipe["noise"]] if is_sound("noise") else ()
+    missing = [
+        f"instrument.{key}"
+        for key in keys
+        if is_sound("instrument", key) and recipe["instrument"].get(key) is None
+    ]
+    if missing:
+        problem = f"{recipe['noise']} needs {', '.join(missing)}; give a number, not null"
+        add(("noise",), problem)
+    elif (
+        is_sound("source_light", "magnitude")
         and is_sound("instrument", "zero_point")
+        and "magnitude" in recipe["source_light"]
         and recipe["instrument"]["zero_point"] is None
     ):
-        add(("instrument", "zero_point"), "null, but the source has a magnitude")
+        add(("instrument", "zero_point"), "null, but the source has a magnitude; give a number")
 
 
 def _priors(content: Any, place: Place = ()) -> Iterator[tuple[Place, Mapping]]:
