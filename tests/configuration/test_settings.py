@@ -1199,3 +1199,94 @@ def test_a_run_is_told_without_what_is_only_defined():
 def test_a_baseline_is_fine_tuned_and_has_no_pretraining(arm):
     message = error_of(config_with("comparison.baseline", arm))
     assert message.startswith(f"comparison.baseline: {arm} is no baseline; name an arm that is")
+
+
+# --- several mistakes -----------------------------------------------------------------------------
+
+
+def keys_of(config):
+    """The keys that the lines of the check name, in their order."""
+    with pytest.raises(ConfigurationError) as error:
+        check(config, SCHEMA)
+    assert str(error.value) == "\n".join(error.value.lines)
+    return [line.partition(": ")[0] for line in error.value.lines]
+
+
+def test_all_mistakes_are_reported_at_once_in_the_order_of_the_configuration():
+    config = config_with()
+    config["run"]["datasets"] = ["model_1", "model_4"]  # is not there
+    config["finetuning"]["epochs"] = "ten"  # not of this type
+    config["planning"]["longest"] = 10  # an old key
+    config["datasets"]["model_1"]["redshifts"] = {"lens": 2.0, "source": 1.0}  # do not fit
+    config["pretexts"]["rotation"] = [{"rotation": {"max_degree": 3}}]  # misspelt
+    assert keys_of(config) == [
+        "datasets.model_1.redshifts",
+        "run.datasets",
+        "planning.longest",
+        "pretexts.rotation.0.rotation",
+        "finetuning.epochs",
+    ]
+
+
+def test_mistakes_in_one_section_are_reported_at_once():
+    config = config_with("arms.mine", {"titel": "x", "pretraining": "byol", "pretrained_on": "m"})
+    config["arms"]["baseline"] |= {"title": 3, "finetuning": {"augmentation": "flip"}}
+    config["run"]["seeds"] = [1, "2", 2.5, 1]
+    config["splits"]["test"] = {"images": 1, "shard": 750}
+    assert keys_of(config) == [
+        "run.seeds.1",
+        "run.seeds.2",
+        "splits.test.images",
+        "splits.test",
+        "arms.baseline.title",
+        "arms.baseline.finetuning.augmentation",
+        "arms.mine",
+        "arms.mine.pretraining",
+        "arms.mine.pretrained_on",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "key"),
+    [
+        # values that other checks depend on
+        ("preprocessing.bin", 3, "preprocessing"),
+        ("preprocessing.bin", "2", "preprocessing.bin"),
+        ("encoder", None, "encoder"),
+        ("encoder.neck_dropout", [0.5], "encoder.neck_dropout"),
+        ("arms", ["baseline"], "arms"),
+        ("pretrainings", None, "pretrainings"),
+        ("pretexts", 3, "pretexts"),
+        ("datasets.model_1", {"title": True}, "datasets.model_1.source"),
+        ("datasets.model_1.source", "simulator", "datasets.model_1.source"),
+        ("datasets.model_1.substructure.cdm.kind", "points", "datasets.model_1.substructure.cdm"),
+        ("run.arms", ["baseline", "probe-byol-dihedral", "probe-randm"], "run.arms"),
+        ("arms.probe-random.protocol", "probe", "arms.probe-random.protocol"),
+        ("run.arms", ["probe-byol-dihedral", "probe-contrastive-rotation"], "run.arms"),
+        ("pretraining.pairs", "same_lens", "pretraining.pairs"),
+        ("pretraining.options", {"taus": 0.9}, "pretraining.options"),
+        ("pretrainings.byol-dihedral.method", "boyl", "pretrainings.byol-dihedral.method"),
+        # keys under a wrong name
+        ("arms.mine", {"pretraning": "x", "pretrained_on": "model_1"}, "arms.mine"),
+        ("arms.mine", {"pretrained_on": "model_4"}, "arms.mine.pretrained_on"),
+        ("pretrainings.mine", {"methd": "byol", "pretext": "rotation"}, "pretrainings.mine"),
+        ("datasets.mine", {"like": "model_4"}, "datasets.mine.like"),
+    ],
+)
+def test_what_follows_from_a_mistake_is_no_mistake(path, value, key):
+    config = config_with(path, value)
+    if "mine" in config["arms"] and key.endswith("pretrained_on"):
+        config["run"]["arms"] = ["mine"]
+        config["arms"]["mine"]["pretraining"] = "byol-dihedral"
+    if "mine" in config["datasets"]:
+        config["run"]["datasets"] = ["mine", "other"]
+        config["datasets"]["other"] = {"like": "mine"}
+    found = keys_of(config)
+    assert [found[0].startswith(key), len(found)] == [True, 1], found
+
+
+def test_data_sets_under_a_misspelt_key_are_not_unknown_too():
+    config = config_with("run.datasets", ["mine"])
+    config["dataset"] = {"mine": config["datasets"].pop("model_1")}
+    del config["datasets"]
+    assert keys_of(config) == ["top level"]

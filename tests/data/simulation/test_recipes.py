@@ -238,6 +238,6 @@ def test_the_schema_and_the_code_have_the_same_keys():
     assert {key for keys in NOISES.values() for key in keys} <= {*parts["instrument"]["properties"]}
     assert parts["distances"]["enum"] == list(DISTANCES)
     assert list(parts["substructure"]["properties"]) == list(CLASSES)
-    assert defs["substructure"]["properties"]["kind"]["enum"] == list(KINDS)
+    assert defs["class"]["properties"]["kind"]["enum"] == list(KINDS)
     assert set(KINDS) <= set(defs)
     assert list(defs["prior"]["properties"]) == list(DISTRIBUTIONS)

@@ -25,7 +25,6 @@ from sslens.configuration.settings import (
     controls,
     encoder_fields,
     method_schema,
-    names_from,
     preprocessing_settings,
     pretrained_on,
     pretraining_entry,
@@ -419,8 +418,8 @@ def _check_fractions(config: Mapping, mistakes: Mistakes) -> None:
     How many images an archive has is not known yet: `check_labels` is for them.
     """
     size, fractions = ("splits", "train", "images"), mistakes.at("run", "label_fractions")
-    simulated = names_from(config, SIMULATION, _run(mistakes, "datasets"))
-    if not simulated or not isinstance(fractions, list) or not mistakes.is_sound(size):
+    sources = [mistakes.at("datasets", name, "source") for name in _run(mistakes, "datasets")]
+    if SIMULATION not in sources or not isinstance(fractions, list) or not mistakes.is_sound(size):
         return
     of_rarest = mistakes.at(*size) // len(CLASSES)
     for index, fraction in enumerate(fractions):
