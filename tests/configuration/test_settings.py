@@ -1287,6 +1287,7 @@ def test_what_follows_from_a_mistake_is_no_mistake(path, value, key):
 
 def test_data_sets_under_a_misspelt_key_are_not_unknown_too():
     config = config_with("run.datasets", ["mine"])
-    config["dataset"] = {"mine": config["datasets"].pop("model_1")}
+    config["dataset"] = {"mine": config["datasets"]["model_1"]}
+    assert keys_of(config) == ["top level"]
     del config["datasets"]
     assert keys_of(config) == ["top level"]

@@ -2,7 +2,7 @@
 
     mistakes = Mistakes({"seed": -1, "titel": "Model I"})
     mistakes.check_schema((), load_schema(path))
-    mistakes.lines()  # ["top level: unknown key 'titel'; did you mean ...", "seed: -1 is less ..."]
+    mistakes.lines()  # ["seed: -1 is less than ...", "top level: unknown key 'titel'; did you ..."]
 
 Read whenever the workflow is, so free of slow imports.
 """
@@ -34,8 +34,8 @@ Place = tuple[Any, ...]
 class Mistake(NamedTuple):
     """What is wrong at a place.
 
-    `shown` is as much of the place as the line names; `meant` is the place of the key that is
-    probably meant by an unknown one.
+    `shown` is as much of the place as the line names; `meant` is the place of the key that an
+    unknown one is probably a misspelling or the old name of.
     """
 
     place: Place
@@ -76,20 +76,18 @@ class Mistakes:
 
     def is_sound(self, *places: Place) -> bool:
         """Whether there is no mistake at these places, inside of them, or around them."""
-        wrong = self._wrong()
+        # a key under a wrong name is not missing
+        meant = {m.meant for m in self._found if m.meant and self.at(*m.meant) is None}
+        wrong = {mistake.place for mistake in self._found} | meant
         return not any(
             place[: len(other)] == other[: len(place)] for place in places for other in wrong
         )
 
     def names(self, *place: Any) -> list[str] | None:
         """Keys of the mapping at a place, None where a mistake leaves open which there are."""
-        value, wrong = self.at(*place), self._wrong()
+        value, wrong = self.at(*place), {p for m in self._found for p in (m.place, m.meant)}
         is_open = any(place[:end] in wrong for end in range(len(place) + 1))
         return list(value) if isinstance(value, Mapping) and not is_open else None
-
-    def _wrong(self) -> set[Place]:
-        found = self._found
-        return {mistake.place for mistake in found} | {m.meant for m in found if m.meant}
 
     def check_name(
         self, place: Place, known: Iterable[str] | None, kind: str, shown: Place | None = None
@@ -135,17 +133,18 @@ def schema_mistakes(content: Any, schema: Mapping, where: Place = ()) -> list[Mi
             if weight >= found.get(mistake.place, (0,))[0]:
                 found[mistake.place] = weight, mistake
     meant = {mistake.meant for _, mistake in found.values()}
-    inside = {place[:end] for place in found for end in range(len(place))}
+    explained = meant | {place[:end] for place in found for end in range(len(place))}
     return [
         mistake
         for place, (weight, mistake) in found.items()
-        if place not in meant and (weight > 0 or place not in inside)
+        if weight > 0 or place not in explained
     ]
 
 
 #: What an error weighs, by its keyword (1 if it is not here): of two errors of one value, the
-#: heavier counts, or else the later, whose limit is stricter; those of 0 follow from any inside.
-_WEIGHTS = {"minProperties": 0, "maxProperties": 0, "uniqueItems": 0, "type": 2}
+#: heavier counts, or else the later, whose limit is stricter. Those of 0 follow from an error
+#: inside of the value, or from its key's wrong name.
+_WEIGHTS = {"minProperties": 0, "maxProperties": 0, "uniqueItems": 0, "required": 0, "type": 2}
 
 
 def _mistakes_of(error: Any, where: Place) -> Iterator[Mistake]:
@@ -156,7 +155,7 @@ def _mistakes_of(error: Any, where: Place) -> Iterator[Mistake]:
         known = list(error.schema.get("properties", {}))
         for key in error.instance:
             if key not in known:
-                yield _unknown_key(key, known, error.instance, place)
+                yield _unknown_key(key, known, place)
         return
     if error.validator == "type":
         message = _problem_of_number(error.instance, error.validator_value) or message
@@ -174,15 +173,14 @@ def _mistakes_of(error: Any, where: Place) -> Iterator[Mistake]:
         yield Mistake(place, problem, place)
 
 
-def _unknown_key(key: Any, known: list[str], others: Iterable, place: Place) -> Mistake:
+def _unknown_key(key: Any, known: list[str], place: Place) -> Mistake:
     name: str | None
     if RENAMED.get(key) in known:
         name, shown = RENAMED[key], (*place, key)
         problem = f"this key is {name!r} now; rename it"
     else:
         name, problem, shown = nearest(key, known), unknown("key", key, known), place
-    meant = None if name is None or name in others else (*place, name)
-    return Mistake((*place, key), problem, shown, meant)
+    return Mistake((*place, key), problem, shown, None if name is None else (*place, name))
 
 
 def _relevance(error: jsonschema.ValidationError) -> tuple:

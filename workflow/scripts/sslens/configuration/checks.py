@@ -441,17 +441,20 @@ def check_labels(config: Mapping, dataset: str, images_per_class: Mapping[str, i
         images_per_class: of its training split.
 
     Raises:
-        ConfigurationError: where it leaves none.
+        ConfigurationError: with a line for each fraction and class that leaves none.
     """
     if dataset not in config["run"]["datasets"]:
         return
+    lines = []
     for index, fraction in enumerate(config["run"]["label_fractions"]):
         for name, images in images_per_class.items():
             if round(fraction * images) == 0:
-                raise ConfigurationError(
+                lines.append(
                     f"run.label_fractions.{index}: {fraction} of the {images} training images of "
                     f"{name} in {dataset} leaves none: take a larger fraction, or add images"
                 )
+    if lines:
+        raise ConfigurationError(*lines)
 
 
 def _check_shards(config: Mapping, mistakes: Mistakes) -> None:
