@@ -20,6 +20,7 @@ TYPES = {
     "object": "mapping",
     "boolean": "true or false",
 }
+LONG = re.compile(r"\b(\d)(0{5,})\.0\b")  # such as 1000000.0
 NONE = object()  # no default, which is not a default of null
 LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 
@@ -30,14 +31,15 @@ def with_tables(readme: str) -> str:
 
 
 def tables() -> str:
-    """A section for every key at the top, for the augmentations and for each method."""
+    """A section for every key at the top, for recipes, archives, augmentations and each method."""
     schema = read(FOLDER.parent / "workflow" / "schemas" / "config.schema.yaml")
     defaults = read(FOLDER / "config.yaml")
     sections = [
         section(f"`{key}`", node, describe(node, defaults[key], key, schema))
         for key, node in schema["properties"].items()
-        if key != "datasets"  # recipes have a section of their own
+        if key != "datasets"  # recipes and archives have sections of their own
     ]
+    sections += recipes()
     node = read(LIBRARY / "data" / "archives" / "archive.schema.yaml")
     sections.append(section("Archives", node, describe(node, {}, "datasets.NAME", node)))
     node = read(LIBRARY / "training" / "augmentations.schema.yaml")
@@ -47,6 +49,22 @@ def tables() -> str:
         title = f"Options of the method `{name}`"
         sections.append(section(title, node, describe(node, {}, "options", node)))
     return "\n".join(sections)
+
+
+def recipes() -> Iterator[str]:
+    """The sections of recipes, with the values of `model_1` for defaults."""
+    schema = read(LIBRARY / "data" / "simulation" / "recipe.schema.yaml")
+    defaults = read(FOLDER / "datasets.yaml")["datasets"]["model_1"]
+    yield section("Recipes", schema, describe(schema, defaults, "datasets.NAME", schema))
+    path = "datasets.NAME.substructure.CLASS"
+    for kind in schema["$defs"]["class"]["properties"]["kind"]["enum"]:
+        node, classes = schema["$defs"][kind], defaults["substructure"].values()
+        values: dict = next((entry for entry in classes if entry["kind"] == kind), {})
+        title = f"Substructure of the kind `{kind}`"
+        yield section(title, node, describe(node, values, path, schema))
+    prior = schema["$defs"]["prior"]
+    rows = describe({"properties": prior["properties"]}, {}, "", schema)
+    yield section("Priors", prior, rows)
 
 
 def section(title: str, node: Mapping, rows: Iterator[str]) -> str:
@@ -61,7 +79,8 @@ def describe(node: Mapping, default, path: str, schema: Mapping) -> Iterator[str
     for part in [*node.get("allOf", []), node]:
         if "$ref" in part:
             shape = schema["$defs"][part["$ref"].rpartition("/")[2]] | node
-    for key, part in shape.get("properties", {}).items():
+    properties = {} if "title" in shape else shape.get("properties", {})  # a title: one value
+    for key, part in properties.items():
         own = default.get(key, part.get("default", NONE)) if isinstance(default, Mapping) else NONE
         here = f"{path}.{key}".lstrip(".")
         section_of_its_own = part.get("$ref", "").rpartition("/")[2] in schema.get("properties", {})
@@ -75,7 +94,7 @@ def describe(node: Mapping, default, path: str, schema: Mapping) -> Iterator[str
         else:
             told = entry if "description" in entry else {"description": "an entry of that name"}
             yield row(f"{path}.NAME", NONE, told)
-    elif not shape.get("properties"):
+    elif not properties:
         yield row(path, default, shape)
 
 
@@ -85,12 +104,15 @@ def row(path: str, default, node: Mapping) -> str:
 
 
 def flow(value) -> str:
-    """A value as YAML writes it on one line."""
-    return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("...\n").strip()
+    """A value as YAML writes it on one line, with powers of ten."""
+    text = yaml.safe_dump(value, default_flow_style=True, width=1000, sort_keys=False)
+    return LONG.sub(lambda n: f"{n[1]}.0e+{len(n[2])}", text.removesuffix("...\n").strip())
 
 
 def allowed(node: Mapping) -> str:
-    """The values that a key may have, in words."""
+    """The values that a key may have, in words: a schema's own, its title, or those of its type."""
+    if "title" in node:
+        return f" ({node['title']})"
     if "enum" in node:
         return f" ({', '.join(f'`{flow(value)}`' for value in node['enum'])})"
     kinds = node.get("type", [])

@@ -308,9 +308,17 @@ def test_every_arm_that_ships_can_be_told_and_run(arm, dataset):
         ("splits.train.images", 10**400, ["splits.train.images: a whole number of 1329 bits is"]),
         ("planning.gpu_tflops", 10**400, ["planning.gpu_tflops: a whole number of 1329 bits is"]),
         ("splits.test.images", 10**12, ["splits.test: 1000000000000 images are 1333333334 files"]),
-        ("datasets.model_1.image_scale", NAN, ["datasets.model_1: image_scale: nan is not a num"]),
-        ("datasets.model_1.seed", 2**70, ["datasets.model_1: seed: 1180591620717411303424 is"]),
-        ("datasets.model_1.substructure.cdm.count", 10**9, ["datasets.model_1: substructure.cdm."]),
+        (
+            "datasets.model_1.image_scale",
+            NAN,
+            ["datasets.model_1.image_scale: nan is not a finite"],
+        ),
+        ("datasets.model_1.seed", 2**70, ["datasets.model_1.seed: a whole number of 71 bits is"]),
+        (
+            "datasets.model_1.substructure.cdm.count",
+            10**9,
+            ["datasets.model_1.substructure.cdm.count: 10000"],
+        ),
         # truth values and texts where numbers are expected, as --config gives them inside braces
         ("run.seeds", [True], ["run.seeds.0: True is not of type 'integer'"]),
         ("run.seeds", ["3"], ["run.seeds.0: '3' is not of type 'integer'", "a file for --configf"]),
@@ -356,7 +364,7 @@ def test_every_arm_that_ships_can_be_told_and_run(arm, dataset):
             {"tau": 1.5},
             ["pretrainings.byol-dihedral.options.tau: 1.5 is greater than", "(rate of"],
         ),
-        ("splits.test", {"images": 5}, ["splits.test: 'shard_size' is a required property"]),
+        ("splits.test", {"images": 6}, ["splits.test: 'shard_size' is a required property"]),
         ("pretrainings.new", {"method": "byol"}, ["pretrainings.new: 'pretext' is a required"]),
         # empty lists, twice the same, no images
         ("run.arms", [], ["run.arms: [] should be non-empty"]),
@@ -408,7 +416,7 @@ def test_every_arm_that_ships_can_be_told_and_run(arm, dataset):
         (
             "pretrainings.byol-dihedral.for_dataset",
             {"model_2": {"method": "boyl"}},
-            ["pretrainings.byol-dihedral.method: unknown method 'boyl'"],
+            ["pretrainings.byol-dihedral.for_dataset.model_2.method: unknown method 'boyl'"],
         ),
         (
             "arms.byol-dihedral.pretraining",
@@ -428,7 +436,7 @@ def test_every_arm_that_ships_can_be_told_and_run(arm, dataset):
         (
             "finetuning.for_dataset",
             {"model_3": {"augmentation": "flip"}},
-            ["finetuning.augmentation: unknown pretext 'flip'"],
+            ["finetuning.for_dataset.model_3.augmentation: unknown pretext 'flip'"],
         ),
         ("arms.a/b", {}, ["arms: 'a/b' does not match", "(letters, digits"]),
         ("pretrainings.a b", {"method": "byol", "pretext": "dihedral"}, ["pretrainings: 'a b' "]),
@@ -469,10 +477,14 @@ def test_every_arm_that_ships_can_be_told_and_run(arm, dataset):
                 "mean 'contrastive-rotation'?",
             ],
         ),
-        ("arms.baseline.match_steps_of", None, ["arms.baseline.match_steps_of: None is not of"]),
+        (
+            "arms.baseline.match_steps_of",
+            None,
+            ["arms.baseline.match_steps_of: None is not of type"],
+        ),
         (
             "arms.baseline.as_long_as",
-            "byol-dihedral",
+            "x",
             ["arms.baseline.as_long_as: this key is 'match_steps_of' now"],
         ),
         (
@@ -512,7 +524,7 @@ def test_every_arm_that_ships_can_be_told_and_run(arm, dataset):
         (
             "arms.byol-dihedral.finetuning",
             {"for_dataset": {"model_2": {"augmentation": "flip"}}},
-            ["arms.byol-dihedral.finetuning.augmentation: unknown pretext 'flip'"],
+            ["arms.byol-dihedral.finetuning.for_dataset.model_2.augmentation: unknown pretext"],
         ),
         (
             "arms.baseline.finetuning",
@@ -535,9 +547,9 @@ def test_every_arm_that_ships_can_be_told_and_run(arm, dataset):
         ("preprocessing.bin", 3, ["preprocessing: model_2 has 64 x 64", "bin 3"]),
         ("encoder.neck_dropout", [0.5], ["encoder.neck_dropout: [0.5] for a neck of []"]),
         # recipes
-        ("datasets.model_2.seed", -1, ["datasets.model_2: seed: -1 is not"]),
-        ("datasets.model_1.noise", "gauss", ["datasets.model_1: noise: 'gauss' is not one of"]),
-        ("datasets.model_1.distances", "proper", ["datasets.model_1: distances: 'proper'"]),
+        ("datasets.model_2.seed", -1, ["datasets.model_2.seed: -1 is less than"]),
+        ("datasets.model_1.noise", "gauss", ["datasets.model_1.noise: 'gauss' is not one of"]),
+        ("datasets.model_1.distances", "proper", ["datasets.model_1.distances: 'proper'"]),
     ],
 )
 def test_an_error_is_one_line_that_names_the_key(path, value, expected):
@@ -592,7 +604,7 @@ def test_what_the_run_does_not_use_need_not_be_a_recipe_that_works():
     check(config, SCHEMA)
     # but a transfer uses the data set it was pretrained on
     config["arms"]["byol-dihedral"]["pretrained_on"] = "model_3"
-    assert error_of(config).startswith("datasets.model_3: seed")
+    assert error_of(config).startswith("datasets.model_3.seed")
     config["run"]["arms"] = ["baseline"]
     check(config, SCHEMA)
 
@@ -600,7 +612,9 @@ def test_what_the_run_does_not_use_need_not_be_a_recipe_that_works():
 def test_pairs_of_one_lens_need_several_images_of_it():
     config = config_with("pretrainings.byol-dihedral.pairs", "same_lens")
     message = error_of(config)
-    assert message.startswith("pretrainings.byol-dihedral.pairs: same_lens, but model_1 has one")
+    assert message.startswith(
+        "pretrainings.byol-dihedral.pairs: same_lens, but model_1, model_2, model_3 have one"
+    )
     for dataset in ("model_1", "model_2", "model_3"):
         config["datasets"][dataset]["images_per_lens"] = 4
     check(config, SCHEMA)
@@ -709,16 +723,16 @@ def test_errors_of_an_archive_name_the_key(with_archive, monkeypatch):
         assert error_of(config).startswith(message)
     for classes, message in (
         ({0: "cdm", "0": "axion"}, ": 0 is given twice, as a number and as a text"),
-        ({0: "warm", "wdm": "warm"}, ".wdm: 'warm' is not one of"),
+        ({0: "cdm", "wdm": "warm"}, ".wdm: 'warm' is not one of"),
     ):
         config["datasets"]["mine"] = entry | {"classes": classes}
         assert error_of(config).startswith(f"datasets.mine.classes{message}")
     for path, message in {
-        f"{folder}/{{dataset}}": f"datasets.mine: paths.test: '{folder}/{{dataset}}' has a brace",
-        "data/test": "datasets.mine: paths.test: 'data/test' is relative: write the whole path",
-        folder.lower(): f"datasets.mine: paths.test: there is no {folder.lower()}; did you mean "
+        f"{folder}/{{dataset}}": f"datasets.mine.paths.test: '{folder}/{{dataset}}' has a brace",
+        "data/test": "datasets.mine.paths.test: 'data/test' is relative: write the whole path",
+        folder.lower(): f"datasets.mine.paths.test: there is no {folder.lower()}; did you mean "
         f"{folder}?",
-        "/nowhere/at/all": "datasets.mine: paths.test: there is no /nowhere/at/all, nor a folder",
+        "/nowhere/at/all": "datasets.mine.paths.test: there is no /nowhere/at/all, nor a folder",
     }.items():
         config["datasets"]["mine"] = entry | {"paths": entry["paths"] | {"test": path}}
         assert error_of(config).startswith(message)
@@ -1185,3 +1199,95 @@ def test_a_run_is_told_without_what_is_only_defined():
 def test_a_baseline_is_fine_tuned_and_has_no_pretraining(arm):
     message = error_of(config_with("comparison.baseline", arm))
     assert message.startswith(f"comparison.baseline: {arm} is no baseline; name an arm that is")
+
+
+# --- several mistakes -----------------------------------------------------------------------------
+
+
+def keys_of(config):
+    """The keys that the lines of the check name, in their order."""
+    with pytest.raises(ConfigurationError) as error:
+        check(config, SCHEMA)
+    assert str(error.value) == "\n".join(error.value.lines)
+    return [line.partition(": ")[0] for line in error.value.lines]
+
+
+def test_all_mistakes_are_reported_at_once_in_the_order_of_the_configuration():
+    config = config_with()
+    config["run"]["datasets"] = ["model_1", "model_4"]  # is not there
+    config["finetuning"]["epochs"] = "ten"  # not of this type
+    config["planning"]["longest"] = 10  # an old key
+    config["datasets"]["model_1"]["redshifts"] = {"lens": 2.0, "source": 1.0}  # do not fit
+    config["pretexts"]["rotation"] = [{"rotation": {"max_degree": 3}}]  # misspelt
+    assert keys_of(config) == [
+        "datasets.model_1.redshifts",
+        "run.datasets",
+        "planning.longest",
+        "pretexts.rotation.0.rotation",
+        "finetuning.epochs",
+    ]
+
+
+def test_mistakes_in_one_section_are_reported_at_once():
+    config = config_with("arms.mine", {"titel": "x", "pretraining": "byol", "pretrained_on": "m"})
+    config["arms"]["baseline"] |= {"title": 3, "finetuning": {"augmentation": "flip"}}
+    config["run"]["seeds"] = [1, "2", 2.5, 1]
+    config["splits"]["test"] = {"images": 1, "shard": 750}
+    assert keys_of(config) == [
+        "run.seeds.1",
+        "run.seeds.2",
+        "splits.test.images",
+        "splits.test",
+        "arms.baseline.title",
+        "arms.baseline.finetuning.augmentation",
+        "arms.mine",
+        "arms.mine.pretraining",
+        "arms.mine.pretrained_on",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "key"),
+    [
+        # values that other checks depend on
+        ("preprocessing.bin", 3, "preprocessing"),
+        ("preprocessing.bin", "2", "preprocessing.bin"),
+        ("encoder", None, "encoder"),
+        ("encoder.neck_dropout", [0.5], "encoder.neck_dropout"),
+        ("arms", ["baseline"], "arms"),
+        ("pretrainings", None, "pretrainings"),
+        ("pretexts", 3, "pretexts"),
+        ("datasets.model_1", {"title": True}, "datasets.model_1.source"),
+        ("datasets.model_1.source", "simulator", "datasets.model_1.source"),
+        ("datasets.model_1.substructure.cdm.kind", "points", "datasets.model_1.substructure.cdm"),
+        ("run.arms", ["baseline", "probe-byol-dihedral", "probe-randm"], "run.arms"),
+        ("arms.probe-random.protocol", "probe", "arms.probe-random.protocol"),
+        ("run.arms", ["probe-byol-dihedral", "probe-contrastive-rotation"], "run.arms"),
+        ("pretraining.pairs", "same_lens", "pretraining.pairs"),
+        ("pretraining.options", {"taus": 0.9}, "pretraining.options"),
+        ("pretrainings.byol-dihedral.method", "boyl", "pretrainings.byol-dihedral.method"),
+        # keys under a wrong name
+        ("arms.mine", {"pretraning": "x", "pretrained_on": "model_1"}, "arms.mine"),
+        ("arms.mine", {"pretrained_on": "model_4"}, "arms.mine.pretrained_on"),
+        ("pretrainings.mine", {"methd": "byol", "pretext": "rotation"}, "pretrainings.mine"),
+        ("datasets.mine", {"like": "model_4"}, "datasets.mine.like"),
+    ],
+)
+def test_what_follows_from_a_mistake_is_no_mistake(path, value, key):
+    config = config_with(path, value)
+    if "mine" in config["arms"] and key.endswith("pretrained_on"):
+        config["run"]["arms"] = ["mine"]
+        config["arms"]["mine"]["pretraining"] = "byol-dihedral"
+    if "mine" in config["datasets"]:
+        config["run"]["datasets"] = ["mine", "other"]
+        config["datasets"]["other"] = {"like": "mine"}
+    found = keys_of(config)
+    assert [found[0].startswith(key), len(found)] == [True, 1], found
+
+
+def test_data_sets_under_a_misspelt_key_are_not_unknown_too():
+    config = config_with("run.datasets", ["mine"])
+    config["dataset"] = {"mine": config["datasets"]["model_1"]}
+    assert keys_of(config) == ["top level"]
+    del config["datasets"]
+    assert keys_of(config) == ["top level"]

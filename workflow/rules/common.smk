@@ -20,13 +20,14 @@ if not Path(sslens.__path__[0]).samefile(SCRIPTS / "sslens"):
 
 from sslens.configuration import settings
 from sslens.configuration.checks import check
-from sslens.configuration.files import ConfigurationError, check_unique_keys, read_yaml
+from sslens.configuration.files import ConfigurationError, check_unique_keys
 from sslens.configuration.loading import load
 from sslens.data import sharing
 from sslens.data.archives.paths import watched
 from sslens.jobs import outdated, process, resources
 from sslens.jobs.digest import script_digest
 from sslens.protocols import FINE_TUNE
+from sslens.schemas import load_schema
 
 is_main_process = not workflow.remote_exec and not workflow.subprocess_exec
 
@@ -38,9 +39,9 @@ try:
             check_unique_keys(Path(file))
     config = load(ROOT / "config", config)
     schema_file = ROOT / "workflow" / "schemas" / "config.schema.yaml"
-    check(config, read_yaml(schema_file))
+    check(config, load_schema(schema_file))
 except ConfigurationError as error:
-    sys.exit(f"configuration: {error}")
+    sys.exit("\n".join(f"configuration: {line}" for line in error.lines))
 
 
 # The GPUs that a job with a network asks for, and a training.

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sslens.data.archives.axes import ORDERS, check_axes, no_reading, readings
+from sslens.schemas import Mistakes
 
 P = 12
 PLANES, LAST, BOTH = (3, P, P), (P, P, 3), (5, 3, P, P)
@@ -77,9 +78,13 @@ def test_what_has_no_reading_is_explained(shape, given, expected):
 
 
 def test_axes_and_channel_that_contradict_name_the_key():
-    with pytest.raises(ValueError, match=r"mine\.channel: 1, but axes \[image, y, x\] have no"):
-        check_axes("mine", {"axes": ["image", "y", "x"], "channel": 1})
-    with pytest.raises(ValueError, match=r"mine\.channel: say which band"):
-        check_axes("mine", {"axes": ["band", "image", "y", "x"]})
-    check_axes("mine", {"axes": ["image", "band", "y", "x"]})
-    check_axes("mine", {"channel": 3})
+    def lines_of(**entry):
+        mistakes = Mistakes({"mine": entry})
+        check_axes(mistakes, ("mine",))
+        return mistakes.lines()
+
+    (line,) = lines_of(axes=["image", "y", "x"], channel=1)
+    assert line.startswith("mine.channel: 1, but axes [image, y, x] have no")
+    (line,) = lines_of(axes=["band", "image", "y", "x"])
+    assert line.startswith("mine.channel: say which band")
+    assert lines_of(axes=["image", "band", "y", "x"]) == lines_of(channel=3) == []

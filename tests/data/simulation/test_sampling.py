@@ -399,5 +399,5 @@ def test_wrong_split_or_size(split, size):
 
 
 def test_a_wrong_recipe_is_not_drawn():
-    with pytest.raises(ValueError, match="^my_set: seed: -1 is not"):
+    with pytest.raises(ValueError, match=r"^my_set\.seed: -1 is less than"):
         draw_catalogue("my_set", RECIPES["model_1"] | {"seed": -1}, "train", 3)

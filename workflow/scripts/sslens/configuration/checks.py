@@ -1,16 +1,15 @@
-"""Checks of the configuration, each error one line that names the key and the remedy."""
+"""Checks of the configuration: each mistake is one line that names the key and the remedy.
 
-import contextlib
+All mistakes are found at once. A check that depends on values with a mistake is left out, so that
+one mistake is one line.
+"""
+
 import json
-import math
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
-
-import jsonschema
-import yaml
 
 from sslens.classes import CLASSES
 from sslens.configuration.files import ConfigurationError
@@ -24,35 +23,21 @@ from sslens.configuration.settings import (
     arm_protocol,
     arm_titles,
     controls,
-    dataset_titles,
-    datasets_used,
     encoder_fields,
-    finetuning_entry,
-    load_schema,
     method_schema,
-    names_from,
     preprocessing_settings,
     pretrained_on,
     pretraining_entry,
-    resolve,
 )
 from sslens.data.archives.axes import check_axes
 from sslens.data.archives.paths import check_paths
-from sslens.data.simulation.priors import is_number, is_whole
 from sslens.data.simulation.recipes import check_recipe
 from sslens.methods.registry import method_names
 from sslens.protocols import FINE_TUNE, FROZEN
+from sslens.schemas import Mistakes, Place, load_schema, schema_mistakes
 from sslens.suggestions import unknown
 
 UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of signs that break a line, or worse
-#: Old name of a key -> its name.
-RENAMED = {
-    "as_long_as": "match_steps_of",
-    "longest": "max_runtime_min",
-    "margin": "safety_factor",
-    "minutes": "overhead_min",
-    "most_mb": "max_mem_mb",
-}
 MAX_SHARDS = 100_000  # files of a split
 
 
@@ -60,240 +45,390 @@ def check(config: Mapping, schema: Mapping) -> None:
     """Check a configuration as a whole.
 
     Raises:
-        ConfigurationError: with one line for the first thing that is wrong.
+        ConfigurationError: with one line for each mistake, in the order of the configuration.
     """
-    _check_schema(config, schema, "")
-    _check_likes(config["datasets"])
-    for key, kind in (("datasets", "data set"), ("arms", "arm")):
-        for name in config["run"][key]:
-            _check_known(name, config[key], f"run.{key}", kind)
-    for where, dataset in _overrides(config):
-        _check_known(dataset, config["datasets"], where, "data set")
-    for name in config["arms"]:
-        _check_arm(config, name)
-    for name in config["pretexts"]:
-        _check_pretext(config, name)
-    for name in config["pretrainings"]:
-        _check_pretraining(config, name)
-    for dataset in datasets_used(config):
-        _check_dataset(config, dataset)
-    baseline = config["comparison"]["baseline"]
-    _check_known(baseline, config["arms"], "comparison.baseline", "arm")
-    if arm_protocol(config, baseline) in FROZEN or config["arms"][baseline].get("pretraining"):
-        raise ConfigurationError(
-            f"comparison.baseline: {baseline} is no baseline; name an arm that is fine-tuned "
-            "without a pretraining"
-        )
-    for name in config["run"]["arms"]:
-        _check_pairs(config, config["arms"][name])
-    _check_controls(config)
-    _check_shards(config)
-    _check_fractions(config)
-    _check_titles(config)
-    _check_file_names(config)
-    _check_folders(config)
+    mistakes = Mistakes(config)
+    mistakes.check_schema((), schema)
+    for check_part in (
+        _check_likes,
+        _check_for_dataset,
+        _check_names,
+        _check_arms,
+        _check_pretexts,
+        _check_options,
+        _check_datasets,
+        _check_sizes,
+        _check_necks,
+        _check_pairs,
+        _check_controls,
+        _check_shards,
+        _check_fractions,
+        _check_titles,
+        _check_file_names,
+        _check_folders,
+    ):
+        check_part(config, mistakes)
+    if lines := mistakes.lines():
+        raise ConfigurationError(*lines)
 
 
-def _check_likes(datasets: Mapping) -> None:
+# --- what the checks go over ----------------------------------------------------------------------
+
+
+def _layers(mistakes: Mistakes, *place: Any) -> list[Place]:
+    """Places of a section and of its entries of `for_dataset`."""
+    own = mistakes.names(*place, "for_dataset") or ()
+    return [place, *((*place, "for_dataset", dataset) for dataset in own)]
+
+
+def _run(mistakes: Mistakes, key: str) -> list[str]:
+    """Names of `run.datasets` or `run.arms` that can be looked up."""
+    known, names = mistakes.names(key) or (), mistakes.at("run", key)
+    return [
+        name
+        for name in (names if isinstance(names, list) else ())
+        if name in known and isinstance(mistakes.at(key, name), Mapping)
+    ]
+
+
+def _used(mistakes: Mistakes) -> list[str]:
+    """Data sets of the run and those that its encoders are from, where they can be looked up."""
+    known = mistakes.names("datasets") or ()
+    sources = [mistakes.at("arms", arm, "pretrained_on") for arm in _run(mistakes, "arms")]
+    names = [*_run(mistakes, "datasets"), *(name for name in sources if name in known)]
+    return [
+        name for name in dict.fromkeys(names) if "like" not in mistakes.at("datasets", name) or ()
+    ]
+
+
+def _pretraining_layers(name: str, dataset: str) -> list[Place]:
+    """Where a pretraining's settings for a data set stand: what comes first, wins."""
+    return [
+        ("pretrainings", name, "for_dataset", dataset),
+        ("pretrainings", name),
+        ("pretraining", "for_dataset", dataset),
+        ("pretraining",),
+    ]
+
+
+def _encoder_layers(mistakes: Mistakes, arm: str, dataset: str) -> list[Place] | None:
+    """Where the settings of an arm's encoder stand, the first wins; None if one is wrong."""
+    if not mistakes.is_sound(("arms", arm, "pretraining"), ("arms", arm, "pretrained_on")):
+        return None
+    entry, parts = mistakes.at("arms", arm), [("arms", arm)]
+    if entry.get("pretraining") is not None:
+        dataset = pretrained_on(entry, dataset)
+        parts = _pretraining_layers(entry["pretraining"], dataset)
+    own: list[Place] = [(*part, "encoder") for part in parts]
+    layers = [
+        *((*place, "for_dataset", dataset) for place in own),
+        *own,
+        ("encoder", "for_dataset", dataset),
+        ("encoder",),
+    ]
+    return layers if mistakes.is_sound(*layers) else None
+
+
+def _keys(layers: list[Place], *keys: str) -> list[Place]:
+    """The places of these keys in every layer."""
+    return [(*layer, key) for layer in layers for key in keys]
+
+
+def _origin(mistakes: Mistakes, layers: list[Place], *keys: Place) -> Place:
+    """Where a setting stands: the place of the first of these keys in the first layer with one."""
+    places = [(*layer, *key) for layer in layers for key in keys]
+    given = (p for p in places if p[-1] in (mistakes.at(*p[:-1]) or ()))
+    return next(given, places[-1])
+
+
+# --- the checks -----------------------------------------------------------------------------------
+
+
+def _check_likes(config: Mapping, mistakes: Mistakes) -> None:
     """No data set is left `like` another: `load` could have made it of one that is there."""
-    left = {name: entry["like"] for name, entry in datasets.items() if "like" in entry}
+    known = mistakes.names("datasets") or []
+    left = {
+        name: entry["like"]
+        for name in known
+        if isinstance(entry := config["datasets"][name], Mapping) and "like" in entry
+    }
     for name, other in left.items():
-        _check_known(other, datasets, f"datasets.{name}.like", "data set")
-    if left:
-        raise ConfigurationError(
-            f"datasets.{next(iter(left))}.like: goes round in a circle ({', '.join(left)}); write "
-            "one of them out"
-        )
-
-
-def _check_arm(config: Mapping, name: str) -> None:
-    """What an arm refers to is there, and it does not contradict its pretraining."""
-    arm, where = config["arms"][name], f"arms.{name}"
-    if arm.get("pretrained_on") is not None:
-        _check_known(arm["pretrained_on"], config["datasets"], f"{where}.pretrained_on", "data set")
-        if arm.get("pretraining") is None:
-            raise ConfigurationError(
-                f"{where}.pretrained_on: the arm has no pretraining; give one, or leave this out"
+        circle = [name]
+        while other in list(left) and other not in circle:
+            circle.append(other)
+            other = left[other]
+        place: Place = ("datasets", name, "like")
+        if other == name and circle[0] == min(circle, key=list(left).index):
+            mistakes.add(
+                place, f"goes round in a circle ({', '.join(circle)}); write one of them out"
             )
-    if arm.get("pretraining") is not None:
-        known = config["pretrainings"]
-        _check_known(arm["pretraining"], known, f"{where}.pretraining", "pretraining")
-        if "encoder" in arm:
-            raise ConfigurationError(
-                f"{where}.encoder: an arm has its pretraining's encoder; set it under "
-                f"pretrainings.{arm['pretraining']}"
+        mistakes.check_name(place, known, "data set")
+
+
+def _check_for_dataset(config: Mapping, mistakes: Mistakes, place: Place = ()) -> None:
+    """Every `for_dataset` names data sets, and none stands directly inside another.
+
+    `resolve` would pass over those.
+    """
+    known = mistakes.names("datasets")
+    for key in mistakes.names(*place) or ():
+        here = (*place, key)
+        if here == ("datasets",):
+            continue
+        for dataset in mistakes.names(*here) or () if key == "for_dataset" else ():
+            if known is not None and dataset not in known:
+                mistakes.add((*here, dataset), unknown("data set", dataset, known), here)
+            if mistakes.at(*here, dataset, "for_dataset") is not None:
+                nested = (*here, dataset, "for_dataset")
+                mistakes.add(nested, "inside of a for_dataset; leave it out")
+        _check_for_dataset(config, mistakes, here)
+
+
+def _check_names(config: Mapping, mistakes: Mistakes) -> None:
+    """What the configuration refers to by its name is there."""
+    arms, datasets = mistakes.names("arms"), mistakes.names("datasets")
+    pretexts, pretrainings = mistakes.names("pretexts"), mistakes.names("pretrainings")
+    for key, known, kind in (("datasets", datasets, "data set"), ("arms", arms, "arm")):
+        names = mistakes.at("run", key)
+        for index in range(len(names) if isinstance(names, list) else 0):
+            mistakes.check_name(("run", key, index), known, kind, ("run", key))
+    mistakes.check_name(("comparison", "baseline"), arms, "arm")
+    for name in arms or ():
+        mistakes.check_name(("arms", name, "pretrained_on"), datasets, "data set")
+        for key in ("pretraining", "match_steps_of"):
+            mistakes.check_name(("arms", name, key), pretrainings, "pretraining")
+    sections = [("pretraining",), *(("pretrainings", name) for name in pretrainings or ())]
+    for layer in [layer for section in sections for layer in _layers(mistakes, *section)]:
+        mistakes.check_name((*layer, "method"), method_names(), "method")
+        mistakes.check_name((*layer, "pretext"), pretexts, "pretext")
+    sections = [("finetuning",), *(("arms", name, "finetuning") for name in arms or ())]
+    for layer in [layer for section in sections for layer in _layers(mistakes, *section)]:
+        mistakes.check_name((*layer, "augmentation"), pretexts, "pretext")
+
+
+def _check_arms(config: Mapping, mistakes: Mistakes) -> None:
+    """No arm contradicts its pretraining or its protocol, and the baseline is one."""
+    for name in mistakes.names("arms") or ():
+        arm, place = config["arms"][name], ("arms", name)
+
+        def is_given(key: str, arm: Any = arm, place: Place = place) -> bool:
+            return mistakes.is_sound((*place, key)) and key in arm
+
+        pretraining = arm.get("pretraining") if isinstance(arm, Mapping) else None
+        is_known = mistakes.is_sound((*place, "pretraining"))
+        if is_given("pretrained_on") and is_known and pretraining is None:
+            mistakes.add(
+                (*place, "pretrained_on"), "the arm has no pretraining; give one, or leave this out"
             )
-    if "match_steps_of" in arm:
-        _check_known(
-            arm["match_steps_of"], config["pretrainings"], f"{where}.match_steps_of", "pretraining"
-        )
-    for key in ("match_steps_of", "finetuning"):
-        if key in arm and arm_protocol(config, name) in FROZEN:
-            raise ConfigurationError(
-                f"{where}.{key}: an arm of protocol {arm['protocol']} is not fine-tuned; leave "
-                "it out"
+        if is_given("encoder") and is_given("pretraining") and pretraining is not None:
+            mistakes.add(
+                (*place, "encoder"),
+                f"an arm has its pretraining's encoder; set it under pretrainings.{pretraining}",
+            )
+        if is_given("protocol") and arm["protocol"] in FROZEN:
+            for key in filter(is_given, ("match_steps_of", "finetuning")):
+                mistakes.add(
+                    (*place, key),
+                    f"an arm of protocol {arm['protocol']} is not fine-tuned; leave it out",
+                )
+    place, baseline = ("comparison", "baseline"), mistakes.at("comparison", "baseline")
+    keys = [("arms", baseline, key) for key in ("protocol", "pretraining")]
+    if mistakes.is_sound(place, *keys):
+        arm = config["arms"][baseline]
+        if arm_protocol(config, baseline) in FROZEN or arm.get("pretraining"):
+            mistakes.add(
+                place,
+                f"{baseline} is no baseline; name an arm that is fine-tuned without a pretraining",
             )
 
 
-def _check_pretext(config: Mapping, name: str) -> None:
-    for index, augmentation in enumerate(config["pretexts"][name]):
-        where = f"pretexts.{name}.{index}"
-        _check_schema(augmentation, load_schema(AUGMENTATIONS), where)
-        clip = augmentation.get("gaussian_noise", {}).get("clip")
-        if clip and clip[0] >= clip[1]:
-            raise ConfigurationError(
-                f"{where}.gaussian_noise.clip: {clip}; give the lowest value before the highest"
-            )
+def _check_pretexts(config: Mapping, mistakes: Mistakes) -> None:
+    """Every augmentation has the strengths that it needs."""
+    for name in mistakes.names("pretexts") or ():
+        augmentations = config["pretexts"][name]
+        for index in range(len(augmentations) if isinstance(augmentations, list) else 0):
+            place = ("pretexts", name, index)
+            if mistakes.is_sound(place):
+                mistakes.check_schema(place, load_schema(AUGMENTATIONS))
+            clip = mistakes.at(*place, "gaussian_noise", "clip")
+            where = (*place, "gaussian_noise", "clip")
+            if mistakes.is_sound(where) and clip and clip[0] >= clip[1]:
+                mistakes.add(where, f"{clip}; give the lowest value before the highest")
 
 
-def _check_pretraining(config: Mapping, name: str) -> None:
-    where = f"pretrainings.{name}"
-    for dataset in config["datasets"]:
+def _check_options(config: Mapping, mistakes: Mistakes) -> None:
+    """Every pretraining has options that its method has, on every data set."""
+    found: dict[Place, tuple[str, Place]] = {}
+    names = product(mistakes.names("pretrainings") or (), mistakes.names("datasets") or ())
+    for name, dataset in names:
+        layers = _pretraining_layers(name, dataset)
+        if not mistakes.is_sound(*_keys(layers, "method", "options")):
+            continue
         entry = pretraining_entry(config, name, dataset)
-        _check_known(entry["method"], method_names(), f"{where}.method", "method")
-        _check_known(entry["pretext"], config["pretexts"], f"{where}.pretext", "pretext")
-        _check_schema(entry.get("options", {}), method_schema(entry), f"{where}.options")
+        for mistake in schema_mistakes(entry.get("options", {}), method_schema(entry)):
+            place = _origin(mistakes, layers, ("options", *mistake.place))
+            hidden = len(mistake.place) - len(mistake.shown)
+            found.setdefault(place, (mistake.problem, place[: len(place) - hidden]))
+    for place, (problem, shown) in found.items():
+        mistakes.add(place, problem, shown)
 
 
-def _check_pairs(config: Mapping, arm: Mapping) -> None:
-    """Pairs of one lens are taken from data sets that have several images of a lens."""
-    for dataset in config["run"]["datasets"] if arm.get("pretraining") else []:
-        source = pretrained_on(arm, dataset)
-        entry = pretraining_entry(config, arm["pretraining"], source)
-        per_lens = config["datasets"][source].get("images_per_lens", 1)
-        if entry["pairs"] == "same_lens" and per_lens == 1:
-            raise ConfigurationError(
-                f"pretrainings.{arm['pretraining']}.pairs: same_lens, but {source} has one image a "
-                f"lens; set datasets.{source}.images_per_lens"
-            )
-        images = config["splits"]["train"]["images"]
-        if entry["pairs"] == "same_lens" and images < len(CLASSES) * per_lens:
-            raise ConfigurationError(
-                f"splits.train.images: {images} images, but pairs: same_lens of pretrainings."
-                f"{arm['pretraining']} needs {len(CLASSES) * per_lens} of {source}: the "
-                f"{per_lens} images of one lens of each class"
-            )
+def _check_datasets(config: Mapping, mistakes: Mistakes) -> None:
+    """Every data set of the run can be made."""
+    for dataset in _used(mistakes):
+        place, entry = ("datasets", dataset), config["datasets"][dataset]
+        if entry.get("source") is None:
+            mistakes.add((*place, "source"), f"missing; give one of {', '.join(SOURCES)}")
+        mistakes.check_name((*place, "source"), SOURCES, "source")
+        if entry.get("source") == IMPORT:
+            mistakes.check_schema(place, load_schema(ARCHIVE))
+            _check_class_names(mistakes, (*place, "classes"))
+            check_axes(mistakes, place)
+            check_paths(mistakes, place)
+        elif entry.get("source") == SIMULATION:
+            check_recipe(mistakes, place)
 
 
-def _check_dataset(config: Mapping, dataset: str) -> None:
-    """A data set of the run can be made, and trained on as the configuration says."""
-    entry, where = config["datasets"][dataset], f"datasets.{dataset}"
-    _check_known(entry.get("source"), SOURCES, f"{where}.source", "source")
-    try:
-        if entry["source"] == IMPORT:
-            _check_schema(entry, load_schema(ARCHIVE), where)
-            _check_class_names(where, entry)
-            check_axes(dataset, entry)
-            check_paths(dataset, entry)
-        else:
-            check_recipe(dataset, entry)
-    except ConfigurationError:
-        raise
-    except ValueError as error:
-        raise ConfigurationError(f"datasets.{error}") from None
-    _check_fits(config, dataset)
-    _check_neck(config, dataset)
-    augmentation = resolve(config["finetuning"], dataset)["augmentation"]
-    _check_known(augmentation, config["pretexts"], "finetuning.augmentation", "pretext")
-    for arm in config["run"]["arms"]:
-        augmentation = finetuning_entry(config, arm, dataset)["augmentation"]
-        where = f"arms.{arm}.finetuning.augmentation"
-        _check_known(augmentation, config["pretexts"], where, "pretext")
-
-
-def _check_class_names(where: str, entry: Mapping) -> None:
+def _check_class_names(mistakes: Mistakes, place: Place) -> None:
     """Names of classes are texts or whole numbers, each given once."""
-    names = [str(name) for name in entry.get("classes", {})]
-    if repeated := [name for name in names if names.count(name) > 1]:
-        raise ConfigurationError(
-            f"{where}.classes: {repeated[0]} is given twice, as a number and as a text"
-        )
-    for name in entry.get("classes", {}):
+    classes = mistakes.names(*place) or []
+    names = [str(name) for name in classes]
+    for name in classes:
         if not isinstance(name, str | int) or isinstance(name, bool):
-            raise ConfigurationError(
-                f"{where}.classes: YAML takes a name there for {name!r}: put it in quotes"
-            )
+            problem = f"YAML takes a name there for {name!r}: put it in quotes"
+            mistakes.add((*place, name), problem, place)
+        elif isinstance(name, int) and names.count(str(name)) > 1:
+            problem = f"{name} is given twice, as a number and as a text"
+            mistakes.add((*place, name), problem, place)
 
 
-def _check_fits(config: Mapping, dataset: str) -> None:
+def _check_sizes(config: Mapping, mistakes: Mistakes) -> None:
     """Crop and binning fit the images."""
-    told = preprocessing_settings(config, dataset)
-    pixels = config["datasets"][dataset]["instrument"]["pixels"]
-    kept = told["crop"] or pixels
-    if kept > pixels or kept % told["bin"]:
-        raise ConfigurationError(
-            f"preprocessing: {dataset} has {pixels} x {pixels} pixels, which crop "
-            f"{told['crop'] or 'null'} and bin {told['bin']} do not fit: crop at most {pixels}, to "
-            "a multiple of bin"
-        )
+    found: dict[Place, str] = {}
+    for dataset in _used(mistakes):
+        layers: list[Place] = [("preprocessing", "for_dataset", dataset), ("preprocessing",)]
+        place: Place = ("datasets", dataset, "instrument", "pixels")
+        source: Place = ("datasets", dataset, "source")
+        if not mistakes.is_sound(source, place, *_keys(layers, "crop", "bin")):
+            continue
+        settings, pixels = preprocessing_settings(config, dataset), mistakes.at(*place)
+        crop, block = settings["crop"] or pixels, settings["bin"]
+        if crop > pixels or crop % block:
+            place = _origin(mistakes, layers, ("crop",), ("bin",))
+            found.setdefault(
+                place,
+                f"{dataset} has {pixels} x {pixels} pixels, which crop "
+                f"{settings['crop'] or 'null'} and bin {block} do not fit: crop at most {pixels}, "
+                "to a multiple of bin",
+            )
+    for place, problem in found.items():
+        mistakes.add(place, problem, place[:-1])
 
 
-def _check_neck(config: Mapping, dataset: str) -> None:
+def _check_necks(config: Mapping, mistakes: Mistakes) -> None:
     """Every encoder of the run has no dropout, or a rate for each layer of its neck."""
-    for arm in config["run"]["arms"]:
+    found: dict[Place, str] = {}
+    for arm, dataset in product(_run(mistakes, "arms"), _used(mistakes)):
+        if (layers := _encoder_layers(mistakes, arm, dataset)) is None:
+            continue
         encoder = arm_encoder(config, arm, dataset)
         if len(encoder["neck_dropout"]) not in (0, len(encoder["neck"])):
-            raise ConfigurationError(
-                f"encoder.neck_dropout: {encoder['neck_dropout']} for a neck of "
-                f"{encoder['neck']} (arm {arm}, {dataset}): give a rate for each layer, or none"
+            found.setdefault(
+                _origin(mistakes, layers, ("neck_dropout",), ("neck",)),
+                f"{encoder['neck_dropout']} for a neck of {encoder['neck']} (arm {arm}, {dataset})"
+                ": give a rate for each layer, or none",
             )
+    for place, problem in found.items():
+        mistakes.add(place, problem, (*place[:-1], "neck_dropout"))
 
 
-def _overrides(section: Any, where: str = "") -> Iterator[tuple[str, str]]:
-    """The data sets that any `for_dataset` names, each after the path of that key.
+def _check_pairs(config: Mapping, mistakes: Mistakes) -> None:
+    """Pairs of one lens are taken from data sets that have several images of a lens."""
+    single: dict[Place, list[str]] = {}  # where pairs are set -> data sets with an image per lens
+    for arm, dataset in product(_run(mistakes, "arms"), _run(mistakes, "datasets")):
+        name = config["arms"][arm].get("pretraining")
+        keys = [("arms", arm, key) for key in ("pretraining", "pretrained_on")]
+        if not name or not mistakes.is_sound(*keys):
+            continue
+        source = pretrained_on(config["arms"][arm], dataset)
+        layers = _pretraining_layers(name, source)
+        lenses = [("datasets", source, key) for key in ("source", "images_per_lens")]
+        if not mistakes.is_sound(*lenses, *_keys(layers, "pairs")):
+            continue
+        if pretraining_entry(config, name, source)["pairs"] != "same_lens":
+            continue
+        per_lens = config["datasets"][source].get("images_per_lens", 1)
+        if per_lens == 1:
+            sources = single.setdefault(_origin(mistakes, layers, ("pairs",)), [])
+            sources += [source] if source not in sources else []
+        needed, size = len(CLASSES) * per_lens, ("splits", "train", "images")
+        if mistakes.is_sound(size) and mistakes.at(*size) < needed:
+            mistakes.add(
+                size,
+                f"{mistakes.at(*size)} images, but pairs: same_lens of pretrainings.{name} needs "
+                f"{needed} of {source}: the {per_lens} images of one lens of each class",
+            )
+    for place, sources in single.items():
+        remedy = ", ".join(f"datasets.{source}.images_per_lens" for source in sources)
+        have = f"{', '.join(sources)} {'has' if len(sources) == 1 else 'have'}"
+        mistakes.add(place, f"same_lens, but {have} one image per lens; set {remedy}")
 
-    Raises:
-        ConfigurationError: where one stands directly inside another, which `resolve` passes over.
-    """
-    if isinstance(section, Mapping):
-        for key, value in section.items():
-            path = f"{where}.{key}" if where else str(key)
-            if key == "for_dataset" and isinstance(value, Mapping):
-                yield from ((path, dataset) for dataset in value)
-                if nested := [name for name, own in value.items() if "for_dataset" in own]:
-                    raise ConfigurationError(
-                        f"{path}.{nested[0]}.for_dataset: inside of a for_dataset; leave it out"
-                    )
-            yield from _overrides(value, path)
 
-
-def _check_controls(config: Mapping) -> None:
+def _check_controls(config: Mapping, mistakes: Mistakes) -> None:
     """Every frozen encoder has a random one of its settings beside it, and no more than one."""
-    run = config["run"]
+    arms, run = mistakes.names("arms"), ("run", "arms")
+    if arms is None:
+        return
+    if not mistakes.is_sound(
+        run, ("run", "datasets"), *(("arms", arm, "protocol") for arm in arms)
+    ):
+        return
+    datasets = config["run"]["datasets"]
+    if any(_encoder_layers(mistakes, arm, dataset) is None for arm in arms for dataset in datasets):
+        return
     frozen = [arm for protocol in FROZEN for arm in arm_titles(config, protocol)]
-    for dataset, arm in product(run["datasets"], frozen):
+    found: dict[str, str] = {}  # controls, or the settings of one that is missing -> problem
+    for dataset, arm in product(datasets, frozen):
         defined = controls(config, arm, dataset)
-        chosen = [name for name in defined if name in run["arms"]]
+        chosen = [name for name in defined if name in config["run"]["arms"]]
+        encoder = json.dumps(encoder_fields(config, arm, dataset)).replace('"', "")
+        new = (
+            f"an arm with protocol: {arm_protocol(config, arm)}, no pretraining and encoder: "
+            f"{encoder}"
+        )
         if len(chosen) > 1:
-            raise ConfigurationError(
-                f"run.arms: {' and '.join(chosen)} probe the same random encoder on {dataset}; "
-                "leave all but one out"
+            found.setdefault(
+                str(chosen),
+                f"{' and '.join(chosen)} probe the same random encoder on {dataset}; leave all but "
+                "one out",
             )
-        if not chosen:
-            encoder = json.dumps(encoder_fields(config, arm, dataset)).replace('"', "")
-            new = (
-                f"an arm with protocol: {arm_protocol(config, arm)}, no pretraining and encoder: "
-                f"{encoder}"
+        elif not chosen:
+            found.setdefault(
+                new,
+                f"{arm} has no probe of a random encoder to be compared with on {dataset}; add "
+                f"{defined[0] if defined else new}",
             )
-            raise ConfigurationError(
-                f"run.arms: {arm} has no probe of a random encoder to be compared with on "
-                f"{dataset}; add {defined[0] if defined else new}"
-            )
+    for problem in found.values():
+        mistakes.add(run, problem)
 
 
-def _check_fractions(config: Mapping) -> None:
+def _check_fractions(config: Mapping, mistakes: Mistakes) -> None:
     """Every label fraction leaves an image of each class; images take turns in class.
 
     How many images an archive has is not known yet: `check_labels` is for them.
     """
-    if not names_from(config, SIMULATION, config["run"]["datasets"]):
+    size, fractions = ("splits", "train", "images"), mistakes.at("run", "label_fractions")
+    sources = [mistakes.at("datasets", name, "source") for name in _run(mistakes, "datasets")]
+    if SIMULATION not in sources or not isinstance(fractions, list) or not mistakes.is_sound(size):
         return
-    of_rarest = config["splits"]["train"]["images"] // len(CLASSES)
-    for index, fraction in enumerate(config["run"]["label_fractions"]):
-        if round(fraction * of_rarest) == 0:
-            raise ConfigurationError(
-                f"run.label_fractions.{index}: {fraction} of {of_rarest} training images a class "
-                "leaves none: take a larger fraction, or more images in splits.train"
+    of_rarest = mistakes.at(*size) // len(CLASSES)
+    for index, fraction in enumerate(fractions):
+        place = ("run", "label_fractions", index)
+        if mistakes.is_sound(place) and round(fraction * of_rarest) == 0:
+            mistakes.add(
+                place,
+                f"{fraction} of {of_rarest} training images per class leaves none: take a larger "
+                "fraction, or more images in splits.train",
             )
 
 
@@ -306,171 +441,116 @@ def check_labels(config: Mapping, dataset: str, images_per_class: Mapping[str, i
         images_per_class: of its training split.
 
     Raises:
-        ConfigurationError: where it leaves none.
+        ConfigurationError: with a line for each fraction and class that leaves none.
     """
     if dataset not in config["run"]["datasets"]:
         return
+    lines = []
     for index, fraction in enumerate(config["run"]["label_fractions"]):
         for name, images in images_per_class.items():
             if round(fraction * images) == 0:
-                raise ConfigurationError(
+                lines.append(
                     f"run.label_fractions.{index}: {fraction} of the {images} training images of "
                     f"{name} in {dataset} leaves none: take a larger fraction, or add images"
                 )
+    if lines:
+        raise ConfigurationError(*lines)
 
 
-def _check_shards(config: Mapping) -> None:
+def _check_shards(config: Mapping, mistakes: Mistakes) -> None:
     """The files of a split can be listed: by a mistyped number of images there are too many."""
-    for name, split in config["splits"].items():
+    for name in mistakes.names("splits") or ():
+        place, split = ("splits", name), config["splits"][name]
+        if not mistakes.is_sound(place):
+            continue
         shards = -(-split["images"] // split["shard_size"])
         if shards > MAX_SHARDS:
-            raise ConfigurationError(
-                f"splits.{name}: {split['images']} images are {shards} files of "
-                f"{split['shard_size']}, and {MAX_SHARDS} are the most; set a larger shard_size"
+            mistakes.add(
+                place,
+                f"{split['images']} images are {shards} files of {split['shard_size']}, and "
+                f"{MAX_SHARDS} are the most; set a larger shard_size",
             )
 
 
-def _check_titles(config: Mapping) -> None:
+def _check_titles(config: Mapping, mistakes: Mistakes) -> None:
     """Rows and columns of a table have titles of their own, which tables and figures can show."""
-    headings = [
-        ("datasets", "data sets", dataset_titles(config)),
-        *(("arms", "arms", arm_titles(config, part)) for part in (FINE_TUNE, *FROZEN)),
-    ]
-    for where, kind, titles in headings:
-        for name, title in titles.items():
-            _check_title(title, f"{where}.{name}.title")
-            if list(titles.values()).count(title) > 1:
-                raise ConfigurationError(
-                    f"{where}: two {kind} of this run have the title {title!r}; change one"
-                )
+    arms = [arm for arm in _run(mistakes, "arms") if mistakes.is_sound(("arms", arm, "protocol"))]
+    tables = [("datasets", "data sets", _run(mistakes, "datasets"))]
+    for protocol in (FINE_TUNE, *FROZEN):
+        rows = [arm for arm in arms if arm_protocol(config, arm) == protocol]
+        tables.append(("arms", "arms", rows))
+    for where, kind, names in tables:
+        seen: dict[str, str] = {}
+        for name in dict.fromkeys(names):
+            place = (where, name, "title")
+            if not mistakes.is_sound(place, (where, name, "source")):
+                continue
+            title = config[where][name].get("title", name)
+            if problem := _problem_of_title(title):
+                mistakes.add(place, problem)
+            elif seen.setdefault(title, name) != name:
+                problem = f"two {kind} of this run have the title {title!r}; change one"
+                mistakes.add(place, problem, (where,))
 
 
-def _check_title(title: str, where: str) -> None:
+def _problem_of_title(title: str) -> str | None:
     if not title.strip() or any(unicodedata.category(c) in UNPRINTABLE for c in title):
-        raise ConfigurationError(
-            f"{where}: {title!r} is not one line of text; write it without line breaks, and not "
-            "empty"
-        )
+        return f"{title!r} is not one line of text; write it without line breaks, and not empty"
     if title.count("$") < 2:
-        return
+        return None
     from matplotlib import cbook, mathtext  # slow to import, and rarely needed
 
     if cbook.is_math_text(title):
         try:
             mathtext.MathTextParser("path").parse(title)
         except ValueError:
-            raise ConfigurationError(
-                f"{where}: figures cannot show {title!r}, since what is between its $ is no "
-                r"formula of Matplotlib; correct it, or write \$ for the sign itself"
-            ) from None
+            return (
+                f"figures cannot show {title!r}, since what is between its $ is no formula of "
+                r"Matplotlib; correct it, or write \$ for the sign itself"
+            )
+    return None
 
 
-def _check_file_names(config: Mapping) -> None:
+def _check_file_names(config: Mapping, mistakes: Mistakes) -> None:
     """Names of a run do not meet in one file where the system ignores case, as macOS does."""
-    arms = config["run"]["arms"]
+    arms, known = _run(mistakes, "arms"), mistakes.names("pretrainings") or ()
+    pretrainings = [mistakes.at("arms", arm, "pretraining") for arm in arms]
     names = {
-        "datasets": datasets_used(config),
+        "datasets": _used(mistakes),
         "arms": arms,
-        "pretrainings": filter(None, (config["arms"][arm].get("pretraining") for arm in arms)),
+        "pretrainings": [name for name in pretrainings if name in known],
     }
     for where, used in names.items():
         seen: dict[str, str] = {}
-        for name in used:
+        for name in dict.fromkeys(used):
             if (other := seen.setdefault(name.lower(), name)) != name:
-                raise ConfigurationError(
-                    f"{where}: {other} and {name} differ in case alone, and would share their "
-                    "files on many systems; rename one"
+                mistakes.add(
+                    (where, name),
+                    f"{other} and {name} differ in case alone, and would share their files on many "
+                    "systems; rename one",
+                    (where,),
                 )
 
 
-def _check_folders(config: Mapping) -> None:
+def _check_folders(config: Mapping, mistakes: Mistakes) -> None:
     """Folders and files that the configuration names can be those of a system."""
     for key in ("data_dir", "checkpoint_dir", "container"):
-        path = config[key]
-        if path is None:
+        path = mistakes.at(key)
+        if path is None or not mistakes.is_sound((key,)):
             continue
-        if path in ("null", "None"):
-            raise ConfigurationError(
-                f"{key}: {path!r} is a text; write null in a file, or nothing after --config {key}="
-            )
-        if any(unicodedata.category(c) in UNPRINTABLE for c in path):
-            raise ConfigurationError(f"{key}: {path!r} has a line break or another control sign")
-        if key == "container" and "{" in path:  # which Snakemake takes for a wildcard
-            raise ConfigurationError(f"{key}: {path!r} has braces; rename it")
-        try:
-            Path(path).expanduser()
-        except RuntimeError:
-            raise ConfigurationError(
-                f"{key}: no home folder is known for {path!r}; write the path from / on"
-            ) from None
+        if problem := _problem_of_path(path, has_wildcards=key == "container"):
+            mistakes.add((key,), problem)
 
 
-def _check_schema(content: Any, schema: Mapping, where: str) -> None:
-    errors = _Validator(schema).iter_errors(content)
-    error = jsonschema.exceptions.best_match(errors, key=_relevance)
-    if error is None:
-        return
-    path = ".".join([*filter(None, [where]), *map(str, error.absolute_path)]) or "top level"
-    if error.validator == "additionalProperties":
-        known = list(error.schema.get("properties", {}))
-        new = next(key for key in error.instance if key not in known)
-        if new in RENAMED and RENAMED[new] in known:
-            raise ConfigurationError(f"{path}.{new}: this key is {RENAMED[new]!r} now; rename it")
-        _check_known(new, known, path, "key")
-    message, hint = error.message, error.schema.get("description")
-    if error.validator == "type":
-        message = _problem_of_number(error.instance, error.validator_value) or message
-        hint = _hint_of_text(error.instance, error.validator_value) or hint
-    raise ConfigurationError(f"{path}: {message}" + (f" ({hint})" if hint else ""))
-
-
-def _relevance(error: jsonschema.ValidationError) -> tuple:
-    """What an error is chosen by, the largest; jsonschema's own cannot order the keys 1 and "a"."""
-    return -len(error.path), [str(part) for part in error.path]
-
-
-def _problem_of_number(value: Any, types: str | list[str]) -> str | None:
-    """What is wrong with a number, where numbers are expected and this one is out of range."""
-    if isinstance(value, bool) or not {"number", "integer"} & {*_listed(types)}:
-        return None
-    if isinstance(value, float) and not math.isfinite(value):
-        return f"{value} is not a finite number"
-    if isinstance(value, int) and not is_whole(value):
-        return f"a whole number of {value.bit_length()} bits is out of range"
+def _problem_of_path(path: str, has_wildcards: bool) -> str | None:
+    if path in ("null", "None"):
+        return f"{path!r} is a text; write null in a file, or nothing after the = of --config"
+    if any(unicodedata.category(c) in UNPRINTABLE for c in path):
+        return f"{path!r} has a line break or another control sign"
+    if has_wildcards and "{" in path:
+        return f"{path!r} has braces; rename it"
+    try:
+        Path(path).expanduser()
+    except RuntimeError:
+        return f"no home folder is known for {path!r}; write the path from / on"
     return None
-
-
-def _listed(types: str | list[str]) -> list[str]:
-    return [types] if isinstance(types, str) else types
-
-
-def _hint_of_text(value: Any, types: str | list[str]) -> str | None:
-    """How to write what was given as a text, if it reads as a value of the right type."""
-    if not isinstance(value, str):
-        return None
-    with contextlib.suppress(ValueError):
-        if math.isfinite(float(value)) and isinstance(yaml.safe_load(value), str):
-            return "write 1.0e-3: YAML takes 1e-3 for a text"
-    with contextlib.suppress(yaml.YAMLError, ValueError):
-        if _Validator({"type": types}).is_valid(yaml.safe_load(value)):
-            return (
-                "it is a text: write it without quotes and, since --config reads true, null and "
-                "everything inside of braces as texts, in a file for --configfile"
-            )
-    return None
-
-
-# JSON schema takes 1500.0 for an integer, and 1.0 for a seed; in a file name they are none.
-# YAML's .nan and .inf would pass most bounds.
-_Validator = jsonschema.validators.extend(
-    jsonschema.Draft202012Validator,
-    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
-        {"integer": lambda _, value: is_whole(value), "number": lambda _, value: is_number(value)}
-    ),
-)
-
-
-def _check_known(name: str, known: Iterable[str], where: str, kind: str) -> None:
-    known = list(known)
-    if name not in known:
-        raise ConfigurationError(f"{where}: {unknown(kind, name, known)}")

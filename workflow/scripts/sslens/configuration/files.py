@@ -15,12 +15,20 @@ _MERGE = "tag:yaml.org,2002:merge"  # the key `<<`: of several, all are merged
 
 
 class ConfigurationError(ValueError):
-    """The configuration cannot be run; the message of one line names the key and the remedy."""
+    """The configuration cannot be run.
 
-    def __init__(self, message: str):
-        # keys and values may hold line breaks, and be of any length
-        line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
-        super().__init__(line if len(line) <= MAX_LENGTH else f"{line[:500]} … {line[-400:]}")
+    `lines` has a line for each mistake, which names the key and the remedy; the message is these.
+    """
+
+    def __init__(self, *mistakes: str):
+        self.lines = [_in_one_line(mistake) for mistake in mistakes]
+        super().__init__("\n".join(self.lines))
+
+
+def _in_one_line(message: str) -> str:
+    """A message in one line of limited length: keys and values may be of any, with line breaks."""
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+    return line if len(line) <= MAX_LENGTH else f"{line[:500]} … {line[-400:]}"
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

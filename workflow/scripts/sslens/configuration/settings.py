@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from functools import cache
 from itertools import product
 from pathlib import Path
 
-from sslens.configuration.files import read_yaml
 from sslens.configuration.loading import merge
 from sslens.methods.registry import schema_path
 from sslens.protocols import FINE_TUNE, FROZEN, LINEAR_PROBE
+from sslens.schemas import load_schema
 
 _LIBRARY = Path(__file__).parent.parent
 AUGMENTATIONS = _LIBRARY / "training" / "augmentations.schema.yaml"
@@ -363,11 +362,6 @@ def pretraining_entry(config: Mapping, name: str, dataset: str) -> dict:
 
 def method_schema(pretraining: Mapping) -> dict:
     return load_schema(schema_path(pretraining["method"]))
-
-
-@cache
-def load_schema(path: Path) -> dict:
-    return read_yaml(path)
 
 
 def _with_defaults(content: Mapping, schema: Mapping) -> dict:

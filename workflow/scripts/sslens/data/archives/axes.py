@@ -5,10 +5,12 @@ is preferred here; who reads a file takes the only one there is, or asks for a k
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple
+
+from sslens.schemas import Mistakes, Place
 
 IMAGE, BAND, Y, X = "image", "band", "y", "x"
 #: Every order of axes that is read. Without its images or bands, each is another one of them.
@@ -152,15 +154,17 @@ def no_reading(
     return f"an array of shape {shape} has no axis of bands to take `channel` {channel} of"
 
 
-def check_axes(dataset: str, entry: Mapping) -> None:
-    """Raise a ValueError that names the key, if `axes` and `channel` of an archive contradict."""
-    axes, channel = entry.get("axes"), entry.get("channel")
-    if axes is None:
+def check_axes(mistakes: Mistakes, place: Place) -> None:
+    """Check that `axes` and `channel` of an archive, at a place, do not contradict each other."""
+    axes, channel = mistakes.at(*place, "axes"), mistakes.at(*place, "channel")
+    where = (*place, "channel")
+    if axes is None or not mistakes.is_sound((*place, "axes"), where):
         return
     if channel is not None and BAND not in axes:
-        raise ValueError(
-            f"{dataset}.channel: {channel}, but axes [{', '.join(axes)}] have no band: name it "
-            "there, or leave channel out"
+        mistakes.add(
+            where,
+            f"{channel}, but axes [{', '.join(axes)}] have no band: name it there, or leave "
+            "channel out",
         )
     if channel is None and tuple(axes[:2]) == (BAND, IMAGE):
-        raise ValueError(f"{dataset}.channel: say which band of axes [{', '.join(axes)}] to take")
+        mistakes.add(where, f"say which band of axes [{', '.join(axes)}] to take")

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from sslens.schemas import Mistakes, Place
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # characters, most of which break lines
 
 
@@ -14,18 +16,23 @@ def split_path(entry: Mapping, split: str) -> Path:
     return Path(os.path.expandvars(entry["paths"][split])).expanduser()
 
 
-def check_paths(dataset: str, entry: Mapping) -> None:
-    """Raise a ValueError that names the key, if a split's folder or file is not there."""
-    for split in entry["paths"]:
-        path, where = split_path(entry, split), f"{dataset}: paths.{split}"
+def check_paths(mistakes: Mistakes, place: Place) -> None:
+    """Check that the folder or file of each split of an archive, at a place, is there."""
+    for split in mistakes.names(*place, "paths") or ():
+        where = (*place, "paths", split)
+        if not mistakes.is_sound(where):
+            continue
+        path = split_path(mistakes.at(*place), split)
         if not path.is_absolute():
-            raise ValueError(
-                f"{where}: {str(path)!r} is relative: write the whole path, since a run may be in "
-                "another folder"
+            mistakes.add(
+                where,
+                f"{str(path)!r} is relative: write the whole path, since a run may be in another "
+                "folder",
             )
-        _check_braces(path, where)
-        if not path.exists():
-            raise ValueError(f"{where}: there is no {path}{_guess(path)}")
+        elif problem := _braces(path):
+            mistakes.add(where, problem)
+        elif not path.exists():
+            mistakes.add(where, f"there is no {path}{_guess(path)}")
 
 
 def watched(dataset: str, entry: Mapping) -> list[str]:
@@ -38,17 +45,17 @@ def watched(dataset: str, entry: Mapping) -> list[str]:
     found = [str(root) for root in roots.values()]
     for split, root in roots.items():
         for folder in _folders(root):
-            _check_braces(folder, f"{dataset}: paths.{split}")
+            if problem := _braces(folder):
+                raise ValueError(f"{dataset}.paths.{split}: {problem}")
             found.append(folder)
     return found
 
 
-def _check_braces(path: str | Path, where: str) -> None:
+def _braces(path: str | Path) -> str | None:
     """Snakemake would take `{name}` in an input's path for a wildcard, and cannot be stopped."""
     if "{" in str(path):
-        raise ValueError(
-            f"{where}: {str(path)!r} has a brace in its name; rename it, or link to it"
-        )
+        return f"{str(path)!r} has a brace in its name; rename it, or link to it"
+    return None
 
 
 def _folders(root: Path) -> list[str]:

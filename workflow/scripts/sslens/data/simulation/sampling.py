@@ -18,9 +18,10 @@ from astropy.cosmology import FlatLambdaCDM
 
 from sslens.classes import CLASSES
 from sslens.data.catalogue import COLUMNS
-from sslens.data.simulation.priors import is_whole, quantile
+from sslens.data.simulation.priors import quantile
 from sslens.data.simulation.recipes import DISTANCES, SCALARS, check_recipe
 from sslens.data.simulation.substructure import KINDS
+from sslens.schemas import Mistakes, is_whole
 
 # Part of every row's seed: a number here never changes, or the split it names would.
 SPLIT_KEYS = {"train": 0, "validation": 1, "test": 2}
@@ -99,7 +100,10 @@ def draw_catalogue(
     Raises:
         ValueError: a recipe, split or size that cannot be drawn.
     """
-    check_recipe(dataset, recipe)
+    mistakes = Mistakes({dataset: recipe})
+    check_recipe(mistakes, (dataset,))
+    if lines := mistakes.lines():
+        raise ValueError("\n".join(lines))
     if split not in SPLIT_KEYS:
         raise ValueError(f"{dataset}: split {split!r} is not one of {', '.join(SPLIT_KEYS)}")
     if not is_whole(size, least=0) or not is_whole(first, least=0):

@@ -83,32 +83,14 @@ def _vortex(settings, u):
 
 
 class Kind(NamedTuple):
-    """A kind of substructure: its settings in the recipe, and how it is drawn."""
+    """How a kind of substructure is drawn; `recipe.schema.yaml` has its settings."""
 
-    priors: tuple[str, ...]  # names of settings that are numbers or priors
-    counts: tuple[str, ...]  # names of settings that are whole numbers from 1
-    poisson: tuple[str, ...]  # those of them that may be {poisson: mean} instead
-    constants: tuple[str, ...]  # names of settings that are positive numbers
     draws: Callable[[Mapping], int]  # uniform numbers an image needs
     place: Callable[[Mapping, np.ndarray], Substructure]
 
 
 KINDS = {
-    "none": Kind((), (), (), (), lambda settings: 0, _no_substructure),
-    "point_masses": Kind(
-        priors=("mass", "radius", "angle"),
-        counts=("count",),
-        poisson=("count",),
-        constants=(),
-        draws=_point_mass_draws,
-        place=_point_masses,
-    ),
-    "vortex": Kind(
-        priors=("mass", "log10_axion_mass", "angle", "x", "y"),
-        counts=("points",),
-        poisson=(),
-        constants=("half_length", "reference_axion_mass"),
-        draws=lambda settings: 5,
-        place=_vortex,
-    ),
+    "none": Kind(lambda settings: 0, _no_substructure),
+    "point_masses": Kind(_point_mass_draws, _point_masses),
+    "vortex": Kind(lambda settings: 5, _vortex),
 }
