@@ -26,6 +26,7 @@ from archives import write_archive
 from paths import ROOT
 from running import TINY, planned, run
 
+from sslens.comparison.publish import PLACE, publish
 from sslens.data.catalogue import COLUMNS
 
 slow = pytest.mark.slow
@@ -213,6 +214,25 @@ def test_keys_that_it_names_are_documented(document):
     documented = set(re.findall(r"`([\w.]+)`", OTHERS["config/README.md"]))
     files = (".md", ".csv", ".json", ".yaml")
     assert [key for key in keys if key not in documented and not key.endswith(files)] == []
+
+
+def test_published_tables_stand_as_the_command_writes_them(tmp_path):
+    shown = {}
+    for text in DOCUMENTS.values():
+        for place in PLACE.finditer(text):
+            shown[place["name"]] = place[0].removeprefix(place[1])
+    tables = [shown[f"auc_table.md, table {number}"] for number in (1, 2, 3)]
+    comparison = tmp_path / "comparison"
+    comparison.mkdir()
+    (comparison / "auc_table.md").write_text("\n".join(tables), "utf-8")
+    (comparison / "probe_table.md").write_text(shown["probe_table.md"], "utf-8")
+    shutil.copy(ROOT / "docs/roc_model_2.png", comparison)
+    for name in ("README.md", "docs/results.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(DOCUMENTS[name], "utf-8")
+        publish(comparison, tmp_path / name)
+        assert (tmp_path / name).read_text("utf-8") == DOCUMENTS[name]
+    assert (tmp_path / "docs/roc_model_2.png").is_file()
 
 
 @functools.cache
