@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from paths import ROOT
@@ -56,6 +57,49 @@ def test_all_outside_is_left_byte_for_byte(comparison, document):
     for _ in range(2):
         publish(comparison, document)
         assert document.read_bytes() == before + opening + b"no line end\n" + end + after
+
+
+def test_a_document_in_docs_has_its_images_beside_it(comparison, tmp_path, monkeypatch):
+    (tmp_path / "docs").mkdir()
+    monkeypatch.chdir(tmp_path / "docs")
+    document = Path("results.md")
+    document.write_text(DOCUMENT)
+    publish(comparison, document)
+    assert "![roc model 2](roc_model_2.png)\n" in document.read_text()
+    assert Path("roc_model_2.png").read_bytes() == b"pixels"
+    assert not Path("docs").exists()
+
+
+WARNING = "\n**Inconsistent provenance**, so these numbers cannot be compared:\n\n- one\n"
+
+
+@pytest.mark.parametrize("warning", ["", WARNING])
+def test_one_table_of_a_file_comes_with_its_caption_and_the_warning(comparison, document, warning):
+    text = "| a |\n|---|\n\nOne.\n\n**Collapsed**: b\n\n| c |\n|---|\n\nTwo.\n" + warning
+    (comparison / "auc_table.md").write_text(text)
+    end = "<!-- sslens: end -->\n"
+    names = ["auc_table.md, table 2", "auc_table.md, table 1"]
+    second, first = (f"<!-- sslens: {name} -->\n" for name in names)
+    document.write_text(f"{second}old\n{end}{first}{end}")
+    for _ in range(2):
+        assert publish(comparison, document) == names
+        assert document.read_text() == (
+            f"{second}| c |\n|---|\n\nTwo.\n{warning}{end}"
+            f"{first}| a |\n|---|\n\nOne.\n\n**Collapsed**: b\n{warning}{end}"
+        )
+
+
+def test_a_table_that_is_not_in_the_file_changes_nothing(comparison, document):
+    text = DOCUMENT.replace("auc_table.md -->\nold", "auc_table.md, table 2 -->\nold")
+    document.write_text(text)
+    with pytest.raises(ValueError, match=r"auc_table.md: no table 2; it has 1, counted from 1$"):
+        publish(comparison, document)
+    image = "<!-- sslens: roc_model_2.png, table 1 -->\n<!-- sslens: end -->\n"
+    document.write_text(image)
+    with pytest.raises(ValueError, match="roc_model_2.png: an image has no table 1; name the file"):
+        publish(comparison, document)
+    assert document.read_text() == image
+    assert not (document.parent / "docs").exists()
 
 
 def test_a_document_without_a_place_is_left_as_it_is(comparison, document):

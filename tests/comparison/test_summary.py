@@ -357,7 +357,7 @@ def lose(folder):
 def test_all_tables_are_made_and_belong_together(compare):
     folder = compare()
     table = (folder / "table").read_text(encoding="utf-8")
-    assert "Better" in table and "▲" in table and "Not made alike" not in table
+    assert "Better" in table and "▲" in table and "Inconsistent provenance" not in table
     assert "| A probe " in (folder / "probes").read_text()
     origin = json.loads((folder / "provenance").read_text())
     assert origin["disagreements"] == [] and len(origin["cells"]) == 8
@@ -401,7 +401,11 @@ def test_a_planted_error_is_caught_and_named(compare, happened, message):
 def test_what_is_allowed_all_the_same_stands_below_the_tables(compare, happened, cell):
     folder = compare(happened, allow_mixed=True)
     for name in ("table", "probes"):
-        _, below = (folder / name).read_text().split("**Not made alike**, so these numbers cannot")
+        _, below = (
+            (folder / name)
+            .read_text()
+            .split("**Inconsistent provenance**, so these numbers cannot")
+        )
         assert below.count("\n- ") == below.count(f"\n- {cell}") == 1
     assert len(json.loads((folder / "provenance").read_text())["disagreements"]) == 1
 

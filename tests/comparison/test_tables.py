@@ -238,13 +238,14 @@ def test_published_table_literally():
         "| Baseline                  | **0.97, 0.96, 1.00** | **0.98, 0.92, 0.98** |\n"
         "| Bootstrap Your Own Latent | 0.95, 0.93, 1.00 ▼   | **0.98, 0.93, 0.98** |\n"
         "\n"
-        "A cell is the one-vs-rest AUC of axion, cdm, no_sub on 1,500 test images per data set, "
-        "one seed. Bold is the best of a column by macro AUC, and what is not distinguishable from "
-        'it. ▲ and ▼ are significantly better and worse than "Baseline" (paired test of the macro '
-        "AUC on the same test images, Holm-corrected over the table). "
-        "**With one seed the tests are of these networks, not of their methods**: another seed may "
-        "change an AUC by more, and turn a mark around. Two decimals as published, so 0.997 prints "
-        "1.00: full precision is in auc_table.csv and auc_summary.csv.\n"
+        "Each cell gives the one-vs-rest AUCs of axion, cdm, no_sub on 1,500 test images per data "
+        "set, one seed. Bold marks the highest macro AUC of a column and all that do not differ "
+        "significantly from it. ▲ and ▼ mark a macro AUC significantly higher and lower than that "
+        'of "Baseline" (paired test on the same test images, Holm-corrected over the table). '
+        "**With one seed the tests compare these networks, not their methods**: another seed may "
+        "change an AUC by more than these differences, and reverse their sign. AUCs are rounded to "
+        "two decimals, as published, so 0.997 is printed as 1.00; auc_table.csv and "
+        "auc_summary.csv have full precision.\n"
     )
 
 
@@ -265,7 +266,7 @@ def test_a_mark_is_for_what_differs_significantly(difference, p, mark):
 
 
 @pytest.mark.parametrize(("p", "bold"), [(0.0499, False), (0.05, True), (1.0, True)])
-def test_bold_is_the_best_and_what_is_not_told_from_it(p, bold):
+def test_bold_is_the_best_and_what_does_not_differ_significantly_from_it(p, bold):
     rows = [
         cell("baseline", "model_1", (0.4, 0.4, 0.9)),
         cell("byol", "model_1", (0.9, 0.4, 0.3), **against(-0.1, 1.0, p_best=p)),
@@ -278,9 +279,8 @@ def test_bold_is_the_best_and_what_is_not_told_from_it(p, bold):
 
 def test_without_tests_no_mark_is_explained():
     table = published_table(small(**against(np.nan, np.nan, reference=None)), ARMS, DATASETS)
-    assert "▲" not in table and "significantly" not in table
-    assert "not distinguishable from it; Two decimals" not in table
-    assert re.search(r"distinguishable from it[;.] [tT]wo decimals as published", table)
+    assert "▲" not in table and "Holm" not in table
+    assert "do not differ significantly from it. AUCs are rounded to two decimals" in table
 
 
 def test_other_arms_and_missing_cells():
@@ -328,7 +328,7 @@ def test_collapsed_pretrainings_are_named_below_the_table():
         "",
         "**Collapsed**: Bootstrap Your Own Latent on Model I (seeds 9, 10); Bootstrap Your Own "
         "Latent on Model II (seed 2). In the last epoch of the pretraining nearly all images had "
-        "the same features or embeddings, so this tells nothing of its method.",
+        "the same features or embeddings, so these AUCs say nothing about the method.",
     ]
     (note,) = published_table(summary, ARMS, {"model_2": "Model II"}).splitlines()[6:][1:]
     assert note.startswith("**Collapsed**: Bootstrap Your Own Latent on Model II (seed 2). In ")
@@ -349,9 +349,9 @@ def test_uncertainty_table_literally():
         "| Baseline                  | 0.900 [0.877, 0.921] | —                            |\n"
         "| Bootstrap Your Own Latent | —                    | 0.750 ± 0.013 [0.740, 0.760] |\n"
         "\n"
-        "A cell is the macro AUC. ± is the standard deviation over seeds. In brackets is the 95 % "
-        "interval of the test images alone (stratified bootstrap), with the trained networks as "
-        "they are: it does not hold what another seed would change.\n"
+        "Each cell gives the macro AUC. ± is the standard deviation over seeds. Brackets give its "
+        "95 % interval over the test images (stratified bootstrap) for the networks as trained; "
+        "it excludes the variance over seeds.\n"
     )
 
 
@@ -359,7 +359,7 @@ def test_with_one_seed_no_deviation_is_explained():
     table = uncertainty_table(small(labels=0.25), ARMS, DATASETS)
     assert "±" not in table and "standard deviation" not in table
     assert "the macro AUC, 0.25 of the labels. " in table
-    assert "in brackets" in table.lower()
+    assert "Brackets give" in table
 
 
 def test_difference_table_literally():
@@ -375,7 +375,7 @@ def test_difference_table_literally():
         "| Other                     | -0.100 [-0.120, -0.080], p 0.001   "
         "| —                                |\n"
         "\n"
-        'A cell is the macro AUC minus that of "Baseline" on the same test images, its 95 % '
+        'Each cell gives the macro AUC minus that of "Baseline" on the same test images, its 95 % '
         "interval (paired stratified bootstrap of the test images), and the p value, corrected for "
         "all cells of this table (Holm).\n"
     )
@@ -444,13 +444,13 @@ def test_frozen_tables_literally():
         "| BYOL         | 0.625 vs 0.625 (+0.000) **no gain** | 0.938 vs 0.750 (+0.188) |\n"
         "| Contrastive  | 0.750 vs 0.625 (+0.125) **no gain** | —                       |\n"
         "\n"
-        "A cell is the macro AUC by a frozen pretrained encoder vs by a frozen random encoder "
-        "(difference), on 1,500 test images per data set, one seed. "
-        '"no gain": it is not significantly better than the random one (paired stratified '
-        "bootstrap of the test images, Holm-corrected over the table).\n"
+        "Each cell gives the macro AUC with a frozen pretrained encoder vs that with a frozen "
+        "random encoder (difference), on 1,500 test images per data set, one seed. "
+        '"no gain": the pretrained encoder is not significantly better than the random one (paired '
+        "stratified bootstrap of the test images, Holm-corrected over the table).\n"
         "\n"
         "**Collapsed**: BYOL on Model II (seed 0). In the last epoch of the pretraining nearly all "
-        "images had the same features or embeddings, so this tells nothing of its method.\n"
+        "images had the same features or embeddings, so these AUCs say nothing about the method.\n"
     )
 
 
@@ -509,9 +509,9 @@ def test_efficiency_table_literally():
         "| Baseline                  | 0.600 ± 0.031    | 0.900 ± 0.010    |\n"
         "| Bootstrap Your Own Latent | 0.800 ▲          | —                |\n"
         "\n"
-        "A cell is the macro AUC, the mean over 3 seeds; ± is the standard deviation over seeds. "
-        '▲ and ▼ are significantly better and worse than "Baseline" (paired test of the macro AUC '
-        "on the same test images, Holm-corrected over "
+        "Each cell gives the macro AUC, the mean over 3 seeds; ± is the standard deviation over "
+        'seeds. ▲ and ▼ mark a macro AUC significantly higher and lower than that of "Baseline" '
+        "(paired test on the same test images, Holm-corrected over "
     )
 
 
@@ -590,10 +590,11 @@ def test_latex_text_writes_commands_out():
 # --- what stands below, files ---------------------------------------------------------------------
 
 
-def test_footer_lists_what_was_not_made_alike():
+def test_footer_lists_inconsistent_results():
     assert footer([]) == ""
     assert footer(["one thing", "another"]) == (
-        "\n**Not made alike**, so these numbers cannot be compared:\n\n- one thing\n- another\n"
+        "\n**Inconsistent provenance**, so these numbers cannot be compared:\n\n- one thing\n"
+        "- another\n"
     )
 
 

@@ -1,23 +1,52 @@
-"""The README's examples work as written: the files that it shows are added, and run."""
+"""README and docs: their examples run, and their commands, files, links and keys exist.
 
+A comment above a block of code says how it is tested:
+
+    <!-- file: PATH -->                  a file that the reader adds to a clone; runs with it follow
+    <!-- append to: PATH -->             lines that the reader adds to the end of a file
+    <!-- run in a finished run: NAME --> a program; what it prints is compared
+    <!-- dry run: NAME -->               a Snakefile
+"""
+
+import functools
+import importlib.util
+import inspect
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from archives import write_archive
 from paths import ROOT
 from running import TINY, planned, run
 
+from sslens.comparison.publish import PLACE, publish
 from sslens.data.catalogue import COLUMNS
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+slow = pytest.mark.slow
+pytestmark = pytest.mark.timeout(600)
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```\n", re.DOTALL)
+DOCUMENTS = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+}
+#: Documents without examples to run, whose commands and links are checked as well.
+OTHERS = {
+    name: (ROOT / name).read_text("utf-8") for name in ("CONTRIBUTING.md", "config/README.md")
+}
+ALL = DOCUMENTS | OTHERS
+EXAMPLES = "\n".join(DOCUMENTS.values())
+MARKED = r"<!-- {}: (\S+) -->\n```\w+\n(.*?)```\n"
+FILES = re.findall(MARKED.format("file"), EXAMPLES, re.DOTALL)
+APPENDED = re.findall(MARKED.format("append to"), EXAMPLES, re.DOTALL)
+#: Paths of these stand for the reader's own files.
+OWN_FILES = {"mine.yaml"}
 
 
 @pytest.fixture(scope="module")
@@ -25,23 +54,232 @@ def extended(repository, tmp_path_factory):
     """A copy of the repository with the files of all examples."""
     copy = tmp_path_factory.mktemp("extended") / "sslens"
     shutil.copytree(repository, copy)
-    for name, text in BLOCK.findall(README):
+    for name, text in FILES:
         (copy / name).write_text(text, encoding="utf-8")
+    for name, text in APPENDED:
+        with open(copy / name, "a", encoding="utf-8") as stream:
+            stream.write(text)
     return copy
 
 
+# --- what is written ------------------------------------------------------------------------------
+
+
+def test_the_readme_is_short():
+    assert DOCUMENTS["README.md"].count("\n") <= 220
+
+
 def test_the_examples_are_found():
-    assert [name for name, _ in BLOCK.findall(README)] == [
-        "archive.yaml",
+    assert [name for name, _ in FILES] == [
         "shifted.yaml",
+        "archive.yaml",
         "small.yaml",
         "workflow/scripts/sslens/methods/simsiam.py",
         "workflow/scripts/sslens/methods/simsiam.schema.yaml",
         "simsiam.yaml",
         "survey.yaml",
     ]
+    assert [Path(name).name for name, _ in APPENDED] == [
+        "augmentations.py",
+        "augmentations.schema.yaml",
+    ]
 
 
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_block_of_code_says_how_it_is_tested(document):
+    blocks = re.findall(r"(?:^|\n)([^\n]*)\n```(?:python|yaml)\n", DOCUMENTS[document])
+    marks = ("file", "append to", "run in a finished run", "dry run")
+    assert [
+        above for above in blocks if not above.startswith(tuple(f"<!-- {m}: " for m in marks))
+    ] == []
+
+
+def slug(heading):
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("document", ALL)
+def test_links_lead_somewhere(document):
+    wrong = []
+    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", ALL[document]):
+        path, _, anchor = link.partition("#")
+        target = (ROOT / document).parent / path if path else ROOT / document
+        if not target.exists():
+            wrong.append(link)
+        elif anchor:
+            headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            wrong += [link] if anchor not in map(slug, headings) else []
+    assert wrong == []
+
+
+@pytest.mark.parametrize("document", ALL)
+def test_files_that_it_names_are_there(document):
+    folders = "config|envs|workflow|examples|tests|docs|benchmarks|profiles"
+    named = set(re.findall(rf"`((?:{folders})/[\w./-]*)`", ALL[document]))
+    added = {name for name, _ in FILES}
+    assert [path for path in named - added if not (ROOT / path).exists()] == []
+
+
+def commands(text):
+    """The commands of a document: the lines of its shell blocks, and those inside a sentence."""
+    for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL):
+        for line in block.splitlines():
+            yield from line.split(" && ")
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    for span in re.findall(r"`([^`]+)`", prose):
+        if re.match(r"(python|snakemake|pip) ", span):
+            yield " ".join(span.split())
+
+
+@functools.cache
+def snakemake_parser():
+    from snakemake.cli import get_argument_parser
+
+    return get_argument_parser()
+
+
+def check_snakemake(arguments):
+    """Raises where Snakemake does not take these options, or a file that they name is missing."""
+    try:
+        given = snakemake_parser().parse_args(arguments)
+    except SystemExit:
+        raise AssertionError(f"not understood by Snakemake: {arguments}") from None
+    added = {name for name, _ in FILES} | OWN_FILES
+    files = {str(path) for path in given.configfile or ()} - added
+    if profile := given.workflow_profile:
+        files.add(str(profile).removeprefix("path/to/sslens/"))
+    assert [file for file in files if not (ROOT / file).exists()] == []
+
+
+def check_command(line):
+    """Raises where a command of a document cannot work as it is written."""
+    words = shlex.split(line, comments=True)
+    if not words or words[0] in (".", "bash"):  # activates an environment; a script of ours
+        return
+    program, *arguments = words
+    match program.removeprefix(".venv/bin/"), arguments:
+        case "snakemake", _:
+            check_snakemake(arguments)
+        case "python" | "python3", ["-m", ("venv" | "pytest"), *_]:
+            pass
+        case "python", ["-X", *_]:
+            pass
+        case "python", [script, *options] if script.endswith("/plan.py"):
+            assert (ROOT / script).is_file()
+            check_snakemake(options)
+        case "python", [script, *options]:
+            source = (ROOT / script).read_text(encoding="utf-8")
+            unknown = [o for o in options if o.startswith("--") and f'"{o}"' not in source]
+            assert unknown == [], f"no options of {script}"
+        case "pip", ["install", "--require-hashes", "-r", lock]:
+            assert (ROOT / lock).is_file()
+        case _:
+            raise AssertionError(f"nothing is known of the command: {line}")
+
+
+@pytest.mark.parametrize("document", ALL)
+def test_its_commands_are_understood(document):
+    for line in commands(ALL[document]):
+        check_command(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "snakemake --no-such-option",
+        "snakemake --configfile missing.yaml",
+        "snakemake --workflow-profile profiles/missing",
+        "python workflow/scripts/status.py --no-such-option",
+        "pip install --require-hashes -r envs/missing.lock",
+        "unknown program",
+    ],
+)
+def test_a_wrong_command_is_found(line):
+    with pytest.raises(AssertionError):
+        check_command(line)
+
+
+@pytest.mark.parametrize("document", ALL)
+def test_options_that_it_names_are_snakemakes(document):
+    options = set(re.findall(r"`(--[a-z-]+)[ `]", ALL[document]))
+    others = {"--bind", "--keep", "--kubernetes-persistent-volumes"}  # apptainer's, renew.py's, ...
+    assert options - others <= set(snakemake_parser()._option_string_actions)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_keys_that_it_names_are_documented(document):
+    sections = "|".join(yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8")))
+    keys = re.findall(rf"`((?:{sections})\.\w+(?:\.\w+)*)(?:: [^`]*)?`", DOCUMENTS[document])
+    documented = set(re.findall(r"`([\w.]+)`", OTHERS["config/README.md"]))
+    files = (".md", ".csv", ".json", ".yaml")
+    assert [key for key in keys if key not in documented and not key.endswith(files)] == []
+
+
+def test_published_tables_stand_as_the_command_writes_them(tmp_path):
+    shown = {}
+    for text in DOCUMENTS.values():
+        for place in PLACE.finditer(text):
+            shown[place["name"]] = place[0].removeprefix(place[1])
+    tables = [shown[f"auc_table.md, table {number}"] for number in (1, 2, 3)]
+    comparison = tmp_path / "comparison"
+    comparison.mkdir()
+    (comparison / "auc_table.md").write_text("\n".join(tables), "utf-8")
+    (comparison / "probe_table.md").write_text(shown["probe_table.md"], "utf-8")
+    shutil.copy(ROOT / "docs/roc_model_2.png", comparison)
+    for name in ("README.md", "docs/results.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(DOCUMENTS[name], "utf-8")
+        publish(comparison, tmp_path / name)
+        assert (tmp_path / name).read_text("utf-8") == DOCUMENTS[name]
+    assert (tmp_path / "docs/roc_model_2.png").is_file()
+
+
+@functools.cache
+def words_of_the_sources():
+    suffixes = {".py", ".smk", ".yaml", ".def"}
+    folders = ("workflow", "config", "profiles", "envs", "benchmarks", "examples")
+    files = (path for name in folders for path in (ROOT / name).rglob("*"))
+    texts = (path.read_text(encoding="utf-8") for path in files if path.suffix in suffixes)
+    return {word for text in texts for word in re.findall(r"\w+", text)}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_names_of_keys_and_code_are_those_of_the_sources(document):
+    """Names with an underscore, or in capitals: what else stands in backquotes may be a word."""
+    prose = re.sub(r"```.*?```", "", DOCUMENTS[document], flags=re.DOTALL)
+    names = set(re.findall(r"`([A-Za-z]+_\w+|[A-Z]{5,})(?:: [^`]*)?`", prose))
+    theirs = {"my_images", "missing_value", "flag_meanings"}  # the reader's, and of other formats
+    theirs |= {"PENDING", "PYTHONPATH", "OPENBLAS_CORETYPE", "TF_XLA_FLAGS"}  # of other programs
+    assert names - theirs <= words_of_the_sources()
+
+
+def test_every_number_of_a_record_is_documented():
+    _, text = DOCUMENTS["docs/records.md"].split("## Features of a record")
+    features = set(re.findall(r"`(\w+)`(?=[^|]*\|[^|]*\|$)", text, re.MULTILINE))
+    lists = {"subhalo_mass", "subhalo_einstein_radius", "subhalo_x", "subhalo_y", "noise_seed"}
+    assert features == set(COLUMNS) - lists | {"image", "shape"}
+
+
+# --- what runs ------------------------------------------------------------------------------------
+
+
+@slow
+def test_the_augmentation_works_and_has_a_schema(extended):
+    folder = extended / "workflow/scripts/sslens/training"
+    spec = importlib.util.spec_from_file_location("extended", folder / "augmentations.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    images = np.ones((8, 3, 3, 1), "float32")
+    factors = module.brightness(images, (1, 2), max_change=0.25).numpy()
+    assert factors.min() >= 0.75 and factors.max() <= 1.25
+    assert len(np.unique(factors)) == 8 and np.ptp(factors, axis=(1, 2, 3)).max() == 0
+    schema = yaml.safe_load((folder / "augmentations.schema.yaml").read_text("utf-8"))
+    strengths = list(inspect.signature(module.brightness).parameters)[2:]
+    assert list(schema["properties"]["brightness"]["properties"]) == strengths
+
+
+@slow
 @pytest.mark.parametrize("overlay", ["shifted.yaml", "simsiam.yaml"])
 def test_an_overlay_is_four_rows(extended, tmp_path, overlay):
     jobs = planned(tmp_path, configs=(TINY, extended / overlay), repository=extended)
@@ -49,6 +287,7 @@ def test_an_overlay_is_four_rows(extended, tmp_path, overlay):
     assert "Comparing" in jobs
 
 
+@slow
 def test_an_archive_is_imported_as_it_says(extended, tmp_path, monkeypatch):
     archive = write_archive(tmp_path / "data", images=3, pixels=64)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -66,6 +305,7 @@ def test_an_archive_is_imported_as_it_says(extended, tmp_path, monkeypatch):
     )
 
 
+@slow
 def test_the_method_and_the_data_set_run(extended, tmp_path):
     """In one run, since most of its time is the start of its processes."""
     history = "results/pretrain/model_2/simsiam-rotation/seed-1/history.csv"
@@ -80,13 +320,14 @@ def test_the_method_and_the_data_set_run(extended, tmp_path):
 def printed_by(name, folder):
     """The lines that an example prints in the folder of a finished run."""
     pattern = rf"<!-- run in a finished run: {name} -->\n```python\n(.*?)```"
-    (code,) = re.findall(pattern, README, re.DOTALL)
+    (code,) = re.findall(pattern, EXAMPLES, re.DOTALL)
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
     )
     return done.stdout.splitlines()
 
 
+@slow
 def test_the_whole_table_is_recomputed_from_the_predictions(finished):
     _, *lines = printed_by("aucs", finished)
     found = {}
@@ -101,6 +342,7 @@ def test_the_whole_table_is_recomputed_from_the_predictions(finished):
         assert found[key] == pytest.approx(expected, abs=1e-6)
 
 
+@slow
 def test_the_records_are_read_as_it_says(finished):
     lines = [line.split() for line in printed_by("records", finished)]
     assert len(lines) == 15
@@ -110,16 +352,18 @@ def test_the_records_are_read_as_it_says(finished):
     assert cdm != cdm, "an image without an axion has no axion mass"
 
 
-def test_every_file_it_names_is_there():
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
-    paths = re.findall(r"`((?:config|envs|workflow|examples|tests|docs)/[\w./-]+)`", README)
-    added = {name for name, _ in BLOCK.findall(README)}
-    missing = [p for p in {*links, *paths} - added if not (ROOT / p).exists()]
-    assert missing == []
-
-
-def test_every_number_of_a_record_is_documented():
-    text = (ROOT / "docs" / "records.md").read_text(encoding="utf-8")
-    features = set(re.findall(r"`(\w+)`(?=[^|]*\|[^|]*\|$)", text, re.MULTILINE))
-    lists = {"subhalo_mass", "subhalo_einstein_radius", "subhalo_x", "subhalo_y", "noise_seed"}
-    assert features == set(COLUMNS) - lists | {"image", "shape"}
+@slow
+def test_the_module_is_planned(tmp_path):
+    ((name, text),) = re.findall(MARKED.format("dry run"), EXAMPLES, re.DOTALL)
+    assert name == "module"
+    (tmp_path / "Snakefile").write_text(text.replace("path/to/sslens", str(ROOT)), "utf-8")
+    profile = ["--workflow-profile", ROOT / "profiles/default"]
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", *profile, "--cores", "1", "--dry-run"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert re.search(r"^sslens_pretrain +3$", done.stdout + done.stderr, re.MULTILINE)

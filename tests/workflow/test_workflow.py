@@ -62,7 +62,7 @@ def test_the_contracts_files_are_there(finished):
 
 
 def test_the_exported_classifier_predicts_the_same_from_raw_images(finished, tmp_path):
-    """By the example of the README, in a process that cannot see the library."""
+    """By the example of docs/classifier.md, in a process that cannot see the library."""
     split = read_split(finished / "results/data/model_2/manifest.json", "test")
     folder = tmp_path / "images"
     folder.mkdir()

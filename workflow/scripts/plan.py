@@ -3,7 +3,7 @@
     python workflow/scripts/plan.py --workflow-profile profiles/slurm --configfile mine.yaml
 
 Takes Snakemake's options, makes a dry run with them, and submits nothing. Hours are estimates by
-the speeds of `planning` in the configuration; docs/scaling.md has their formula. A training is
+the speeds of `planning` in the configuration; docs/cluster.md has their formula. A training is
 planned for a GPU unless TensorFlow for CPUs alone is installed here.
 """
 

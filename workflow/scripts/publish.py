@@ -2,8 +2,9 @@
 
     python workflow/scripts/publish.py README.md [--run FOLDER]
 
-A marker is a line `<!-- sslens: FILE -->`, FILE of the run's `results/comparison`; what stands
-between it and `<!-- sslens: end -->` is replaced. No rule does this, since Snakemake deletes the
+A marker is a line `<!-- sslens: FILE -->`, FILE of the run's `results/comparison`, or for one table
+of a file `<!-- sslens: FILE, table 2 -->`; what stands between it and `<!-- sslens: end -->` is
+replaced. No rule does this, since Snakemake deletes the
 outputs of a rule before it runs, and nothing should be copied by hand.
 """
 

@@ -1,12 +1,15 @@
-"""A finished run's table and figures, put into a document between markers."""
+"""A finished run's tables and figures, put into a document between markers."""
 
 import re
 import shutil
 from pathlib import Path
 
+from sslens.comparison.tables import INCONSISTENT
 from sslens.files import atomic_path, write_text
 
-OPENING = r"^<!-- sslens: (?!end -->)(?P<file>[\w.-]+) -->\r?\n"
+OPENING = (
+    r"^<!-- sslens: (?!end -->)(?P<name>(?P<file>[\w.-]+)(?:, table (?P<table>\d+))?) -->\r?\n"
+)
 #: A place: the line that names a file, and what stands there up to the line that ends it.
 PLACE = re.compile(
     rf"({OPENING})(?:(?!^<!-- sslens: ).)*(?=^<!-- sslens: end -->)", re.DOTALL | re.MULTILINE
@@ -17,46 +20,66 @@ def publish(comparison: Path, document: Path) -> list[str]:
     """Put files of a comparison into a document, atomically.
 
     A place is `<!-- sslens: FILE -->`, a line of its own, up to `<!-- sslens: end -->`, where FILE
-    lies in the folder of the comparison. Markdown is put there as it is; an image is copied beside
-    the document, into `docs`, and shown.
+    lies in the folder of the comparison. `<!-- sslens: FILE.md, table 2 -->` takes one table of a
+    file, counted from 1, with the text below it. Markdown is put there as it is; an image is
+    copied into the folder `docs` beside the document, or beside a document that lies in a folder
+    `docs`, and shown.
 
     Args:
         comparison: the folder `results/comparison` of a run.
         document: Markdown.
 
     Returns:
-        The files that were put in.
+        What was put in, as the markers name it.
 
     Raises:
-        ValueError: where the document has no such place, or one without an end.
+        ValueError: where the document has no such place, or one without an end, and where a file
+            has no such table.
         FileNotFoundError: where the run has no such file.
     """
     text = document.read_bytes().decode()  # read as text, its line ends would change
     for opening in re.finditer(OPENING, text, re.MULTILINE):
         if not PLACE.match(text, opening.start()):
             raise ValueError(
-                f"{document}: the place of {opening['file']} has no end; put <!-- sslens: end --> "
+                f"{document}: the place of {opening['name']} has no end; put <!-- sslens: end --> "
                 "below it, on a line of its own"
             )
-    files = [match["file"] for match in PLACE.finditer(text)]
-    if not files:
+    places = list(PLACE.finditer(text))
+    if not places:
         raise ValueError(
             f"{document}: no place for results; put <!-- sslens: auc_table.md --> and "
             "<!-- sslens: end --> there, each on a line of its own"
         )
-    if missing := [file for file in files if not (comparison / file).is_file()]:
+    if missing := [p["file"] for p in places if not (comparison / p["file"]).is_file()]:
         raise FileNotFoundError(f"{comparison}: no {', '.join(missing)}; has the run finished?")
-    write_text(
-        document,
-        PLACE.sub(lambda match: match[1] + _content(comparison / match["file"], document), text),
-    )
-    return files
+    folder = document.resolve().parent
+    images = folder if folder.name == "docs" else folder / "docs"
+    contents = [_content(comparison / p["file"], p["table"], folder, images) for p in places]
+    for place in places:
+        if (source := comparison / place["file"]).suffix != ".md":
+            with atomic_path(images / source.name) as temporary:
+                shutil.copyfile(source, temporary)
+    filled = iter(contents)
+    write_text(document, PLACE.sub(lambda place: place[1] + next(filled), text))
+    return [place["name"] for place in places]
 
 
-def _content(file: Path, document: Path) -> str:
-    if file.suffix == ".md":
-        return file.read_text(encoding="utf-8").rstrip("\n") + "\n"
-    copy = document.parent / "docs" / file.name
-    with atomic_path(copy) as temporary:
-        shutil.copyfile(file, temporary)
-    return f"![{file.stem.replace('_', ' ')}](docs/{file.name})\n"
+def _content(file: Path, table: str | None, folder: Path, images: Path) -> str:
+    """The lines that show a file, or one of its tables, in a document of a folder."""
+    if file.suffix != ".md":
+        if table is not None:
+            raise ValueError(f"{file}: an image has no table {table}; name the file alone")
+        link = (images / file.name).relative_to(folder).as_posix()
+        return f"![{file.stem.replace('_', ' ')}]({link})\n"
+    text = file.read_text(encoding="utf-8").rstrip("\n") + "\n"
+    return text if table is None else _one_table(text, int(table), file)
+
+
+def _one_table(text: str, number: int, file: Path) -> str:
+    """A table of a text of several, with what stands below it up to the next one."""
+    # the warning stands at the end of the file, and holds for every table in it
+    body, mark, warning = text.rstrip("\n").partition(f"\n\n{INCONSISTENT}")
+    tables = re.split(r"\n\n(?=\|)", body)
+    if not 1 <= number <= len(tables):
+        raise ValueError(f"{file}: no table {number}; it has {len(tables)}, counted from 1")
+    return f"{tables[number - 1]}{mark}{warning}\n"

@@ -12,6 +12,8 @@ from sslens.protocols import FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
 
 MISSING = "—"
 NO_GAIN = "**no gain**"
+#: Begins the warning below the tables of a run whose results do not belong together.
+INCONSISTENT = "**Inconsistent provenance**"
 #: Marks of a cell that is significantly better or worse than what it is tested against.
 BETTER, WORSE = "▲", "▼"
 #: What each frozen protocol is called in its table.
@@ -45,7 +47,7 @@ def published_table(
     """The comparison in the published layout, as markdown, with lines below that explain it.
 
     A cell holds the AUCs of the classes to two decimals, means over seeds. Bold are the best of a
-    column by macro AUC and those that are not distinguishable from it.
+    column by macro AUC and those that do not differ significantly from it.
     """
     chosen = _chosen(summary, arms, datasets)
 
@@ -54,10 +56,11 @@ def published_table(
         return f"**{numbers}**{_mark(cell)}" if _leads(cell) else f"{numbers}{_mark(cell)}"
 
     caption = (
-        f"A cell is the one-vs-rest AUC of {', '.join(CLASSES)} on {_images(chosen, datasets)}, "
-        f"{_seeds(chosen)}{_fraction(chosen)}. Bold is the best of a column by macro AUC, and what "
-        f"is not distinguishable from it. {_marks(chosen, arms)}Two decimals as published, so "
-        "0.997 prints 1.00: full precision is in auc_table.csv and auc_summary.csv."
+        f"Each cell gives the one-vs-rest AUCs of {', '.join(CLASSES)} on "
+        f"{_images(chosen, datasets)}, {_seeds(chosen)}{_fraction(chosen)}. Bold marks the highest "
+        "macro AUC of a column and all that do not differ significantly from it. "
+        f"{_marks(chosen, arms)}AUCs are rounded to two decimals, as published, so 0.997 is "
+        "printed as 1.00; auc_table.csv and auc_summary.csv have full precision."
     )
     note = _collapse_note(chosen, arms, datasets)
     return f"{_table('Method', chosen, arms, datasets, text)}\n{caption}\n{note}"
@@ -77,9 +80,9 @@ def uncertainty_table(
 
     deviation = "± is the standard deviation over seeds. " if (chosen["seeds"] > 1).any() else ""
     caption = (
-        f"A cell is the macro AUC{_fraction(chosen)}. {deviation}In brackets is the 95 % interval "
-        "of the test images alone (stratified bootstrap), with the trained networks as they are: "
-        "it does not hold what another seed would change."
+        f"Each cell gives the macro AUC{_fraction(chosen)}. {deviation}Brackets give its 95 % "
+        "interval over the test images (stratified bootstrap) for the networks as trained; it "
+        "excludes the variance over seeds."
     )
     return f"{_table('Macro AUC', chosen, arms, datasets, text)}\n{caption}\n"
 
@@ -102,7 +105,7 @@ def difference_table(
         )
 
     caption = (
-        f"A cell is the macro AUC minus that of {_references(chosen, arms)} on the same test "
+        f"Each cell gives the macro AUC minus that of {_references(chosen, arms)} on the same test "
         f"images{_fraction(chosen)}, its 95 % interval (paired stratified bootstrap of the test "
         "images), and the p value, corrected for all cells of this table (Holm)."
     )
@@ -112,7 +115,7 @@ def difference_table(
 def frozen_tables(
     summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
 ) -> str:
-    """Is pretraining real? What frozen encoders know beside random ones, as markdown.
+    """Whether pretraining helps: frozen pretrained encoders against random ones, as markdown.
 
     A table for every frozen protocol of the given arms and every share of the labels.
     """
@@ -144,10 +147,11 @@ def _frozen_table(
     if not rows:
         return f"{title}: no pretrained encoder was probed.\n"
     caption = (
-        f"A cell is the macro AUC by a frozen pretrained encoder vs by a frozen random encoder "
-        f"(difference), on {_images(chosen, datasets)}, {_seeds(chosen)}{_fraction(chosen)}. "
-        '"no gain": it is not significantly better than the random one (paired stratified '
-        "bootstrap of the test images, Holm-corrected over the table)."
+        "Each cell gives the macro AUC with a frozen pretrained encoder vs that with a frozen "
+        f"random encoder (difference), on {_images(chosen, datasets)}, "
+        f'{_seeds(chosen)}{_fraction(chosen)}. "no gain": the pretrained encoder is not '
+        "significantly better than the random one (paired stratified bootstrap of the test images, "
+        "Holm-corrected over the table)."
     )
     note = _collapse_note(pretrained, arms, datasets)
     return f"{_table(title, pretrained, rows, datasets, text)}\n{caption}\n{note}"
@@ -156,7 +160,7 @@ def _frozen_table(
 def efficiency_table(
     summary: pd.DataFrame, arms: Mapping[str, str], dataset: str, title: str
 ) -> str:
-    """Macro AUC over the share of the labels on one data set, as markdown; a row an arm."""
+    """Macro AUC over the share of the labels on one data set, as markdown; one row per arm."""
     part = summary[(summary["dataset"] == dataset) & summary["arm"].isin(list(arms))]
     counts = part.groupby("labels")["labelled_images"].first()
     cells = part.set_index(["arm", "labels"])
@@ -171,8 +175,8 @@ def efficiency_table(
     header = [title, *(f"{count:,} labels ({labels:.3g})" for labels, count in counts.items())]
     rows = [[name, *(text(arm, labels) for labels in counts.index)] for arm, name in arms.items()]
     caption = (
-        f"A cell is the macro AUC, {_seeds(part)}; ± is the standard deviation over seeds. "
-        f"{_marks(part, arms)}Every row is trained for as many steps with few labels as with all."
+        f"Each cell gives the macro AUC, {_seeds(part)}; ± is the standard deviation over seeds. "
+        f"{_marks(part, arms)}With few labels, every row is trained for as many steps as with all."
     )
     return f"{pipe_table(header, rows)}\n{caption}\n"
 
@@ -228,9 +232,9 @@ def latex_table(summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mappin
     rows = _rows(chosen, arms, datasets, text)
     return "\n".join(
         [
-            f"% one-vs-rest AUC of {', '.join(CLASSES)}; {_seeds(chosen)}; bold: the best by",
-            "% macro AUC and what is not distinguishable from it; + and -: significantly better",
-            f"% and worse than {_references(chosen, arms)}",
+            f"% one-vs-rest AUC of {', '.join(CLASSES)}; {_seeds(chosen)}; bold: the highest",
+            "% macro AUC and all that do not differ significantly from it; + and -: significantly",
+            f"% better and worse than {_references(chosen, arms)}",
             rf"\begin{{tabular}}{{l{'c' * len(datasets)}}}",
             r"\toprule",
             line(["Method", *map(latex_text, datasets.values())]),
@@ -276,7 +280,7 @@ def _rows(
     datasets: Mapping[str, str],
     text: Callable[[Any], str],
 ) -> list[list[str]]:
-    """A row an arm, its title before the texts of its cells."""
+    """One row per arm: its title, then the texts of its cells."""
     cells = {(cell["arm"], cell["dataset"]): text(cell) for _, cell in summary.iterrows()}
     return [
         [title, *(cells.get((arm, d), MISSING) for d in datasets)] for arm, title in arms.items()
@@ -284,7 +288,7 @@ def _rows(
 
 
 def _leads(cell) -> bool:
-    """Whether a cell is the best of its column, or not distinguishable from it."""
+    """Whether a cell is the best of its column, or not significantly different from it."""
     return bool(cell["best"] or cell["p_best_holm"] >= SIGNIFICANT)
 
 
@@ -300,20 +304,20 @@ def _marks(summary: pd.DataFrame, arms: Mapping[str, str]) -> str:
     if summary["reference"].isna().all():
         return ""
     return (
-        f"{BETTER} and {WORSE} are significantly better and worse than "
-        f"{_references(summary, arms)} (paired test of the macro AUC on the same test images, "
-        "Holm-corrected over the table). "
+        f"{BETTER} and {WORSE} mark a macro AUC significantly higher and lower than that of "
+        f"{_references(summary, arms)} (paired test on the same test images, Holm-corrected over "
+        "the table). "
         f"{_of_one_seed(summary)}"
     )
 
 
 def _of_one_seed(summary: pd.DataFrame) -> str:
-    """A warning where nothing is known of what another seed would change."""
+    """A warning where the variance over seeds is unknown."""
     if (summary["seeds"] > 1).any():
         return ""
     return (
-        "**With one seed the tests are of these networks, not of their methods**: another seed may "
-        "change an AUC by more, and turn a mark around. "
+        "**With one seed the tests compare these networks, not their methods**: another seed may "
+        "change an AUC by more than these differences, and reverse their sign. "
     )
 
 
@@ -347,7 +351,7 @@ def _collapse_note(
         return ""
     return (
         f"\n**Collapsed**: {'; '.join(names)}. In the last epoch of the pretraining nearly all "
-        "images had the same features or embeddings, so this tells nothing of its method.\n"
+        "images had the same features or embeddings, so these AUCs say nothing about the method.\n"
     )
 
 
@@ -370,14 +374,14 @@ def _seeds(summary: pd.DataFrame) -> str:
 
 
 def _fraction(summary: pd.DataFrame) -> str:
-    """A word about the labels where not all of them were used."""
+    """The fraction of the labels, where not all of them were used."""
     fractions = summary["labels"].unique()
     return f", {fractions[0]:.3g} of the labels" if len(fractions) and fractions[0] != 1 else ""
 
 
 def footer(problems: Sequence[str]) -> str:
-    """A paragraph that names what does not belong together; nothing where all does."""
+    """A paragraph that lists inconsistent results; empty where there are none."""
     if not problems:
         return ""
     listed = "\n".join(f"- {problem}" for problem in problems)
-    return f"\n**Not made alike**, so these numbers cannot be compared:\n\n{listed}\n"
+    return f"\n{INCONSISTENT}, so these numbers cannot be compared:\n\n{listed}\n"

@@ -95,8 +95,8 @@ def markdown(audits: Mapping[str, pd.DataFrame]) -> str:
         cells = [", ".join(f"{auc[f'auc_{label}']:.2f}" for label in CLASSES) for auc in aucs]
         rows.append([title, *cells])
     caption = (
-        f"A cell is the one-vs-rest AUC of {', '.join(CLASSES)} on the test images by one number "
-        "of an image alone; 0.5 is chance. What is far above it is a shortcut that a network may "
-        "take."
+        f"Each cell gives the one-vs-rest AUCs of {', '.join(CLASSES)} on the test images by a "
+        "single number measured in each image; 0.5 is chance. A value far above 0.5 is a shortcut "
+        "that a network may use."
     )
     return f"{pipe_table(['Without learning', *audits], rows)}\n{caption}\n"
