@@ -1,4 +1,4 @@
-"""TODO."""
+"""Files of an archive become images, by the reader that their suffix has."""
 
 import math
 import stat
