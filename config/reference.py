@@ -92,8 +92,8 @@ def describe(node: Mapping, default, path: str, schema: Mapping) -> Iterator[str
         if "properties" in entry:
             yield from describe(entry, NONE, f"{path}.NAME", schema)
         else:
-            told = entry if "description" in entry else {"description": "an entry of that name"}
-            yield row(f"{path}.NAME", NONE, told)
+            named = entry if "description" in entry else {"description": "an entry of that name"}
+            yield row(f"{path}.NAME", NONE, named)
     elif not properties:
         yield row(path, default, shape)
 
@@ -119,8 +119,8 @@ def allowed(node: Mapping) -> str:
     kinds = [kinds] if isinstance(kinds, str) else kinds
     limits = ", ".join(f"{sign} {node[key]}" for key, sign in LIMITS.items() if key in node)
     first, *others = [TYPES.get(kind, kind) for kind in kinds] or [""]
-    told = " or ".join([f"{first} {limits}".strip(), *others])
-    return f" ({told})" if told else ""
+    words = " or ".join([f"{first} {limits}".strip(), *others])
+    return f" ({words})" if words else ""
 
 
 def read(path: Path) -> dict:

@@ -1259,6 +1259,7 @@ def test_mistakes_in_one_section_are_reported_at_once():
         ("pretexts", 3, "pretexts"),
         ("datasets.model_1", {"title": True}, "datasets.model_1.source"),
         ("datasets.model_1.source", "simulator", "datasets.model_1.source"),
+        ("datasets.model_1", 3, "datasets.model_1"),
         ("datasets.model_1.substructure.cdm.kind", "points", "datasets.model_1.substructure.cdm"),
         ("run.arms", ["baseline", "probe-byol-dihedral", "probe-randm"], "run.arms"),
         ("arms.probe-random.protocol", "probe", "arms.probe-random.protocol"),

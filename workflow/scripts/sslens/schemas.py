@@ -144,7 +144,9 @@ def schema_mistakes(content: Any, schema: Mapping, where: Place = ()) -> list[Mi
 #: What an error weighs, by its keyword (1 if it is not here): of two errors of one value, the
 #: heavier counts, or else the later, whose limit is stricter. Those of 0 follow from an error
 #: inside of the value, or from its key's wrong name.
-_WEIGHTS = {"minProperties": 0, "maxProperties": 0, "uniqueItems": 0, "required": 0, "type": 2}
+_WEIGHTS = dict.fromkeys(
+    ("required", "minProperties", "maxProperties", "minItems", "maxItems", "uniqueItems"), 0
+) | {"type": 2}
 
 
 def _mistakes_of(error: Any, where: Place) -> Iterator[Mistake]:

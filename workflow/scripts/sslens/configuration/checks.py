@@ -96,9 +96,8 @@ def _used(mistakes: Mistakes) -> list[str]:
     known = mistakes.names("datasets") or ()
     sources = [mistakes.at("arms", arm, "pretrained_on") for arm in _run(mistakes, "arms")]
     names = [*_run(mistakes, "datasets"), *(name for name in sources if name in known)]
-    return [
-        name for name in dict.fromkeys(names) if "like" not in mistakes.at("datasets", name) or ()
-    ]
+    entries = {name: mistakes.at("datasets", name) for name in names}
+    return [name for name, e in entries.items() if isinstance(e, Mapping) and "like" not in e]
 
 
 def _pretraining_layers(name: str, dataset: str) -> list[Place]:
