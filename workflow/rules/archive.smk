@@ -16,12 +16,9 @@ rule survey:
     wildcard_constraints:
         dataset=ARCHIVES,
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
-        mem_mb=megabytes(2000),
-        runtime=minutes(survey_seconds),
-        estimated_seconds=survey_seconds,
+        **of_job("survey"),
     params:
         archive=settings_of_dataset,
         code=script_digest("survey"),
@@ -43,12 +40,9 @@ rule archive_catalogue:
     wildcard_constraints:
         dataset=ARCHIVES,
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
-        mem_mb=megabytes(2000),
-        runtime=minutes(starting_seconds),
-        estimated_seconds=starting_seconds,
+        **of_job("archive_catalogue"),
     params:
         shards=lambda w: settings.shard_count(config, w.dataset, w.split),
         code=script_digest("archive_catalogue"),
@@ -71,12 +65,9 @@ rule archive_records:
     wildcard_constraints:
         dataset=ARCHIVES,
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
-        mem_mb=megabytes(1500),
-        runtime=minutes(import_seconds),
-        estimated_seconds=import_seconds,
+        **of_job("archive_records"),
     params:
         archive=settings_of_dataset,
         code=script_digest("archive_records"),

@@ -24,8 +24,9 @@ from sslens.configuration.files import ConfigurationError, check_unique_keys, re
 from sslens.configuration.loading import load
 from sslens.data import sharing
 from sslens.data.archives.paths import watched
-from sslens.jobs import outdated, process, resources
+from sslens.jobs import outdated, process
 from sslens.jobs.digest import script_digest
+from sslens.jobs.resources import ResourceModel
 from sslens.protocols import FINE_TUNE
 
 is_main_process = not workflow.remote_exec and not workflow.subprocess_exec
@@ -43,9 +44,13 @@ except ConfigurationError as error:
     sys.exit(f"configuration: {error}")
 
 
-# The GPUs that a job with a network asks for, and a training.
-GPUS = process.gpus_of_a_job(bool(workflow.deployment_settings.deployment_method))
-TRAINING_GPUS = GPUS * config["gpus_per_training"]
+# What the jobs of each rule request: `resources: **of_job("pretrain")`.
+gpus = process.gpus_of_a_job(bool(workflow.deployment_settings.deployment_method))
+of_job = ResourceModel(config, gpus, gpus * config["gpus_per_training"]).of_job
+
+# Where the packages of a job come from, seen from the files of the rules.
+CPU_ENVIRONMENT = "../../envs/tensorflow-cpu.yaml"
+GPU_ENVIRONMENT = "../../envs/tensorflow-gpu.yaml"
 
 # A training that was ended goes on; in a job of a cluster, that is left to who submitted it. For more
 # than once there is --preemptible-rules, as in profiles/slurm.
@@ -106,110 +111,11 @@ def cells(pattern, arms, **wildcards):
     return expand(pattern, arm=arms, **values | wildcards)
 
 
-def megabytes(estimate):
-    """Memory of a job, from an estimate: a number, or a function of its wildcards and input."""
-
-    def asked(wildcards, input, attempt):
-        needed = estimate(wildcards, input) if callable(estimate) else estimate
-        return resources.memory(needed, config["planning"], attempt)
-
-    return asked
-
-
-def images_of(dataset, input, *splits):
-    """How many images of these splits of a data set a job reads."""
-    return resources.images_of(config, dataset, splits, input)
-
-
-def holding_mb(*splits):
-    """Memory of a job that holds these splits."""
-    return megabytes(
-        lambda w, input: resources.holding_mb(
-            config, w.dataset, images_of(w.dataset, input, *splits)
-        )
-    )
-
-
-def minutes(seconds):
-    """Time limit of a job, from an estimate by its wildcards and input."""
-    return lambda wildcards, input, attempt: resources.time_limit(
-        seconds(wildcards, input), config["planning"], attempt
-    )
-
-
-def starting_seconds(wildcards, input):
-    """Estimate of a job that is done once it has started."""
-    return resources.SECONDS_PER_START
-
-
-def survey_seconds(wildcards, input):
-    """Estimate of finding the images of an archive."""
-    return resources.SECONDS_PER_SURVEY
-
-
-def import_seconds(wildcards, input):
-    """Estimate of reading a shard of an archive."""
-    return resources.SECONDS_PER_IMPORT
-
-
-def rendering_seconds(wildcards, input):
-    """Estimate of rendering the largest shard, whichever this is."""
-    largest = max(split["shard_size"] for split in config["splits"].values())
-    return resources.rendering_seconds(config, largest)
-
-
-def reading_seconds(*splits):
-    """Estimate of a job that reads splits."""
-    return lambda w, input: resources.reading_seconds(
-        config, w.dataset, images_of(w.dataset, input, *splits)
-    )
-
-
-def comparing_seconds(wildcards, input):
-    """Estimate of comparing the training and test images of every data set."""
-    return sum(
-        resources.comparing_seconds(config, dataset, images_of(dataset, input, "train", "test"))
-        for dataset in config["run"]["datasets"]
-    )
-
-
-def pretraining_seconds(wildcards, input):
-    """Estimate of a pretraining."""
-    images = images_of(wildcards.dataset, input, "train")
-    return resources.pretraining_seconds(
-        config, wildcards.pretraining, wildcards.dataset, images, TRAINING_GPUS
-    )
-
-
-def finetuning_seconds(wildcards, input):
-    """Estimate of learning the labels."""
-    images = images_of(wildcards.dataset, input, "train")
-    return resources.finetuning_seconds(
-        config, wildcards.arm, wildcards.dataset, images, TRAINING_GPUS
-    )
-
-
-def evaluation_seconds(wildcards, input):
-    """Estimate of an evaluation."""
-    images = images_of(wildcards.dataset, input, "validation", "test")
-    return resources.evaluation_seconds(config, wildcards.arm, wildcards.dataset, images, GPUS)
-
-
 def records_of_run(*splits):
     """Records of these splits of all data sets of the run."""
     datasets = config["run"]["datasets"]
     wildcards = [SimpleNamespace(dataset=dataset) for dataset in datasets]
     return [file for each in wildcards for file in shards_of(*splits)(each)]
-
-
-def largest_mb(*splits):
-    """Memory of a job that holds these splits of one data set of the run after the other."""
-    return megabytes(
-        lambda _, input: max(
-            resources.holding_mb(config, dataset, images_of(dataset, input, *splits))
-            for dataset in config["run"]["datasets"]
-        )
-    )
 
 
 def settings_of_dataset(wildcards):

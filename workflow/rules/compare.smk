@@ -39,11 +39,9 @@ rule compare:
         "logs/benchmarks/compare.tsv"
     localrule: True
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
         mem_mb=2000,
-        runtime=60,
     params:
         settings=lambda w: settings.comparison_settings(config),
         code=script_digest("compare"),

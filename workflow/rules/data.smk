@@ -12,12 +12,9 @@ rule catalogue:
     wildcard_constraints:
         dataset=one_of(settings.names_from(config, settings.SIMULATION)),
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
-        mem_mb=megabytes(1000),
-        runtime=minutes(starting_seconds),
-        estimated_seconds=starting_seconds,
+        **of_job("catalogue"),
     params:
         recipe=settings_of_dataset,
         rows=lambda w: settings.drawn_shards(config, w.split)[int(w.shard)],
@@ -41,12 +38,9 @@ rule records:
     wildcard_constraints:
         dataset=one_of(settings.names_from(config, settings.SIMULATION)),
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
-        mem_mb=megabytes(1500),
-        runtime=minutes(rendering_seconds),
-        estimated_seconds=rendering_seconds,
+        **of_job("records"),
     params:
         recipe=settings_of_dataset,
         code=script_digest("records"),
@@ -67,12 +61,9 @@ rule manifest:
     benchmark:
         "logs/benchmarks/manifest/{dataset}.tsv"
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
-        mem_mb=megabytes(1500),
-        runtime=minutes(reading_seconds(*config["splits"])),
-        estimated_seconds=reading_seconds(*config["splits"]),
+        **of_job("manifest"),
     params:
         settings=settings_of_dataset,
         code=script_digest("manifest"),
@@ -93,12 +84,9 @@ rule preprocessing:
     benchmark:
         "logs/benchmarks/preprocessing/{dataset}.tsv"
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
-        mem_mb=holding_mb("train"),
-        runtime=minutes(reading_seconds("train")),
-        estimated_seconds=reading_seconds("train"),
+        **of_job("preprocessing"),
     params:
         settings=lambda w: settings.preprocessing_settings(config, w.dataset),
         code=script_digest("preprocessing"),

@@ -21,13 +21,10 @@ rule evaluate:
     benchmark:
         f"logs/benchmarks/evaluate/{CELL}.tsv"
     conda:
-        "../../envs/tensorflow-gpu.yaml"
+        GPU_ENVIRONMENT
     threads: config["cpu_threads"]
     resources:
-        gpu=GPUS,
-        mem_mb=holding_mb("validation", "test"),
-        runtime=minutes(evaluation_seconds),
-        estimated_seconds=evaluation_seconds,
+        **of_job("evaluate"),
     params:
         fields=lambda w: settings.arm_fields(config, w.arm, w.dataset),
         settings=lambda w: settings.arm_settings(config, w.arm, w.dataset),

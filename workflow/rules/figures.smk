@@ -18,11 +18,9 @@ rule roc:
         "logs/benchmarks/roc/{dataset}.tsv"
     localrule: True
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
         mem_mb=1000,
-        runtime=10,
     params:
         settings=figure_settings("roc"),
         code=script_digest("roc"),
@@ -48,11 +46,9 @@ rule confusion:
         "logs/benchmarks/confusion/{dataset}.tsv"
     localrule: True
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
         mem_mb=1000,
-        runtime=30,
     params:
         settings=figure_settings("confusion"),
         code=script_digest("confusion"),
@@ -79,11 +75,9 @@ rule reliability:
         "logs/benchmarks/reliability/{dataset}.tsv"
     localrule: True
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
         mem_mb=1000,
-        runtime=30,
     params:
         settings=figure_settings("reliability"),
         code=script_digest("reliability"),
@@ -112,11 +106,9 @@ rule mistakes:
         "logs/benchmarks/mistakes/{dataset}.tsv"
     localrule: True
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
-        mem_mb=holding_mb("test"),
-        runtime=30,
+        **of_job("mistakes"),
     params:
         settings=figure_settings("mistakes"),
         code=script_digest("mistakes"),
@@ -144,11 +136,9 @@ rule embedding:
         "logs/benchmarks/embedding/{dataset}.tsv"
     localrule: True
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
         mem_mb=2000,
-        runtime=30,
     params:
         settings=figure_settings("embedding"),
         code=script_digest("embedding"),
@@ -181,11 +171,9 @@ rule label_efficiency:
         "logs/benchmarks/label_efficiency/{dataset}.tsv"
     localrule: True
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
         mem_mb=1000,
-        runtime=30,
     params:
         settings=figure_settings("label_efficiency"),
         code=script_digest("label_efficiency"),
@@ -212,11 +200,9 @@ rule transfer:
         "logs/benchmarks/transfer/{pretraining}.tsv"
     localrule: True
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
         mem_mb=1000,
-        runtime=30,
     params:
         settings=figure_settings("transfer", "{pretraining}"),
         code=script_digest("transfer"),
@@ -243,11 +229,9 @@ rule training_curves:
         "logs/benchmarks/training_curves/{stage}_{dataset}.tsv"
     localrule: True
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
         mem_mb=1000,
-        runtime=10,
     params:
         settings=figure_settings("{stage}"),
         code=script_digest("training_curves"),
@@ -273,12 +257,9 @@ rule shortcuts:
     benchmark:
         "logs/benchmarks/shortcuts.tsv"
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
-        mem_mb=largest_mb("train", "test"),
-        runtime=minutes(comparing_seconds),
-        estimated_seconds=comparing_seconds,
+        **of_job("shortcuts"),
     params:
         datasets=lambda w: settings.dataset_titles(config),
         code=script_digest("shortcuts"),
@@ -312,11 +293,9 @@ rule gallery:
         "logs/benchmarks/gallery/{dataset}.tsv"
     localrule: True
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
-        mem_mb=holding_mb("validation"),
-        runtime=10,
+        **of_job("gallery"),
     params:
         settings=figure_settings("gallery"),
         code=script_digest("gallery"),
