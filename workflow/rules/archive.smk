@@ -35,8 +35,6 @@ rule archive_catalogue:
         catalogue=f"{DATA}/{{split}}/{{shard}}.parquet",
     log:
         "logs/catalogue/{dataset}/{split}/{shard}.log",
-    benchmark:
-        "logs/benchmarks/catalogue/{dataset}/{split}/{shard}.tsv"
     wildcard_constraints:
         dataset=ARCHIVES,
     conda:

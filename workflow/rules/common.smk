@@ -44,7 +44,7 @@ except ConfigurationError as error:
     sys.exit(f"configuration: {error}")
 
 
-# What the jobs of each rule request: `resources: **of_job("pretrain")`.
+# Resources of the jobs of a rule, by its name.
 gpus = process.gpus_of_a_job(bool(workflow.deployment_settings.deployment_method))
 of_job = ResourceModel(config, gpus, gpus * config["gpus_per_training"]).of_job
 
@@ -99,6 +99,11 @@ def shards_of(*splits, kind="tfrecord"):
         ]
 
     return files
+
+
+def records_of(*splits):
+    """Inputs of a job that reads these splits of its data set: `manifest` and `shards`."""
+    return {"manifest": f"{DATA}/manifest.json", "shards": shards_of(*splits)}
 
 
 def cells(pattern, arms, **wildcards):
@@ -200,9 +205,30 @@ def mapped_files(pattern, dataset):
     return cells(pattern, shown["rows"], dataset=dataset, **chosen)
 
 
-def figure_settings(figure, name="{dataset}"):
-    """Settings that a figure is made with: a function of the wildcards, for `params:`."""
-    return lambda w: settings.figure_settings(config, figure.format(**w), name.format(**w))
+def in_report(file, caption, category):
+    """A file of the comparison that the report shows, with a caption of `workflow/report`."""
+    return report(
+        f"results/comparison/{file}", caption=f"../report/{caption}.rst", category=category
+    )
+
+
+def figure(name, caption, category):
+    """Outputs of a figure: as an image, which the report shows, and as vector graphics."""
+    return [in_report(f"{name}.png", caption, category), f"results/comparison/{name}.svg"]
+
+
+def figure_params(script, figure=None, name="{dataset}"):
+    """Params of a figure, by default that of the same name as its script: its settings and its code.
+
+    The settings are a function, since Snakemake would fill in braces in a title.
+    """
+    figure = figure or script
+    return {
+        "settings": lambda w: settings.figure_settings(
+            config, figure.format(**w), name.format(**w)
+        ),
+        "code": script_digest(script),
+    }
 
 
 def comparison_files():

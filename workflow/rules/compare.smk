@@ -6,37 +6,15 @@ rule compare:
         metrics=cells(f"{EVALUATE}/metrics.json", settings.arm_titles(config)),
         predictions=cells(f"{EVALUATE}/predictions.parquet", settings.arm_titles(config)),
     output:
-        table=report(
-            "results/comparison/auc_table.md",
-            caption="../report/auc_table.rst",
-            category="1 Comparison",
-        ),
-        probes=report(
-            "results/comparison/probe_table.md",
-            caption="../report/probe_table.rst",
-            category="1 Comparison",
-        ),
+        table=in_report("auc_table.md", "auc_table", "1 Comparison"),
+        probes=in_report("probe_table.md", "probe_table", "1 Comparison"),
         latex="results/comparison/auc_table.tex",
         csv="results/comparison/auc_table.csv",
-        summary=report(
-            "results/comparison/auc_summary.csv",
-            caption="../report/auc_summary.rst",
-            category="1 Comparison",
-        ),
-        provenance=report(
-            "results/comparison/provenance.json",
-            caption="../report/provenance.rst",
-            category="7 Provenance",
-        ),
-        configuration=report(
-            "results/comparison/configuration.yaml",
-            caption="../report/configuration.rst",
-            category="6 Configuration",
-        ),
+        summary=in_report("auc_summary.csv", "auc_summary", "1 Comparison"),
+        provenance=in_report("provenance.json", "provenance", "7 Provenance"),
+        configuration=in_report("configuration.yaml", "configuration", "6 Configuration"),
     log:
         "logs/compare.log",
-    benchmark:
-        "logs/benchmarks/compare.tsv"
     localrule: True
     conda:
         CPU_ENVIRONMENT

@@ -7,8 +7,6 @@ rule catalogue:
         catalogue=f"{DATA}/{{split}}/{{shard}}.parquet",
     log:
         "logs/catalogue/{dataset}/{split}/{shard}.log",
-    benchmark:
-        "logs/benchmarks/catalogue/{dataset}/{split}/{shard}.tsv"
     wildcard_constraints:
         dataset=one_of(settings.names_from(config, settings.SIMULATION)),
     conda:
@@ -75,8 +73,7 @@ rule manifest:
 
 rule preprocessing:
     input:
-        manifest=f"{DATA}/manifest.json",
-        shards=shards_of("train"),
+        **records_of("train"),
     output:
         preprocessing=f"{DATA}/preprocessing.json",
     log:

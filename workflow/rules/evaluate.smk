@@ -4,9 +4,8 @@
 
 rule evaluate:
     input:
-        manifest=f"{DATA}/manifest.json",
+        **records_of("validation", "test"),
         preprocessing=f"{DATA}/preprocessing.json",
-        shards=shards_of("validation", "test"),
         classifier=f"{FINETUNE}/classifier.weights.h5",
         provenance=f"{FINETUNE}/provenance.json",
         pretraining=of_pretraining("history.csv"),

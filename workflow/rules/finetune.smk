@@ -3,9 +3,8 @@
 
 rule finetune:
     input:
-        manifest=f"{DATA}/manifest.json",
+        **records_of("train", "validation"),
         preprocessing=f"{DATA}/preprocessing.json",
-        shards=shards_of("train", "validation"),
         encoder=of_pretraining("encoder.weights.h5"),
         pretraining=of_pretraining("provenance.json"),
     output:

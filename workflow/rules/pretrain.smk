@@ -3,9 +3,8 @@
 
 rule pretrain:
     input:
-        manifest=f"{DATA}/manifest.json",
+        **records_of("train", "validation"),
         preprocessing=f"{DATA}/preprocessing.json",
-        shards=shards_of("train", "validation"),
     output:
         encoder=f"{PRETRAIN}/encoder.weights.h5",
         history=f"{PRETRAIN}/history.csv",

@@ -1,8 +1,8 @@
 """What a job requests from a scheduler: its time and its memory, from the configured sizes.
 
-`ResourceModel` gives the rules what each of their jobs requests, by the functions below it. The work of
-a training is in its convolutions, which grow with the pixels of an image and with the square of the
-width:
+`ResourceModel` gives the rules what each of their jobs requests, by the functions below it. The
+work of a training is in its convolutions, which grow with the pixels of an image and with the
+square of the width:
 
     seconds = images x passes x 2 x multiplications(encoder, pixels) / speed
 
@@ -175,8 +175,8 @@ def images_of(config: Mapping, dataset: str, splits: Sequence[str], records: Any
     """How many images splits have.
 
     Args:
-        records: Snakemake's input, from whose size the images of an archive are counted, since nothing else
-            gives their number: too many where a job reads other data sets besides.
+        records: Snakemake's input, whose size alone gives the number of images of an archive: too
+            many where a job reads other data sets besides.
     """
     if dataset in settings.names_from(config, settings.IMPORT):
         return round(records.size_mb * 1e6 / _bytes_of_images(config, dataset, 1))
