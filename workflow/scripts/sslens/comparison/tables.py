@@ -1,6 +1,7 @@
 """The tables of the comparison as markdown and LaTeX, from its summary."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -18,56 +19,105 @@ BETTER, WORSE = "▲", "▼"
 PROTOCOL_TITLES = {LINEAR_PROBE: "Linear probe", NEAREST_NEIGHBOURS: "Nearest neighbours"}
 
 
-# --- tables of a summary --------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Comparison:
+    """What a table compares: results, and the titles of its rows and columns.
+
+    Args:
+        summary: see `sslens.comparison.summary`; it may hold other arms (probes, say) too.
+        arms: names to titles, in the order of the rows.
+        datasets: names to titles, in the order of the columns.
+
+    Example:
+
+        published_table(Comparison(summary, {"baseline": "Baseline"}, {"model_1": "Model I"}))
+    """
+
+    summary: pd.DataFrame
+    arms: Mapping[str, str]
+    datasets: Mapping[str, str]
+
+    @property
+    def cells(self) -> pd.DataFrame:
+        """The rows of the summary that are cells of the table."""
+        of_arms = self.summary["arm"].isin(list(self.arms))
+        return self.summary[of_arms & self.summary["dataset"].isin(list(self.datasets))]
+
+    def by_labels(self) -> Iterator["Comparison"]:
+        """The comparison with each share of the labels, the largest first."""
+        for part in by_labels(self.summary):
+            yield replace(self, summary=part)
+
+    def of_protocol(self, protocol: str) -> "Comparison":
+        """The comparison of the arms with one protocol."""
+        return replace(self, summary=self.summary[self.summary["protocol"] == protocol])
+
+    def of_arms(self, names: Collection[str]) -> "Comparison":
+        """The comparison of these arms alone."""
+        return replace(self, arms={arm: self.arms[arm] for arm in self.arms if arm in names})
+
+    def rows(self, text: Callable[[Any], str]) -> list[list[str]]:
+        """One row per arm: its title, then the text of each of its cells."""
+        texts = {(cell["arm"], cell["dataset"]): text(cell) for _, cell in self.cells.iterrows()}
+        return [
+            [title, *(texts.get((arm, dataset), MISSING) for dataset in self.datasets)]
+            for arm, title in self.arms.items()
+        ]
+
+    def table(self, corner: str, text: Callable[[Any], str]) -> str:
+        """The comparison as a markdown table, with a word in its upper left corner."""
+        return pipe_table([corner, *self.datasets.values()], self.rows(text))
 
 
-def comparison_tables(
-    summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
-) -> str:
+def by_labels(summary: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The parts of a summary with one share of the labels, the largest first."""
+    for labels in sorted(summary["labels"].unique(), reverse=True):
+        yield summary[summary["labels"] == labels]
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+def comparison_tables(comparison: Comparison) -> str:
     """The comparison as markdown, for every share of the labels, the largest first.
 
     Of each: the table in the published layout, the macro AUCs with their uncertainty, and the
-    differences from the reference with their tests. `arms` and `datasets` map names to titles and
-    give rows and columns; other arms of the summary (probes, say) are left out.
+    differences from the reference with their tests.
     """
     tables = (published_table, uncertainty_table, difference_table)
     return "\n".join(
-        table(part, arms, datasets)
-        for part in _by_labels(summary)
+        table(part)
+        for part in comparison.by_labels()
         for table in tables
-        if table is not difference_table or _chosen(part, arms, datasets)["reference"].notna().any()
+        if table is not difference_table or part.cells["reference"].notna().any()
     )
 
 
-def published_table(
-    summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
-) -> str:
+def published_table(comparison: Comparison) -> str:
     """The comparison in the published layout, as markdown, with lines below that explain it.
 
     A cell holds the AUCs of the classes to two decimals, means over seeds. Bold are the best of a
     column by macro AUC and those that are not distinguishable from it.
     """
-    chosen = _chosen(summary, arms, datasets)
+    chosen = comparison.cells
 
     def text(cell) -> str:
         numbers = ", ".join(f"{cell[f'auc_{name}']:.2f}" for name in CLASSES)
         return f"**{numbers}**{_mark(cell)}" if _leads(cell) else f"{numbers}{_mark(cell)}"
 
     caption = (
-        f"A cell is the one-vs-rest AUC of {', '.join(CLASSES)} on {_images(chosen, datasets)}, "
+        f"A cell is the one-vs-rest AUC of {', '.join(CLASSES)} on {_images(comparison)}, "
         f"{_seeds(chosen)}{_fraction(chosen)}. Bold is the best of a column by macro AUC, and what "
-        f"is not distinguishable from it. {_marks(chosen, arms)}Two decimals as published, so "
+        f"is not distinguishable from it. {_marks(comparison)}Two decimals as published, so "
         "0.997 prints 1.00: full precision is in auc_table.csv and auc_summary.csv."
     )
-    note = _collapse_note(chosen, arms, datasets)
-    return f"{_table('Method', chosen, arms, datasets, text)}\n{caption}\n{note}"
+    note = _collapse_note(comparison)
+    return f"{comparison.table('Method', text)}\n{caption}\n{note}"
 
 
-def uncertainty_table(
-    summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
-) -> str:
+def uncertainty_table(comparison: Comparison) -> str:
     """Macro AUCs with their deviation over seeds and their interval, as markdown."""
-    chosen = _chosen(summary, arms, datasets)
+    chosen = comparison.cells
 
     def text(cell) -> str:
         deviation = "" if pd.isna(cell.auc_macro_std) else f" ± {cell.auc_macro_std:.3f}"
@@ -81,17 +131,13 @@ def uncertainty_table(
         "of the test images alone (stratified bootstrap), with the trained networks as they are: "
         "it does not hold what another seed would change."
     )
-    return f"{_table('Macro AUC', chosen, arms, datasets, text)}\n{caption}\n"
+    return f"{comparison.table('Macro AUC', text)}\n{caption}\n"
 
 
-def difference_table(
-    summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
-) -> str:
+def difference_table(comparison: Comparison) -> str:
     """Differences of the macro AUC from the reference, with intervals and tests, as markdown."""
-    chosen = _chosen(summary, arms, datasets)
-    rows = {
-        arm: title for arm, title in arms.items() if _of(chosen, arm)["reference"].notna().any()
-    }
+    chosen = comparison.cells
+    tested = set(chosen["arm"][chosen["reference"].notna()])
 
     def text(cell) -> str:
         if pd.isna(cell.difference_macro):
@@ -102,35 +148,30 @@ def difference_table(
         )
 
     caption = (
-        f"A cell is the macro AUC minus that of {_references(chosen, arms)} on the same test "
+        f"A cell is the macro AUC minus that of {_references(comparison)} on the same test "
         f"images{_fraction(chosen)}, its 95 % interval (paired stratified bootstrap of the test "
         "images), and the p value, corrected for all cells of this table (Holm)."
     )
-    return f"{_table('Difference', chosen, rows, datasets, text)}\n{caption}\n"
+    return f"{comparison.of_arms(tested).table('Difference', text)}\n{caption}\n"
 
 
-def frozen_tables(
-    summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
-) -> str:
+def frozen_tables(comparison: Comparison) -> str:
     """Is pretraining real? What frozen encoders know beside random ones, as markdown.
 
     A table for every frozen protocol of the given arms and every share of the labels.
     """
     tables = [
-        _frozen_table(part[part["protocol"] == protocol], arms, datasets, protocol)
-        for part in _by_labels(summary)
+        _frozen_table(part.of_protocol(protocol), PROTOCOL_TITLES[protocol])
+        for part in comparison.by_labels()
         for protocol in FROZEN
-        if (_chosen(part, arms, datasets)["protocol"] == protocol).any()
+        if len(part.of_protocol(protocol).cells)
     ]
     return "\n".join(tables) or "No frozen encoder was probed.\n"
 
 
-def _frozen_table(
-    summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str], protocol: str
-) -> str:
-    chosen = _chosen(summary, arms, datasets)
-    pretrained = chosen[chosen["pretraining"].notna()]
-    rows = {arm: title for arm, title in arms.items() if arm in set(pretrained["arm"])}
+def _frozen_table(comparison: Comparison, title: str) -> str:
+    chosen = comparison.cells
+    pretrained = comparison.of_arms(set(chosen["arm"][chosen["pretraining"].notna()]))
 
     def text(cell) -> str:
         if pd.isna(cell.difference_macro):
@@ -140,24 +181,22 @@ def _frozen_table(
         gains = cell.difference_macro > 0 and cell.p_macro_holm < SIGNIFICANT
         return numbers if gains else f"{numbers} {NO_GAIN}"
 
-    title = PROTOCOL_TITLES[protocol]
-    if not rows:
+    if not pretrained.arms:
         return f"{title}: no pretrained encoder was probed.\n"
     caption = (
         f"A cell is the macro AUC by a frozen pretrained encoder vs by a frozen random encoder "
-        f"(difference), on {_images(chosen, datasets)}, {_seeds(chosen)}{_fraction(chosen)}. "
+        f"(difference), on {_images(comparison)}, {_seeds(chosen)}{_fraction(chosen)}. "
         '"no gain": it is not significantly better than the random one (paired stratified '
         "bootstrap of the test images, Holm-corrected over the table)."
     )
-    note = _collapse_note(pretrained, arms, datasets)
-    return f"{_table(title, pretrained, rows, datasets, text)}\n{caption}\n{note}"
+    note = _collapse_note(pretrained)
+    return f"{pretrained.table(title, text)}\n{caption}\n{note}"
 
 
-def efficiency_table(
-    summary: pd.DataFrame, arms: Mapping[str, str], dataset: str, title: str
-) -> str:
-    """Macro AUC over the share of the labels on one data set, as markdown; a row an arm."""
-    part = summary[(summary["dataset"] == dataset) & summary["arm"].isin(list(arms))]
+def efficiency_table(comparison: Comparison) -> str:
+    """Macro AUC over the share of the labels on one data set, as markdown, with one row per arm."""
+    (title,) = comparison.datasets.values()
+    part = comparison.cells
     counts = part.groupby("labels")["labelled_images"].first()
     cells = part.set_index(["arm", "labels"])
 
@@ -169,10 +208,13 @@ def efficiency_table(
         return f"{cell.auc_macro:.3f}{deviation}{_mark(cell)}"
 
     header = [title, *(f"{count:,} labels ({labels:.3g})" for labels, count in counts.items())]
-    rows = [[name, *(text(arm, labels) for labels in counts.index)] for arm, name in arms.items()]
+    rows = [
+        [name, *(text(arm, labels) for labels in counts.index)]
+        for arm, name in comparison.arms.items()
+    ]
     caption = (
         f"A cell is the macro AUC, {_seeds(part)}; ± is the standard deviation over seeds. "
-        f"{_marks(part, arms)}Every row is trained for as many steps with few labels as with all."
+        f"{_marks(comparison)}Every row is trained for as many steps with few labels as with all."
     )
     return f"{pipe_table(header, rows)}\n{caption}\n"
 
@@ -195,7 +237,7 @@ def transfer_matrix(
         Rows the titles of where encoders are from, columns those of where they were fine-tuned,
         missing where not run; and the baseline's by column, or None where it was not run.
     """
-    part = next(_by_labels(summary)).set_index(["arm", "dataset"])["auc_macro"]
+    part = next(by_labels(summary)).set_index(["arm", "dataset"])["auc_macro"]
     names = {name: datasets.get(name, name) for table in sources.values() for name in table}
     matrix = pd.DataFrame(
         {
@@ -212,9 +254,10 @@ def transfer_matrix(
     return matrix.astype(float), pd.Series(own).reindex(matrix.columns) if own else None
 
 
-def latex_table(summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]) -> str:
+def latex_table(comparison: Comparison) -> str:
     """The published layout with the most labels as LaTeX (needs the package booktabs)."""
-    chosen = _chosen(next(_by_labels(summary)), arms, datasets)
+    comparison = next(comparison.by_labels())
+    chosen = comparison.cells
     marks = {BETTER: "$^{+}$", WORSE: "$^{-}$", "": ""}
 
     def text(cell) -> str:
@@ -225,17 +268,16 @@ def latex_table(summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mappin
     def line(cells: Sequence[str]) -> str:
         return " & ".join(cells) + r" \\"
 
-    rows = _rows(chosen, arms, datasets, text)
     return "\n".join(
         [
             f"% one-vs-rest AUC of {', '.join(CLASSES)}; {_seeds(chosen)}; bold: the best by",
             "% macro AUC and what is not distinguishable from it; + and -: significantly better",
-            f"% and worse than {_references(chosen, arms)}",
-            rf"\begin{{tabular}}{{l{'c' * len(datasets)}}}",
+            f"% and worse than {_references(comparison)}",
+            rf"\begin{{tabular}}{{l{'c' * len(comparison.datasets)}}}",
             r"\toprule",
-            line(["Method", *map(latex_text, datasets.values())]),
+            line(["Method", *map(latex_text, comparison.datasets.values())]),
             r"\midrule",
-            *(line([latex_text(title), *cells]) for title, *cells in rows),
+            *(line([latex_text(title), *cells]) for title, *cells in comparison.rows(text)),
             r"\bottomrule",
             r"\end{tabular}",
             "",
@@ -244,43 +286,6 @@ def latex_table(summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mappin
 
 
 # --- parts of them --------------------------------------------------------------------------------
-
-
-def _by_labels(summary: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """The parts of a summary with one share of the labels, the largest first."""
-    for labels in sorted(summary["labels"].unique(), reverse=True):
-        yield summary[summary["labels"] == labels]
-
-
-def _chosen(summary: pd.DataFrame, arms: Iterable[str], datasets: Iterable[str]) -> pd.DataFrame:
-    return summary[summary["arm"].isin(list(arms)) & summary["dataset"].isin(list(datasets))]
-
-
-def _of(summary: pd.DataFrame, arm: str) -> pd.DataFrame:
-    return summary[summary["arm"] == arm]
-
-
-def _table(
-    corner: str,
-    summary: pd.DataFrame,
-    arms: Mapping[str, str],
-    datasets: Mapping[str, str],
-    text: Callable[[Any], str],
-) -> str:
-    return pipe_table([corner, *datasets.values()], _rows(summary, arms, datasets, text))
-
-
-def _rows(
-    summary: pd.DataFrame,
-    arms: Mapping[str, str],
-    datasets: Mapping[str, str],
-    text: Callable[[Any], str],
-) -> list[list[str]]:
-    """A row an arm, its title before the texts of its cells."""
-    cells = {(cell["arm"], cell["dataset"]): text(cell) for _, cell in summary.iterrows()}
-    return [
-        [title, *(cells.get((arm, d), MISSING) for d in datasets)] for arm, title in arms.items()
-    ]
 
 
 def _leads(cell) -> bool:
@@ -295,15 +300,15 @@ def _mark(cell) -> str:
     return f" {BETTER}" if cell["difference_macro"] > 0 else f" {WORSE}"
 
 
-def _marks(summary: pd.DataFrame, arms: Mapping[str, str]) -> str:
+def _marks(comparison: Comparison) -> str:
     """What the marks mean, where cells were tested."""
-    if summary["reference"].isna().all():
+    if comparison.cells["reference"].isna().all():
         return ""
     return (
         f"{BETTER} and {WORSE} are significantly better and worse than "
-        f"{_references(summary, arms)} (paired test of the macro AUC on the same test images, "
+        f"{_references(comparison)} (paired test of the macro AUC on the same test images, "
         "Holm-corrected over the table). "
-        f"{_of_one_seed(summary)}"
+        f"{_of_one_seed(comparison.cells)}"
     )
 
 
@@ -317,10 +322,10 @@ def _of_one_seed(summary: pd.DataFrame) -> str:
     )
 
 
-def _references(summary: pd.DataFrame, arms: Mapping[str, str]) -> str:
+def _references(comparison: Comparison) -> str:
     """The titles of the arms that others are tested against."""
-    found = dict.fromkeys(summary["reference"].dropna())
-    return " and ".join(f'"{arms.get(arm, arm)}"' for arm in found) or "no row"
+    found = dict.fromkeys(comparison.cells["reference"].dropna())
+    return " and ".join(f'"{comparison.arms.get(arm, arm)}"' for arm in found) or "no row"
 
 
 def _p(value: float) -> str:
@@ -329,18 +334,15 @@ def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _collapse_note(
-    summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
-) -> str:
+def _collapse_note(comparison: Comparison) -> str:
     """A paragraph that names cells whose pretraining has collapsed; nothing where none has."""
-    seeds = summary.dropna(subset="collapsed_seeds").set_index(["arm", "dataset"])[
-        "collapsed_seeds"
-    ]
+    collapsed = comparison.cells.dropna(subset="collapsed_seeds")
+    seeds = collapsed.set_index(["arm", "dataset"])["collapsed_seeds"]
     words = {cell: "seeds" if "," in text else "seed" for cell, text in seeds.items()}
     names = [
-        f"{arms[arm]} on {datasets[dataset]} ({words[arm, dataset]} {seeds[arm, dataset]})"
-        for arm in arms
-        for dataset in datasets
+        f"{title} on {column} ({words[arm, dataset]} {seeds[arm, dataset]})"
+        for arm, title in comparison.arms.items()
+        for dataset, column in comparison.datasets.items()
         if (arm, dataset) in words
     ]
     if not names:
@@ -351,12 +353,16 @@ def _collapse_note(
     )
 
 
-def _images(summary: pd.DataFrame, datasets: Mapping[str, str]) -> str:
+def _images(comparison: Comparison) -> str:
     """How many test images, said once where all data sets have as many."""
-    images = summary.groupby("dataset")["images"].first()
+    images = comparison.cells.groupby("dataset")["images"].first()
     if images.nunique() <= 1:
         return f"{images.iloc[0]:,} test images per data set" if len(images) else "no test images"
-    counts = [f"{images[d]:,} ({title})" for d, title in datasets.items() if d in images.index]
+    counts = [
+        f"{images[dataset]:,} ({title})"
+        for dataset, title in comparison.datasets.items()
+        if dataset in images.index
+    ]
     return f"{', '.join(counts)} test images"
 
 
