@@ -21,7 +21,8 @@ from sklearn.metrics import roc_auc_score
 
 from sslens.classes import CLASSES
 from sslens.data.records import read_split
-from sslens.files import read_json, sha256_of
+from sslens.digests import sha256_of
+from sslens.files import read_json
 
 # the default limit is for tests that start one process, not twenty
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]

@@ -21,7 +21,8 @@ from sslens.comparison.tables import (
     latex_table,
 )
 from sslens.formatting import csv_text
-from sslens.files import json_digest, read_json, write_json, write_text
+from sslens.digests import json_digest
+from sslens.files import read_json, write_json, write_text
 from sslens.comparison.origin import check_origin
 from sslens.jobs.outdated import outdated_file
 from sslens.comparison.cells import CELL
