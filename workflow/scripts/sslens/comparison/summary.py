@@ -32,7 +32,7 @@ def summarise(
     """A row a cell: means and deviations over seeds, intervals, and tests against its reference.
 
     Args:
-        frame: of `comparison.collect`, a row a cell and seed.
+        frame: of `cells.collect`, one row per cell and seed.
         predictions: of each of its rows, by (arm, dataset, labels, seed).
         references: data set -> arm -> the arm that it is tested against.
         seed: of the bootstrap.
