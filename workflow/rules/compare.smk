@@ -6,23 +6,11 @@ rule compare:
         metrics=cells(f"{EVALUATE}/metrics.json", settings.arm_titles(config)),
         predictions=cells(f"{EVALUATE}/predictions.parquet", settings.arm_titles(config)),
     output:
-        table=report(
-            "results/comparison/auc_table.md",
-            caption="../report/auc_table.rst",
-            category="1 Comparison",
-        ),
-        probes=report(
-            "results/comparison/probe_table.md",
-            caption="../report/probe_table.rst",
-            category="1 Comparison",
-        ),
+        table="results/comparison/auc_table.md",
+        probes="results/comparison/probe_table.md",
         latex="results/comparison/auc_table.tex",
         csv="results/comparison/auc_table.csv",
-        summary=report(
-            "results/comparison/auc_summary.csv",
-            caption="../report/auc_summary.rst",
-            category="1 Comparison",
-        ),
+        summary="results/comparison/auc_summary.csv",
         provenance=report(
             "results/comparison/provenance.json",
             caption="../report/provenance.rst",
@@ -51,3 +39,37 @@ rule compare:
         "Comparing"
     script:
         "../scripts/compare.py"
+
+
+rule pages:
+    input:
+        summary="results/comparison/auc_summary.csv",
+        provenance="results/comparison/provenance.json",
+        shortcuts="results/comparison/shortcuts.csv",
+    output:
+        auc_table=page("auc_table", "1 Comparison"),
+        probe_table=page("probe_table", "1 Comparison"),
+        auc_summary=page("auc_summary", "1 Comparison"),
+        shortcuts=page("shortcuts", "5 Data"),
+        label_efficiency=[
+            page(f"label_efficiency_{name}", "3 Features, labels, transfer")
+            for name in settings.page_settings(config)["efficiency"]
+        ],
+    log:
+        "logs/pages.log",
+    benchmark:
+        "logs/benchmarks/pages.tsv"
+    localrule: True
+    conda:
+        "../../envs/tensorflow-cpu.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        settings=lambda w: settings.page_settings(config),
+        template=sha256_of(TEMPLATE),
+        code=script_digest("pages"),
+    message:
+        "Making web pages of the tables"
+    script:
+        "../scripts/pages.py"

@@ -170,11 +170,7 @@ rule label_efficiency:
             category="3 Features, labels, transfer",
         ),
         "results/comparison/label_efficiency_{dataset}.svg",
-        table=report(
-            "results/comparison/label_efficiency_{dataset}.md",
-            caption="../report/label_efficiency.rst",
-            category="3 Features, labels, transfer",
-        ),
+        table="results/comparison/label_efficiency_{dataset}.md",
     log:
         "logs/label_efficiency/{dataset}.log",
     benchmark:
@@ -262,11 +258,7 @@ rule shortcuts:
         manifests=expand(f"{DATA}/manifest.json", dataset=config["run"]["datasets"]),
         shards=records_of_run("train", "test"),
     output:
-        table=report(
-            "results/comparison/shortcuts.md",
-            caption="../report/shortcuts.rst",
-            category="5 Data",
-        ),
+        table="results/comparison/shortcuts.md",
         csv="results/comparison/shortcuts.csv",
     log:
         "logs/shortcuts.log",

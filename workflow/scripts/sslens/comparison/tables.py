@@ -1,4 +1,4 @@
-"""The tables of the comparison as markdown and LaTeX, from its summary."""
+"""The tables of the comparison, and the published layout as LaTeX, from its summary."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import pandas as pd
 
 from sslens.classes import CLASSES
 from sslens.comparison.summary import SIGNIFICANT
-from sslens.formatting import latex_text, pipe_table
+from sslens.formatting import Cell, Table, exact_numbers, latex_text
 from sslens.protocols import FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
 
 MISSING = "—"
@@ -18,31 +18,35 @@ BETTER, WORSE = "▲", "▼"
 PROTOCOL_TITLES = {LINEAR_PROBE: "Linear probe", NEAREST_NEIGHBOURS: "Nearest neighbours"}
 
 
+#: Columns of a cell in the published layout, the one that it is sorted by first.
+PUBLISHED = ("auc_macro", *(f"auc_{name}" for name in CLASSES))
+
+
 # --- tables of a summary --------------------------------------------------------------------------
 
 
 def comparison_tables(
     summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
-) -> str:
-    """The comparison as markdown, for every share of the labels, the largest first.
+) -> list[Table]:
+    """The tables of the comparison, for every share of the labels, the largest first.
 
     Of each: the table in the published layout, the macro AUCs with their uncertainty, and the
     differences from the reference with their tests. `arms` and `datasets` map names to titles and
     give rows and columns; other arms of the summary (probes, say) are left out.
     """
     tables = (published_table, uncertainty_table, difference_table)
-    return "\n".join(
+    return [
         table(part, arms, datasets)
         for part in _by_labels(summary)
         for table in tables
         if table is not difference_table or _chosen(part, arms, datasets)["reference"].notna().any()
-    )
+    ]
 
 
 def published_table(
     summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
-) -> str:
-    """The comparison in the published layout, as markdown, with lines below that explain it.
+) -> Table:
+    """The comparison in the published layout, with paragraphs below that explain it.
 
     A cell holds the AUCs of the classes to two decimals, means over seeds. Bold are the best of a
     column by macro AUC and those that are not distinguishable from it.
@@ -59,14 +63,18 @@ def published_table(
         f"is not distinguishable from it. {_marks(chosen, arms)}Two decimals as published, so "
         "0.997 prints 1.00: full precision is in auc_table.csv and auc_summary.csv."
     )
-    note = _collapse_note(chosen, arms, datasets)
-    return f"{_table('Method', chosen, arms, datasets, text)}\n{caption}\n{note}"
+    return Table(
+        f"AUC of {', '.join(CLASSES)}{_fraction(chosen)}",
+        ["Method", *datasets.values()],
+        _rows(chosen, arms, datasets, text, PUBLISHED),
+        [caption, *_collapse_note(chosen, arms, datasets)],
+    )
 
 
 def uncertainty_table(
     summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
-) -> str:
-    """Macro AUCs with their deviation over seeds and their interval, as markdown."""
+) -> Table:
+    """Macro AUCs with their deviation over seeds and their interval."""
     chosen = _chosen(summary, arms, datasets)
 
     def text(cell) -> str:
@@ -81,13 +89,19 @@ def uncertainty_table(
         "of the test images alone (stratified bootstrap), with the trained networks as they are: "
         "it does not hold what another seed would change."
     )
-    return f"{_table('Macro AUC', chosen, arms, datasets, text)}\n{caption}\n"
+    columns = ("auc_macro", "auc_macro_std", "auc_macro_low", "auc_macro_high")
+    return Table(
+        f"Macro AUC with its uncertainty{_fraction(chosen)}",
+        ["Macro AUC", *datasets.values()],
+        _rows(chosen, arms, datasets, text, columns),
+        [caption],
+    )
 
 
 def difference_table(
     summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
-) -> str:
-    """Differences of the macro AUC from the reference, with intervals and tests, as markdown."""
+) -> Table:
+    """Differences of the macro AUC from the reference, with intervals and tests."""
     chosen = _chosen(summary, arms, datasets)
     rows = {
         arm: title for arm, title in arms.items() if _of(chosen, arm)["reference"].notna().any()
@@ -106,13 +120,19 @@ def difference_table(
         f"images{_fraction(chosen)}, its 95 % interval (paired stratified bootstrap of the test "
         "images), and the p value, corrected for all cells of this table (Holm)."
     )
-    return f"{_table('Difference', chosen, rows, datasets, text)}\n{caption}\n"
+    ends = ("difference_macro_low", "difference_macro_high")
+    return Table(
+        f"Difference of the macro AUC{_fraction(chosen)}",
+        ["Difference", *datasets.values()],
+        _rows(chosen, rows, datasets, text, ("difference_macro", *ends, "p_macro_holm")),
+        [caption],
+    )
 
 
 def frozen_tables(
     summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
-) -> str:
-    """Is pretraining real? What frozen encoders know beside random ones, as markdown.
+) -> list[Table]:
+    """Is pretraining real? The AUCs by frozen pretrained encoders beside those by random ones.
 
     A table for every frozen protocol of the given arms and every share of the labels.
     """
@@ -122,12 +142,12 @@ def frozen_tables(
         for protocol in FROZEN
         if (_chosen(part, arms, datasets)["protocol"] == protocol).any()
     ]
-    return "\n".join(tables) or "No frozen encoder was probed.\n"
+    return tables or [Table("Frozen encoders", [], [], ["No frozen encoder was probed."])]
 
 
 def _frozen_table(
     summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str], protocol: str
-) -> str:
+) -> Table:
     chosen = _chosen(summary, arms, datasets)
     pretrained = chosen[chosen["pretraining"].notna()]
     rows = {arm: title for arm, title in arms.items() if arm in set(pretrained["arm"])}
@@ -142,39 +162,69 @@ def _frozen_table(
 
     title = PROTOCOL_TITLES[protocol]
     if not rows:
-        return f"{title}: no pretrained encoder was probed.\n"
+        return Table(title, [], [], [f"{title}: no pretrained encoder was probed."])
     caption = (
         f"A cell is the macro AUC by a frozen pretrained encoder vs by a frozen random encoder "
         f"(difference), on {_images(chosen, datasets)}, {_seeds(chosen)}{_fraction(chosen)}. "
         '"no gain": it is not significantly better than the random one (paired stratified '
         "bootstrap of the test images, Holm-corrected over the table)."
     )
-    note = _collapse_note(pretrained, arms, datasets)
-    return f"{_table(title, pretrained, rows, datasets, text)}\n{caption}\n{note}"
+    return Table(
+        f"{title}{_fraction(chosen)}",
+        [title, *datasets.values()],
+        _rows(pretrained, rows, datasets, text, ("auc_macro", "difference_macro", "p_macro_holm")),
+        [caption, *_collapse_note(pretrained, arms, datasets)],
+    )
 
 
 def efficiency_table(
     summary: pd.DataFrame, arms: Mapping[str, str], dataset: str, title: str
-) -> str:
-    """Macro AUC over the share of the labels on one data set, as markdown; a row an arm."""
+) -> Table:
+    """Macro AUC over the share of the labels on one data set, one row per arm."""
     part = summary[(summary["dataset"] == dataset) & summary["arm"].isin(list(arms))]
     counts = part.groupby("labels")["labelled_images"].first()
     cells = part.set_index(["arm", "labels"])
 
-    def text(arm: str, labels: float) -> str:
+    def shown(arm: str, labels: float) -> Cell:
         if (arm, labels) not in cells.index:
-            return MISSING
+            return Cell(MISSING)
         cell = cells.loc[(arm, labels)]
         deviation = "" if pd.isna(cell.auc_macro_std) else f" ± {cell.auc_macro_std:.3f}"
-        return f"{cell.auc_macro:.3f}{deviation}{_mark(cell)}"
+        text = f"{cell.auc_macro:.3f}{deviation}{_mark(cell)}"
+        return _cell(cell, text, ("auc_macro", "auc_macro_std"))
 
     header = [title, *(f"{count:,} labels ({labels:.3g})" for labels, count in counts.items())]
-    rows = [[name, *(text(arm, labels) for labels in counts.index)] for arm, name in arms.items()]
+    rows = [(name, [shown(arm, labels) for labels in counts.index]) for arm, name in arms.items()]
     caption = (
         f"A cell is the macro AUC, {_seeds(part)}; ± is the standard deviation over seeds. "
         f"{_marks(part, arms)}Every row is trained for as many steps with few labels as with all."
     )
-    return f"{pipe_table(header, rows)}\n{caption}\n"
+    return Table(f"Macro AUC over the number of labels: {title}", header, rows, [caption])
+
+
+def summary_table(summary: pd.DataFrame) -> Table:
+    """The summary itself, every column of it and one row per cell."""
+    columns = [column for column in summary.columns if column != "title"]
+
+    def shown(value: Any) -> Cell:
+        if pd.isna(value):
+            return Cell("")
+        if isinstance(value, float):
+            return Cell(f"{value:.4g}", value, repr(float(value)))
+        return Cell(str(value), value if isinstance(value, int) else str(value))
+
+    rows = [
+        (row["title"], [shown(row[column]) for column in columns])
+        for row in summary.to_dict("records")
+    ]
+    caption = (
+        "Of every measure m (a class, or the macro AUC): auc_m is the mean over the seeds, _std "
+        "the standard deviation over them, _low and _high the 95 % interval of the test images; "
+        "difference_m is the difference from the arm named in `reference`, p_m the p value of its "
+        "test, and p_m_holm this value with Holm's correction. p_best_holm is that of the test "
+        "against the best of the column. Numbers are rounded to four digits."
+    )
+    return Table("Summary of all cells", ["title", *columns], rows, [caption])
 
 
 def transfer_matrix(
@@ -225,7 +275,7 @@ def latex_table(summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mappin
     def line(cells: Sequence[str]) -> str:
         return " & ".join(cells) + r" \\"
 
-    rows = _rows(chosen, arms, datasets, text)
+    rows = _rows(chosen, arms, datasets, text, PUBLISHED)
     return "\n".join(
         [
             f"% one-vs-rest AUC of {', '.join(CLASSES)}; {_seeds(chosen)}; bold: the best by",
@@ -235,7 +285,7 @@ def latex_table(summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mappin
             r"\toprule",
             line(["Method", *map(latex_text, datasets.values())]),
             r"\midrule",
-            *(line([latex_text(title), *cells]) for title, *cells in rows),
+            *(line([latex_text(title), *(cell.text for cell in cells)]) for title, cells in rows),
             r"\bottomrule",
             r"\end{tabular}",
             "",
@@ -260,27 +310,28 @@ def _of(summary: pd.DataFrame, arm: str) -> pd.DataFrame:
     return summary[summary["arm"] == arm]
 
 
-def _table(
-    corner: str,
-    summary: pd.DataFrame,
-    arms: Mapping[str, str],
-    datasets: Mapping[str, str],
-    text: Callable[[Any], str],
-) -> str:
-    return pipe_table([corner, *datasets.values()], _rows(summary, arms, datasets, text))
-
-
 def _rows(
     summary: pd.DataFrame,
     arms: Mapping[str, str],
     datasets: Mapping[str, str],
     text: Callable[[Any], str],
-) -> list[list[str]]:
-    """A row an arm, its title before the texts of its cells."""
-    cells = {(cell["arm"], cell["dataset"]): text(cell) for _, cell in summary.iterrows()}
+    columns: Sequence[str],
+) -> list[tuple[str, list[Cell]]]:
+    """One row per arm; `columns` are those that the text of a cell is made from, see `_cell`."""
+    cells = {
+        (cell["arm"], cell["dataset"]): _cell(cell, text(cell), columns)
+        for _, cell in summary.iterrows()
+    }
     return [
-        [title, *(cells.get((arm, d), MISSING) for d in datasets)] for arm, title in arms.items()
+        (title, [cells.get((arm, dataset), Cell(MISSING)) for dataset in datasets])
+        for arm, title in arms.items()
     ]
+
+
+def _cell(row: Mapping[str, Any], text: str, columns: Sequence[str]) -> Cell:
+    """A cell with its numbers in full precision, which sorts by the first of them."""
+    key = float(row[columns[0]])
+    return Cell(text, None if pd.isna(key) else key, exact_numbers(row, columns))
 
 
 def _leads(cell) -> bool:
@@ -331,7 +382,7 @@ def _p(value: float) -> str:
 
 def _collapse_note(
     summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
-) -> str:
+) -> list[str]:
     """A paragraph that names cells whose pretraining has collapsed; nothing where none has."""
     seeds = summary.dropna(subset="collapsed_seeds").set_index(["arm", "dataset"])[
         "collapsed_seeds"
@@ -344,11 +395,11 @@ def _collapse_note(
         if (arm, dataset) in words
     ]
     if not names:
-        return ""
-    return (
-        f"\n**Collapsed**: {'; '.join(names)}. In the last epoch of the pretraining nearly all "
-        "images had the same features or embeddings, so this tells nothing of its method.\n"
-    )
+        return []
+    return [
+        f"**Collapsed**: {'; '.join(names)}. In the last epoch of the pretraining nearly all "
+        "images had the same features or embeddings, so this tells nothing of its method."
+    ]
 
 
 def _images(summary: pd.DataFrame, datasets: Mapping[str, str]) -> str:
@@ -373,6 +424,11 @@ def _fraction(summary: pd.DataFrame) -> str:
     """A word about the labels where not all of them were used."""
     fractions = summary["labels"].unique()
     return f", {fractions[0]:.3g} of the labels" if len(fractions) and fractions[0] != 1 else ""
+
+
+def markdown(tables: Iterable[Table], problems: Sequence[str] = ()) -> str:
+    """Tables as markdown, and below them what does not belong together."""
+    return "\n".join(table.markdown() for table in tables) + footer(problems)
 
 
 def footer(problems: Sequence[str]) -> str:
