@@ -110,7 +110,7 @@ def shortcut_table(audits: Mapping[str, pd.DataFrame]) -> Table:
 
     def shown(aucs: pd.Series) -> Cell:
         text = ", ".join(f"{aucs[column]:.2f}" for column in columns)
-        return Cell(text, float(aucs[columns].max()), exact_numbers(aucs, columns))
+        return Cell(text, float(aucs[columns].mean()), exact_numbers(aucs, columns))
 
     rows = [
         (title, [shown(frame.set_index("measure").loc[name]) for frame in audits.values()])
