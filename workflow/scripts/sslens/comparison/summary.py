@@ -73,7 +73,6 @@ def read_summary(path: str | Path) -> pd.DataFrame:
     return pd.read_csv(
         path,
         dtype=dict.fromkeys(names, str),
-        float_precision="round_trip",
         keep_default_na=False,
         na_values=[""],
     )

@@ -220,8 +220,8 @@ def summary_table(summary: pd.DataFrame) -> Table:
     caption = (
         "Of every measure m (a class, or the macro AUC): auc_m is the mean over the seeds, _std "
         "the standard deviation over them, _low and _high the 95 % interval of the test images; "
-        "difference_m is the difference from the arm in the column reference, p_m the p value of its "
-        "test, and p_m_holm this value with Holm's correction. p_best_holm is that of the test "
+        "difference_m is the difference from the arm in the column reference, p_m the p value of "
+        "its test, and p_m_holm this value with Holm's correction. p_best_holm is that of the test "
         "against the best of the column. Numbers are rounded to four digits."
     )
     return Table("Summary of all cells", ["title", *columns], rows, [caption])

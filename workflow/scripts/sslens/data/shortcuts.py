@@ -94,7 +94,7 @@ def read_audits(path: str | Path, datasets: Mapping[str, str]) -> dict[str, pd.D
     Raises:
         ValueError: where the file is of other data sets.
     """
-    frame = pd.read_csv(path, dtype={"dataset": str}, float_precision="round_trip")
+    frame = pd.read_csv(path, dtype={"dataset": str})
     found = list(frame["dataset"].unique())
     if found != list(datasets):
         raise ValueError(
