@@ -17,6 +17,7 @@ from sslens.comparison.tables import (
     footer,
     frozen_tables,
     latex_table,
+    markdown,
     published_table,
     transfer_matrix,
     uncertainty_table,
@@ -233,7 +234,7 @@ def cells_of(table, row):
 
 
 def test_published_table_literally():
-    assert published_table(Comparison(small(), ARMS, DATASETS)) == (
+    assert published_table(Comparison(small(), ARMS, DATASETS)).markdown() == (
         "| Method                    | Model I              | Model II             |\n"
         "|---------------------------|----------------------|----------------------|\n"
         "| Baseline                  | **0.97, 0.96, 1.00** | **0.98, 0.92, 0.98** |\n"
@@ -261,7 +262,7 @@ def test_published_table_literally():
 )
 def test_a_mark_is_for_what_differs_significantly(difference, p, mark):
     summary = pd.DataFrame([cell("byol", "model_1", 0.9, **against(difference, p))])
-    table = published_table(Comparison(summary, ARMS, {"model_1": "Model I"}))
+    table = published_table(Comparison(summary, ARMS, {"model_1": "Model I"})).markdown()
     assert cells_of(table, "Bootstrap") == [f"**0.90, 0.90, 0.90**{mark}"]
 
 
@@ -271,7 +272,7 @@ def test_bold_is_the_best_and_what_is_not_told_from_it(p, bold):
         cell("baseline", "model_1", (0.4, 0.4, 0.9)),
         cell("byol", "model_1", (0.9, 0.4, 0.3), **against(-0.1, 1.0, p_best=p)),
     ]
-    table = published_table(Comparison(pd.DataFrame(rows), ARMS, {"model_1": "Model I"}))
+    table = published_table(Comparison(pd.DataFrame(rows), ARMS, {"model_1": "Model I"})).markdown()
     assert cells_of(table, "Baseline") == ["**0.40, 0.40, 0.90**"]
     shown = "0.90, 0.40, 0.30"
     assert cells_of(table, "Bootstrap") == [f"**{shown}**" if bold else shown]
@@ -280,7 +281,7 @@ def test_bold_is_the_best_and_what_is_not_told_from_it(p, bold):
 def test_without_tests_no_mark_is_explained():
     table = published_table(
         Comparison(small(**against(np.nan, np.nan, reference=None)), ARMS, DATASETS)
-    )
+    ).markdown()
     assert "▲" not in table and "significantly" not in table
     assert "not distinguishable from it; Two decimals" not in table
     assert re.search(r"distinguishable from it[;.] [tT]wo decimals as published", table)
@@ -288,7 +289,7 @@ def test_without_tests_no_mark_is_explained():
 
 def test_other_arms_and_missing_cells():
     rows = [cell("probe", "model_1", 1.0), cell("byol", "model_2", 0.9)]
-    table = published_table(Comparison(pd.DataFrame(rows), ARMS, DATASETS))
+    table = published_table(Comparison(pd.DataFrame(rows), ARMS, DATASETS)).markdown()
     assert cells_of(table, "Baseline") == ["—", "—"]
     assert cells_of(table, "Bootstrap") == ["—", "**0.90, 0.90, 0.90**"]
     assert "1.00, 1.00" not in table
@@ -296,24 +297,26 @@ def test_other_arms_and_missing_cells():
 
 def test_seeds_and_images_are_counted():
     summary = small(seeds=3)
-    assert "1,500 test images per data set, the mean over 3 seeds." in published_table(
-        Comparison(summary, ARMS, DATASETS)
+    assert (
+        "1,500 test images per data set, the mean over 3 seeds."
+        in published_table(Comparison(summary, ARMS, DATASETS)).markdown()
     )
     summary.loc[0, "seeds"] = 2
     summary.loc[summary["dataset"] == "model_2", "images"] = 900
     assert "on 1,500 (Model I), 900 (Model II) test images, the mean over 2 to 3 seeds." in (
-        published_table(Comparison(summary, ARMS, DATASETS))
+        published_table(Comparison(summary, ARMS, DATASETS)).markdown()
     )
 
 
 def test_a_share_of_the_labels_is_named():
-    assert "one seed, 0.01 of the labels. Bold" in published_table(
-        Comparison(small(labels=0.01), ARMS, DATASETS)
+    assert (
+        "one seed, 0.01 of the labels. Bold"
+        in published_table(Comparison(small(labels=0.01), ARMS, DATASETS)).markdown()
     )
 
 
 def test_pipes_in_a_title_do_not_break_the_table():
-    table = published_table(Comparison(small(), {"baseline": "Base|line"}, DATASETS))
+    table = published_table(Comparison(small(), {"baseline": "Base|line"}, DATASETS)).markdown()
     assert r"| Base\|line | **0.97" in table
 
 
@@ -327,17 +330,18 @@ def test_collapsed_pretrainings_are_named_below_the_table():
     summary = small()
     summary.loc[2, "collapsed_seeds"] = "9, 10"
     summary.loc[3, "collapsed_seeds"] = "2"
-    assert published_table(Comparison(summary, ARMS, DATASETS)).splitlines()[6:] == [
+    assert published_table(Comparison(summary, ARMS, DATASETS)).markdown().splitlines()[6:] == [
         "",
         "**Collapsed**: Bootstrap Your Own Latent on Model I (seeds 9, 10); Bootstrap Your Own "
         "Latent on Model II (seed 2). In the last epoch of the pretraining nearly all images had "
         "the same features or embeddings, so this tells nothing of its method.",
     ]
-    other = published_table(Comparison(summary, ARMS, {"model_2": "Model II"}))
+    other = published_table(Comparison(summary, ARMS, {"model_2": "Model II"})).markdown()
     (note,) = other.splitlines()[7:]
     assert note.startswith("**Collapsed**: Bootstrap Your Own Latent on Model II (seed 2). In ")
-    assert "Collapsed" not in published_table(
-        Comparison(summary, {"baseline": "Baseline"}, DATASETS)
+    assert (
+        "Collapsed"
+        not in published_table(Comparison(summary, {"baseline": "Baseline"}, DATASETS)).markdown()
     )
 
 
@@ -349,7 +353,7 @@ def test_uncertainty_table_literally():
         cell("baseline", "model_1", 0.9, auc_macro_low=0.8766, auc_macro_high=0.9214),
         cell("byol", "model_2", 0.75, seeds=2, auc_macro_std=0.0125),
     ]
-    assert uncertainty_table(Comparison(pd.DataFrame(rows), ARMS, DATASETS)) == (
+    assert uncertainty_table(Comparison(pd.DataFrame(rows), ARMS, DATASETS)).markdown() == (
         "| Macro AUC                 | Model I              | Model II                     |\n"
         "|---------------------------|----------------------|------------------------------|\n"
         "| Baseline                  | 0.900 [0.877, 0.921] | —                            |\n"
@@ -362,7 +366,7 @@ def test_uncertainty_table_literally():
 
 
 def test_with_one_seed_no_deviation_is_explained():
-    table = uncertainty_table(Comparison(small(labels=0.25), ARMS, DATASETS))
+    table = uncertainty_table(Comparison(small(labels=0.25), ARMS, DATASETS)).markdown()
     assert "±" not in table and "standard deviation" not in table
     assert "the macro AUC, 0.25 of the labels. " in table
     assert "in brackets" in table.lower()
@@ -371,7 +375,7 @@ def test_with_one_seed_no_deviation_is_explained():
 def test_difference_table_literally():
     arms = ARMS | {"other": "Other"}
     rows = [*small().to_dict("records"), cell("other", "model_1", 0.9, **against(-0.1, 0.001))]
-    assert difference_table(Comparison(pd.DataFrame(rows), arms, DATASETS)) == (
+    assert difference_table(Comparison(pd.DataFrame(rows), arms, DATASETS)).markdown() == (
         "| Difference                | Model I                            "
         "| Model II                         |\n"
         "|---------------------------|------------------------------------"
@@ -390,22 +394,23 @@ def test_difference_table_literally():
 def test_a_cell_without_its_reference_has_no_difference():
     summary = small()
     summary.loc[3, list(against(0, 0))] = list(against(np.nan, np.nan, reference=None).values())
-    table = difference_table(Comparison(summary, ARMS, DATASETS))
+    table = difference_table(Comparison(summary, ARMS, DATASETS)).markdown()
     assert cells_of(table, "Bootstrap") == ["-0.018 [-0.038, +0.002], p < 0.001", "—"]
 
 
 def test_the_comparison_is_told_for_every_share_of_the_labels():
     few = small(labels=0.1)
-    tables = comparison_tables(Comparison(pd.concat([few, small()]), ARMS, DATASETS))
+    tables = markdown(comparison_tables(Comparison(pd.concat([few, small()]), ARMS, DATASETS)))
     assert tables == "\n".join(
-        table(Comparison(part, ARMS, DATASETS))
+        table(Comparison(part, ARMS, DATASETS)).markdown()
         for part in (small(), few)
         for table in (published_table, uncertainty_table, difference_table)
     )
     assert tables.count("0.1 of the labels") == 3
     plain = small(**against(np.nan, np.nan, reference=None))
-    assert comparison_tables(Comparison(plain, ARMS, DATASETS)) == "\n".join(
-        table(Comparison(plain, ARMS, DATASETS)) for table in (published_table, uncertainty_table)
+    assert markdown(comparison_tables(Comparison(plain, ARMS, DATASETS))) == "\n".join(
+        table(Comparison(plain, ARMS, DATASETS)).markdown()
+        for table in (published_table, uncertainty_table)
     )
 
 
@@ -444,7 +449,7 @@ def frozen_summary():
 
 
 def test_frozen_tables_literally():
-    assert frozen_tables(Comparison(frozen_summary(), FROZEN_ARMS, DATASETS)) == (
+    assert markdown(frozen_tables(Comparison(frozen_summary(), FROZEN_ARMS, DATASETS))) == (
         "| Linear probe | Model I                             | Model II                |\n"
         "|--------------|-------------------------------------|-------------------------|\n"
         "| BYOL         | 0.625 vs 0.625 (+0.000) **no gain** | 0.938 vs 0.750 (+0.188) |\n"
@@ -462,13 +467,15 @@ def test_frozen_tables_literally():
 
 def test_a_significantly_worse_encoder_is_no_gain():
     rows = [frozen("probe_byol", "model_1", 0.5, -0.5, 0.0001)]
-    table = frozen_tables(Comparison(pd.DataFrame(rows), FROZEN_ARMS, DATASETS))
+    table = markdown(frozen_tables(Comparison(pd.DataFrame(rows), FROZEN_ARMS, DATASETS)))
     assert "| 0.500 vs 1.000 (-0.500) **no gain** |" in table
 
 
 def test_without_a_random_encoder_nothing_is_said_of_a_gain():
-    table = frozen_tables(
-        Comparison(pd.DataFrame([frozen("probe_byol", "model_1", 0.5)]), FROZEN_ARMS, DATASETS)
+    table = markdown(
+        frozen_tables(
+            Comparison(pd.DataFrame([frozen("probe_byol", "model_1", 0.5)]), FROZEN_ARMS, DATASETS)
+        )
     )
     assert cells_of(table, "BYOL") == ["0.500 vs —", "—"]
     assert "nan" not in table
@@ -482,7 +489,7 @@ def test_frozen_protocols_and_shares_have_tables_of_their_own():
         frozen("probe_random", "model_1", 0.5, labels=0.1),
     ]
     summary = pd.concat([pd.DataFrame(rows), frozen_summary()])
-    text = frozen_tables(Comparison(summary, FROZEN_ARMS, DATASETS))
+    text = markdown(frozen_tables(Comparison(summary, FROZEN_ARMS, DATASETS)))
     heads = [line for line in text.splitlines() if re.match(r"\| (Lin|Near)|Lin|Near", line)]
     assert [re.match(r"(\| )?(\w+ \w+)", line)[2] for line in heads] == [
         *("Linear probe", "Nearest neighbours"),  # all labels first
@@ -494,8 +501,14 @@ def test_frozen_protocols_and_shares_have_tables_of_their_own():
 
 
 def test_without_frozen_encoders_the_table_says_so():
-    assert frozen_tables(Comparison(small(), {}, DATASETS)) == "No frozen encoder was probed.\n"
-    assert frozen_tables(Comparison(small(), ARMS, DATASETS)) == "No frozen encoder was probed.\n"
+    assert (
+        markdown(frozen_tables(Comparison(small(), {}, DATASETS)))
+        == "No frozen encoder was probed.\n"
+    )
+    assert (
+        markdown(frozen_tables(Comparison(small(), ARMS, DATASETS)))
+        == "No frozen encoder was probed.\n"
+    )
 
 
 # --- shares of the labels, transfer ---------------------------------------------------------------
@@ -509,9 +522,10 @@ def test_efficiency_table_literally():
         cell("byol", "model_2", 0.5, labels=0.5, seeds=3),
         cell("probe", "model_1", 0.5, labels=0.3, seeds=3),
     ]
-    assert efficiency_table(
+    table = efficiency_table(
         Comparison(pd.DataFrame(rows), ARMS, {"model_1": "Model I"})
-    ).startswith(
+    ).markdown()
+    assert table.startswith(
         "| Model I                   | 150 labels (0.1) | 1,500 labels (1) |\n"
         "|---------------------------|------------------|------------------|\n"
         "| Baseline                  | 0.600 ± 0.031    | 0.900 ± 0.010    |\n"

@@ -48,6 +48,8 @@ def test_the_contracts_files_are_there(finished):
         "comparison/auc_table.tex",
         "comparison/auc_summary.csv",
         "comparison/probe_table.md",
+        *(f"comparison/{name}.html"
+          for name in ("auc_table", "probe_table", "auc_summary", "shortcuts")),
         "comparison/provenance.json",
         "comparison/configuration.yaml",
         *(f"evaluate/{CELL.format(arm)}/{name}" for arm in ARMS
@@ -123,14 +125,6 @@ def test_what_an_earlier_configuration_left_is_named(finished, repository, tmp_p
         r"not of this configuration.*: (.*)", run(directory, repository=repository)
     )
     assert line == "roc_model_1.svg"
-
-
-def test_a_report_holds_tables_and_figures(finished, repository, tmp_path):
-    page = tmp_path / "report.html"
-    run(finished, "--report", str(page), repository=repository)
-    text = page.read_text(encoding="utf-8")
-    for name in ("auc_table.md", "probe_table.md", "roc_model_2.png", "gallery_model_2.png"):
-        assert f"results/comparison/{name}" in text
 
 
 def test_histories_tell_what_was_learned(finished):

@@ -18,12 +18,14 @@ if not Path(sslens.__path__[0]).samefile(SCRIPTS / "sslens"):
         "all modules of a workflow must name the Snakefile of one checkout"
     )
 
+from sslens.comparison.pages import TEMPLATE
 from sslens.configuration import settings
 from sslens.configuration.checks import check
 from sslens.configuration.files import ConfigurationError, check_unique_keys, read_yaml
 from sslens.configuration.loading import load
 from sslens.data import sharing
 from sslens.data.archives.paths import watched
+from sslens.digests import sha256_of
 from sslens.jobs import outdated, process
 from sslens.jobs.digest import script_digest
 from sslens.jobs.resources import ResourceModel
@@ -237,6 +239,7 @@ def comparison_files():
         "results/comparison/auc_table.md",
         "results/comparison/auc_table.csv",
         "results/comparison/shortcuts.md",
+        *(f"results/comparison/{table}.html" for table in settings.pages_of_run(config)),
         *(
             f"results/comparison/{figure}_{name}.png"
             for figure, name in settings.figures_of_run(config)
@@ -270,6 +273,8 @@ def outdated_results():
         f"results/comparison/{figure}_{name}.png": settings.figure_settings(config, figure, name)
         for figure, name in settings.figures_of_run(config)
     }
+    pages = [f"results/comparison/{table}.html" for table in settings.pages_of_run(config)]
+    figures |= dict.fromkeys(pages, settings.page_settings(config))
     placed = {f"{PREFIX}{file}": shown for file, shown in figures.items()}
     return outdated.outdated_results(config, [f"{PREFIX}{file}" for file in files], placed)
 

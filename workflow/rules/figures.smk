@@ -114,9 +114,7 @@ rule label_efficiency:
         provenance="results/comparison/provenance.json",
     output:
         *figure("label_efficiency_{dataset}", "label_efficiency", "3 Features, labels, transfer"),
-        table=in_report(
-            "label_efficiency_{dataset}.md", "label_efficiency", "3 Features, labels, transfer"
-        ),
+        table="results/comparison/label_efficiency_{dataset}.md",
     log:
         "logs/label_efficiency/{dataset}.log",
     localrule: True
@@ -179,7 +177,7 @@ rule shortcuts:
         manifests=expand(f"{DATA}/manifest.json", dataset=config["run"]["datasets"]),
         shards=records_of_run("train", "test"),
     output:
-        table=in_report("shortcuts.md", "shortcuts", "5 Data"),
+        table="results/comparison/shortcuts.md",
         csv="results/comparison/shortcuts.csv",
     log:
         "logs/shortcuts.log",

@@ -6,6 +6,7 @@ seed (the standard deviation), and other test images (the interval).
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,17 @@ def summarise(
             adjusted = uncertainty.holm(values.ravel()).reshape(values.shape)
             table.loc[group.index, [f"{column}_holm" for column in columns]] = adjusted
     return table
+
+
+def read_summary(path: str | Path) -> pd.DataFrame:
+    """Read `auc_summary.csv` back to the same bits; only an empty field is a missing value."""
+    names = ("dataset", "arm", "title", "protocol", "pretraining", "collapsed_seeds", "reference")
+    return pd.read_csv(
+        path,
+        dtype=dict.fromkeys(names, str),
+        keep_default_na=False,
+        na_values=[""],
+    )
 
 
 def _dataset_rows(

@@ -1,6 +1,6 @@
-"""The tables of the comparison as markdown and LaTeX, from its summary."""
+"""The tables of the comparison, and the published layout as LaTeX, from its summary."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,7 +8,7 @@ import pandas as pd
 
 from sslens.classes import CLASSES
 from sslens.comparison.summary import SIGNIFICANT
-from sslens.formatting import latex_text, pipe_table
+from sslens.formatting import Cell, Table, exact_numbers, latex_text
 from sslens.protocols import FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
 
 MISSING = "—"
@@ -17,6 +17,10 @@ NO_GAIN = "**no gain**"
 BETTER, WORSE = "▲", "▼"
 #: What each frozen protocol is called in its table.
 PROTOCOL_TITLES = {LINEAR_PROBE: "Linear probe", NEAREST_NEIGHBOURS: "Nearest neighbours"}
+
+
+#: Columns of a cell in the published layout, the one that it is sorted by first.
+PUBLISHED = ("auc_macro", *(f"auc_{name}" for name in CLASSES))
 
 
 @dataclass(frozen=True)
@@ -56,17 +60,22 @@ class Comparison:
         """The comparison of these arms alone."""
         return replace(self, arms={arm: self.arms[arm] for arm in self.arms if arm in names})
 
-    def rows(self, text: Callable[[Any], str]) -> list[list[str]]:
-        """One row per arm: its title, then the text of each of its cells."""
-        texts = {(cell["arm"], cell["dataset"]): text(cell) for _, cell in self.cells.iterrows()}
+    def rows(
+        self, text: Callable[[Any], str], columns: Sequence[str]
+    ) -> list[tuple[str, list[Cell]]]:
+        """One row per arm; `columns` are those that make the text of a cell, see `_cell`."""
+        cells = {
+            (cell["arm"], cell["dataset"]): _cell(cell, text(cell), columns)
+            for _, cell in self.cells.iterrows()
+        }
         return [
-            [title, *(texts.get((arm, dataset), MISSING) for dataset in self.datasets)]
+            (title, [cells.get((arm, dataset), Cell(MISSING)) for dataset in self.datasets])
             for arm, title in self.arms.items()
         ]
 
-    def table(self, corner: str, text: Callable[[Any], str]) -> str:
-        """The comparison as a markdown table, with a word in its upper left corner."""
-        return pipe_table([corner, *self.datasets.values()], self.rows(text))
+    def header(self, corner: str) -> list[str]:
+        """The headings of the columns, with a word in the upper left corner."""
+        return [corner, *self.datasets.values()]
 
 
 def by_labels(summary: pd.DataFrame) -> Iterator[pd.DataFrame]:
@@ -78,23 +87,23 @@ def by_labels(summary: pd.DataFrame) -> Iterator[pd.DataFrame]:
 # --- tables ---------------------------------------------------------------------------------------
 
 
-def comparison_tables(comparison: Comparison) -> str:
-    """The comparison as markdown, for every share of the labels, the largest first.
+def comparison_tables(comparison: Comparison) -> list[Table]:
+    """The tables of the comparison, for every share of the labels, the largest first.
 
     Of each: the table in the published layout, the macro AUCs with their uncertainty, and the
     differences from the reference with their tests.
     """
     tables = (published_table, uncertainty_table, difference_table)
-    return "\n".join(
+    return [
         table(part)
         for part in comparison.by_labels()
         for table in tables
         if table is not difference_table or part.cells["reference"].notna().any()
-    )
+    ]
 
 
-def published_table(comparison: Comparison) -> str:
-    """The comparison in the published layout, as markdown, with lines below that explain it.
+def published_table(comparison: Comparison) -> Table:
+    """The comparison in the published layout, with paragraphs below that explain it.
 
     A cell holds the AUCs of the classes to two decimals, means over seeds. Bold are the best of a
     column by macro AUC and those that are not distinguishable from it.
@@ -111,12 +120,16 @@ def published_table(comparison: Comparison) -> str:
         f"is not distinguishable from it. {_marks(comparison)}Two decimals as published, so "
         "0.997 prints 1.00: full precision is in auc_table.csv and auc_summary.csv."
     )
-    note = _collapse_note(comparison)
-    return f"{comparison.table('Method', text)}\n{caption}\n{note}"
+    return Table(
+        f"AUC of {', '.join(CLASSES)}{_fraction(chosen)}",
+        comparison.header("Method"),
+        comparison.rows(text, PUBLISHED),
+        [caption, *_collapse_note(comparison)],
+    )
 
 
-def uncertainty_table(comparison: Comparison) -> str:
-    """Macro AUCs with their deviation over seeds and their interval, as markdown."""
+def uncertainty_table(comparison: Comparison) -> Table:
+    """Macro AUCs with their deviation over seeds and their interval."""
     chosen = comparison.cells
 
     def text(cell) -> str:
@@ -131,13 +144,19 @@ def uncertainty_table(comparison: Comparison) -> str:
         "of the test images alone (stratified bootstrap), with the trained networks as they are: "
         "it does not hold what another seed would change."
     )
-    return f"{comparison.table('Macro AUC', text)}\n{caption}\n"
+    columns = ("auc_macro", "auc_macro_std", "auc_macro_low", "auc_macro_high")
+    return Table(
+        f"Macro AUC with its uncertainty{_fraction(chosen)}",
+        comparison.header("Macro AUC"),
+        comparison.rows(text, columns),
+        [caption],
+    )
 
 
-def difference_table(comparison: Comparison) -> str:
-    """Differences of the macro AUC from the reference, with intervals and tests, as markdown."""
+def difference_table(comparison: Comparison) -> Table:
+    """Differences of the macro AUC from the reference, with intervals and tests."""
     chosen = comparison.cells
-    tested = set(chosen["arm"][chosen["reference"].notna()])
+    tested = comparison.of_arms(set(chosen["arm"][chosen["reference"].notna()]))
 
     def text(cell) -> str:
         if pd.isna(cell.difference_macro):
@@ -152,11 +171,17 @@ def difference_table(comparison: Comparison) -> str:
         f"images{_fraction(chosen)}, its 95 % interval (paired stratified bootstrap of the test "
         "images), and the p value, corrected for all cells of this table (Holm)."
     )
-    return f"{comparison.of_arms(tested).table('Difference', text)}\n{caption}\n"
+    ends = ("difference_macro_low", "difference_macro_high")
+    return Table(
+        f"Difference of the macro AUC{_fraction(chosen)}",
+        comparison.header("Difference"),
+        tested.rows(text, ("difference_macro", *ends, "p_macro_holm")),
+        [caption],
+    )
 
 
-def frozen_tables(comparison: Comparison) -> str:
-    """Is pretraining real? What frozen encoders know beside random ones, as markdown.
+def frozen_tables(comparison: Comparison) -> list[Table]:
+    """Is pretraining real? The AUCs by frozen pretrained encoders beside those by random ones.
 
     A table for every frozen protocol of the given arms and every share of the labels.
     """
@@ -166,10 +191,10 @@ def frozen_tables(comparison: Comparison) -> str:
         for protocol in FROZEN
         if len(part.of_protocol(protocol).cells)
     ]
-    return "\n".join(tables) or "No frozen encoder was probed.\n"
+    return tables or [Table("Frozen encoders", [], [], ["No frozen encoder was probed."])]
 
 
-def _frozen_table(comparison: Comparison, title: str) -> str:
+def _frozen_table(comparison: Comparison, title: str) -> Table:
     chosen = comparison.cells
     pretrained = comparison.of_arms(set(chosen["arm"][chosen["pretraining"].notna()]))
 
@@ -182,41 +207,71 @@ def _frozen_table(comparison: Comparison, title: str) -> str:
         return numbers if gains else f"{numbers} {NO_GAIN}"
 
     if not pretrained.arms:
-        return f"{title}: no pretrained encoder was probed.\n"
+        return Table(title, [], [], [f"{title}: no pretrained encoder was probed."])
     caption = (
         f"A cell is the macro AUC by a frozen pretrained encoder vs by a frozen random encoder "
         f"(difference), on {_images(comparison)}, {_seeds(chosen)}{_fraction(chosen)}. "
         '"no gain": it is not significantly better than the random one (paired stratified '
         "bootstrap of the test images, Holm-corrected over the table)."
     )
-    note = _collapse_note(pretrained)
-    return f"{pretrained.table(title, text)}\n{caption}\n{note}"
+    return Table(
+        f"{title}{_fraction(chosen)}",
+        comparison.header(title),
+        pretrained.rows(text, ("auc_macro", "difference_macro", "p_macro_holm")),
+        [caption, *_collapse_note(pretrained)],
+    )
 
 
-def efficiency_table(comparison: Comparison) -> str:
-    """Macro AUC over the share of the labels on one data set, as markdown, with one row per arm."""
+def efficiency_table(comparison: Comparison) -> Table:
+    """Macro AUC over the share of the labels on one data set, one row per arm."""
     (title,) = comparison.datasets.values()
     part = comparison.cells
     counts = part.groupby("labels")["labelled_images"].first()
     cells = part.set_index(["arm", "labels"])
 
-    def text(arm: str, labels: float) -> str:
+    def shown(arm: str, labels: float) -> Cell:
         if (arm, labels) not in cells.index:
-            return MISSING
+            return Cell(MISSING)
         cell = cells.loc[(arm, labels)]
         deviation = "" if pd.isna(cell.auc_macro_std) else f" ± {cell.auc_macro_std:.3f}"
-        return f"{cell.auc_macro:.3f}{deviation}{_mark(cell)}"
+        text = f"{cell.auc_macro:.3f}{deviation}{_mark(cell)}"
+        return _cell(cell, text, ("auc_macro", "auc_macro_std"))
 
     header = [title, *(f"{count:,} labels ({labels:.3g})" for labels, count in counts.items())]
     rows = [
-        [name, *(text(arm, labels) for labels in counts.index)]
+        (name, [shown(arm, labels) for labels in counts.index])
         for arm, name in comparison.arms.items()
     ]
     caption = (
         f"A cell is the macro AUC, {_seeds(part)}; ± is the standard deviation over seeds. "
         f"{_marks(comparison)}Every row is trained for as many steps with few labels as with all."
     )
-    return f"{pipe_table(header, rows)}\n{caption}\n"
+    return Table(f"Macro AUC over the number of labels: {title}", header, rows, [caption])
+
+
+def summary_table(summary: pd.DataFrame) -> Table:
+    """The summary itself, every column of it and one row per cell."""
+    columns = [column for column in summary.columns if column != "title"]
+
+    def shown(value: Any) -> Cell:
+        if pd.isna(value):
+            return Cell("")
+        if isinstance(value, float):
+            return Cell(f"{value:.4g}", value, repr(float(value)))
+        return Cell(str(value), value if isinstance(value, int) else str(value))
+
+    rows = [
+        (row["title"], [shown(row[column]) for column in columns])
+        for row in summary.to_dict("records")
+    ]
+    caption = (
+        "Of every measure m (a class, or the macro AUC): auc_m is the mean over the seeds, _std "
+        "the standard deviation over them, _low and _high the 95 % interval of the test images; "
+        "difference_m is the difference from the arm in the column reference, p_m the p value of "
+        "its test, and p_m_holm this value with Holm's correction. p_best_holm is that of the test "
+        "against the best of the column. Numbers are rounded to four digits."
+    )
+    return Table("Summary of all cells", ["title", *columns], rows, [caption])
 
 
 def transfer_matrix(
@@ -268,6 +323,7 @@ def latex_table(comparison: Comparison) -> str:
     def line(cells: Sequence[str]) -> str:
         return " & ".join(cells) + r" \\"
 
+    rows = comparison.rows(text, PUBLISHED)
     return "\n".join(
         [
             f"% one-vs-rest AUC of {', '.join(CLASSES)}; {_seeds(chosen)}; bold: the best by",
@@ -277,7 +333,7 @@ def latex_table(comparison: Comparison) -> str:
             r"\toprule",
             line(["Method", *map(latex_text, comparison.datasets.values())]),
             r"\midrule",
-            *(line([latex_text(title), *cells]) for title, *cells in comparison.rows(text)),
+            *(line([latex_text(title), *(cell.text for cell in cells)]) for title, cells in rows),
             r"\bottomrule",
             r"\end{tabular}",
             "",
@@ -286,6 +342,12 @@ def latex_table(comparison: Comparison) -> str:
 
 
 # --- parts of them --------------------------------------------------------------------------------
+
+
+def _cell(row: Mapping[str, Any], text: str, columns: Sequence[str]) -> Cell:
+    """A cell with its numbers in full precision, which sorts by the first of them."""
+    key = float(row[columns[0]])
+    return Cell(text, None if pd.isna(key) else key, exact_numbers(row, columns))
 
 
 def _leads(cell) -> bool:
@@ -334,7 +396,7 @@ def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _collapse_note(comparison: Comparison) -> str:
+def _collapse_note(comparison: Comparison) -> list[str]:
     """A paragraph that names cells whose pretraining has collapsed; nothing where none has."""
     collapsed = comparison.cells.dropna(subset="collapsed_seeds")
     seeds = collapsed.set_index(["arm", "dataset"])["collapsed_seeds"]
@@ -346,11 +408,11 @@ def _collapse_note(comparison: Comparison) -> str:
         if (arm, dataset) in words
     ]
     if not names:
-        return ""
-    return (
-        f"\n**Collapsed**: {'; '.join(names)}. In the last epoch of the pretraining nearly all "
-        "images had the same features or embeddings, so this tells nothing of its method.\n"
-    )
+        return []
+    return [
+        f"**Collapsed**: {'; '.join(names)}. In the last epoch of the pretraining nearly all "
+        "images had the same features or embeddings, so this tells nothing of its method."
+    ]
 
 
 def _images(comparison: Comparison) -> str:
@@ -379,6 +441,11 @@ def _fraction(summary: pd.DataFrame) -> str:
     """A word about the labels where not all of them were used."""
     fractions = summary["labels"].unique()
     return f", {fractions[0]:.3g} of the labels" if len(fractions) and fractions[0] != 1 else ""
+
+
+def markdown(tables: Iterable[Table], problems: Sequence[str] = ()) -> str:
+    """Tables as markdown, and below them what does not belong together."""
+    return "\n".join(table.markdown() for table in tables) + footer(problems)
 
 
 def footer(problems: Sequence[str]) -> str:
