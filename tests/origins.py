@@ -8,8 +8,9 @@ from paths import ROOT
 from sslens.configuration import settings
 from sslens.configuration.loading import load
 from sslens.configuration.settings import arm_titles
+from sslens.digests import json_digest
 from sslens.figures.style import new_figure, save_figure
-from sslens.files import json_digest, write_json
+from sslens.files import write_json
 from sslens.jobs.outdated import expected_settings
 
 SHIPPED = load(ROOT / "config", {})

@@ -1,13 +1,12 @@
-"""Files are whole or absent, and their digests and numbers exact."""
+"""Files are whole or absent, and their numbers exact."""
 
-import hashlib
 import json
 import math
 
 import pytest
 
 from sslens.comparison.cells import by_row
-from sslens.files import atomic_path, fingerprint, read_json, sha256_of, write_json, write_text
+from sslens.files import atomic_path, read_json, write_json, write_text
 
 
 def names(folder):
@@ -66,12 +65,6 @@ def test_json_refuses_what_it_has_no_word_for(tmp_path, number):
     assert names(tmp_path) == []
 
 
-def test_sha256_is_of_the_content(tmp_path):
-    content = bytes(range(256)) * 5000
-    (tmp_path / "a").write_bytes(content)
-    assert sha256_of(tmp_path / "a") == hashlib.sha256(content).hexdigest()
-
-
 def test_what_a_killed_writer_of_this_path_left_is_cleared_and_nothing_else(tmp_path):
     for name in (".incomplete-12-a.txt", ".incomplete-12-b-a.txt", ".incomplete-12-a.txt2"):
         (tmp_path / name).write_text("half")
@@ -83,24 +76,3 @@ def test_what_a_killed_writer_of_this_path_left_is_cleared_and_nothing_else(tmp_
 def test_files_are_dealt_to_their_rows_a_file_a_seed():
     paths = [f"{arm}{seed}" for arm in "ab" for seed in (1, 2, 3)]
     assert by_row(["A", "B"], paths) == {"A": ["a1", "a2", "a3"], "B": ["b1", "b2", "b3"]}
-
-
-def test_fingerprint_depends_on_all_that_was_told_and_on_the_content_of_the_inputs(tmp_path):
-    one, two = tmp_path / "one", tmp_path / "two"
-    one.write_text("data")
-    two.write_text("data")
-    told = [{"epochs": 2, "rate": 0.1}, "code", 2, 1]
-    base = fingerprint(told, [str(one)])
-    assert len(base) == 64
-    assert fingerprint([{"rate": 0.1, "epochs": 2}, "code", 2, 1], [str(one)]) == base
-    assert fingerprint(told, [str(two)]) == base  # wherever the same content lies
-    others = [
-        fingerprint([{"epochs": 3, "rate": 0.1}, "code", 2, 1], [str(one)]),
-        fingerprint([{"epochs": 2, "rate": 0.1}, "CODE", 2, 1], [str(one)]),
-        fingerprint([{"epochs": 2, "rate": 0.1}, "code", 2, 2], [str(one)]),
-        fingerprint(told, []),
-        fingerprint(told, [str(one), str(two)]),
-    ]
-    one.write_text("Data")
-    others.append(fingerprint(told, [str(one)]))
-    assert len({base, *others}) == 1 + len(others)

@@ -17,7 +17,8 @@ from sslens.classes import CLASSES
 from sslens.comparison.cells import collect
 from sslens.comparison.summary import summarise
 from sslens.configuration.loading import merge
-from sslens.files import sha256_of, write_json
+from sslens.digests import sha256_of
+from sslens.files import write_json
 from sslens.metrics import uncertainty
 from sslens.metrics.auc import class_aucs, log_odds
 from sslens.metrics.predictions import (

@@ -10,12 +10,14 @@ import pytest
 
 from sslens.comparison.cells import check_complete, collect
 from sslens.comparison.tables import (
+    Comparison,
     comparison_tables,
     difference_table,
     efficiency_table,
     footer,
     frozen_tables,
     latex_table,
+    markdown,
     published_table,
     transfer_matrix,
     uncertainty_table,
@@ -232,7 +234,7 @@ def cells_of(table, row):
 
 
 def test_published_table_literally():
-    assert published_table(small(), ARMS, DATASETS) == (
+    assert published_table(Comparison(small(), ARMS, DATASETS)).markdown() == (
         "| Method                    | Model I              | Model II             |\n"
         "|---------------------------|----------------------|----------------------|\n"
         "| Baseline                  | **0.97, 0.96, 1.00** | **0.98, 0.92, 0.98** |\n"
@@ -261,7 +263,7 @@ def test_published_table_literally():
 )
 def test_a_mark_is_for_what_differs_significantly(difference, p, mark):
     summary = pd.DataFrame([cell("byol", "model_1", 0.9, **against(difference, p))])
-    table = published_table(summary, ARMS, {"model_1": "Model I"})
+    table = published_table(Comparison(summary, ARMS, {"model_1": "Model I"})).markdown()
     assert cells_of(table, "Bootstrap") == [f"**0.90, 0.90, 0.90**{mark}"]
 
 
@@ -271,21 +273,23 @@ def test_bold_is_the_best_and_what_does_not_differ_significantly_from_it(p, bold
         cell("baseline", "model_1", (0.4, 0.4, 0.9)),
         cell("byol", "model_1", (0.9, 0.4, 0.3), **against(-0.1, 1.0, p_best=p)),
     ]
-    table = published_table(pd.DataFrame(rows), ARMS, {"model_1": "Model I"})
+    table = published_table(Comparison(pd.DataFrame(rows), ARMS, {"model_1": "Model I"})).markdown()
     assert cells_of(table, "Baseline") == ["**0.40, 0.40, 0.90**"]
     shown = "0.90, 0.40, 0.30"
     assert cells_of(table, "Bootstrap") == [f"**{shown}**" if bold else shown]
 
 
 def test_without_tests_no_mark_is_explained():
-    table = published_table(small(**against(np.nan, np.nan, reference=None)), ARMS, DATASETS)
+    table = published_table(
+        Comparison(small(**against(np.nan, np.nan, reference=None)), ARMS, DATASETS)
+    ).markdown()
     assert "▲" not in table and "Holm" not in table
     assert "do not differ significantly from it. AUCs are rounded to two decimals" in table
 
 
 def test_other_arms_and_missing_cells():
     rows = [cell("probe", "model_1", 1.0), cell("byol", "model_2", 0.9)]
-    table = published_table(pd.DataFrame(rows), ARMS, DATASETS)
+    table = published_table(Comparison(pd.DataFrame(rows), ARMS, DATASETS)).markdown()
     assert cells_of(table, "Baseline") == ["—", "—"]
     assert cells_of(table, "Bootstrap") == ["—", "**0.90, 0.90, 0.90**"]
     assert "1.00, 1.00" not in table
@@ -293,24 +297,26 @@ def test_other_arms_and_missing_cells():
 
 def test_seeds_and_images_are_counted():
     summary = small(seeds=3)
-    assert "1,500 test images per data set, the mean over 3 seeds." in published_table(
-        summary, ARMS, DATASETS
+    assert (
+        "1,500 test images per data set, the mean over 3 seeds."
+        in published_table(Comparison(summary, ARMS, DATASETS)).markdown()
     )
     summary.loc[0, "seeds"] = 2
     summary.loc[summary["dataset"] == "model_2", "images"] = 900
     assert "on 1,500 (Model I), 900 (Model II) test images, the mean over 2 to 3 seeds." in (
-        published_table(summary, ARMS, DATASETS)
+        published_table(Comparison(summary, ARMS, DATASETS)).markdown()
     )
 
 
 def test_a_share_of_the_labels_is_named():
-    assert "one seed, 0.01 of the labels. Bold" in published_table(
-        small(labels=0.01), ARMS, DATASETS
+    assert (
+        "one seed, 0.01 of the labels. Bold"
+        in published_table(Comparison(small(labels=0.01), ARMS, DATASETS)).markdown()
     )
 
 
 def test_pipes_in_a_title_do_not_break_the_table():
-    table = published_table(small(), {"baseline": "Base|line"}, DATASETS)
+    table = published_table(Comparison(small(), {"baseline": "Base|line"}, DATASETS)).markdown()
     assert r"| Base\|line | **0.97" in table
 
 
@@ -324,15 +330,19 @@ def test_collapsed_pretrainings_are_named_below_the_table():
     summary = small()
     summary.loc[2, "collapsed_seeds"] = "9, 10"
     summary.loc[3, "collapsed_seeds"] = "2"
-    assert published_table(summary, ARMS, DATASETS).splitlines()[6:] == [
+    assert published_table(Comparison(summary, ARMS, DATASETS)).markdown().splitlines()[6:] == [
         "",
         "**Collapsed**: Bootstrap Your Own Latent on Model I (seeds 9, 10); Bootstrap Your Own "
         "Latent on Model II (seed 2). In the last epoch of the pretraining nearly all images had "
         "the same features or embeddings, so these AUCs say nothing about the method.",
     ]
-    (note,) = published_table(summary, ARMS, {"model_2": "Model II"}).splitlines()[6:][1:]
+    other = published_table(Comparison(summary, ARMS, {"model_2": "Model II"})).markdown()
+    (note,) = other.splitlines()[7:]
     assert note.startswith("**Collapsed**: Bootstrap Your Own Latent on Model II (seed 2). In ")
-    assert "Collapsed" not in published_table(summary, {"baseline": "Baseline"}, DATASETS)
+    assert (
+        "Collapsed"
+        not in published_table(Comparison(summary, {"baseline": "Baseline"}, DATASETS)).markdown()
+    )
 
 
 # --- uncertainty, differences ---------------------------------------------------------------------
@@ -343,7 +353,7 @@ def test_uncertainty_table_literally():
         cell("baseline", "model_1", 0.9, auc_macro_low=0.8766, auc_macro_high=0.9214),
         cell("byol", "model_2", 0.75, seeds=2, auc_macro_std=0.0125),
     ]
-    assert uncertainty_table(pd.DataFrame(rows), ARMS, DATASETS) == (
+    assert uncertainty_table(Comparison(pd.DataFrame(rows), ARMS, DATASETS)).markdown() == (
         "| Macro AUC                 | Model I              | Model II                     |\n"
         "|---------------------------|----------------------|------------------------------|\n"
         "| Baseline                  | 0.900 [0.877, 0.921] | —                            |\n"
@@ -356,7 +366,7 @@ def test_uncertainty_table_literally():
 
 
 def test_with_one_seed_no_deviation_is_explained():
-    table = uncertainty_table(small(labels=0.25), ARMS, DATASETS)
+    table = uncertainty_table(Comparison(small(labels=0.25), ARMS, DATASETS)).markdown()
     assert "±" not in table and "standard deviation" not in table
     assert "the macro AUC, 0.25 of the labels. " in table
     assert "Brackets give" in table
@@ -365,7 +375,7 @@ def test_with_one_seed_no_deviation_is_explained():
 def test_difference_table_literally():
     arms = ARMS | {"other": "Other"}
     rows = [*small().to_dict("records"), cell("other", "model_1", 0.9, **against(-0.1, 0.001))]
-    assert difference_table(pd.DataFrame(rows), arms, DATASETS) == (
+    assert difference_table(Comparison(pd.DataFrame(rows), arms, DATASETS)).markdown() == (
         "| Difference                | Model I                            "
         "| Model II                         |\n"
         "|---------------------------|------------------------------------"
@@ -384,22 +394,23 @@ def test_difference_table_literally():
 def test_a_cell_without_its_reference_has_no_difference():
     summary = small()
     summary.loc[3, list(against(0, 0))] = list(against(np.nan, np.nan, reference=None).values())
-    table = difference_table(summary, ARMS, DATASETS)
+    table = difference_table(Comparison(summary, ARMS, DATASETS)).markdown()
     assert cells_of(table, "Bootstrap") == ["-0.018 [-0.038, +0.002], p < 0.001", "—"]
 
 
 def test_the_comparison_is_told_for_every_share_of_the_labels():
     few = small(labels=0.1)
-    tables = comparison_tables(pd.concat([few, small()]), ARMS, DATASETS)
+    tables = markdown(comparison_tables(Comparison(pd.concat([few, small()]), ARMS, DATASETS)))
     assert tables == "\n".join(
-        table(part, ARMS, DATASETS)
+        table(Comparison(part, ARMS, DATASETS)).markdown()
         for part in (small(), few)
         for table in (published_table, uncertainty_table, difference_table)
     )
     assert tables.count("0.1 of the labels") == 3
     plain = small(**against(np.nan, np.nan, reference=None))
-    assert comparison_tables(plain, ARMS, DATASETS) == "\n".join(
-        table(plain, ARMS, DATASETS) for table in (published_table, uncertainty_table)
+    assert markdown(comparison_tables(Comparison(plain, ARMS, DATASETS))) == "\n".join(
+        table(Comparison(plain, ARMS, DATASETS)).markdown()
+        for table in (published_table, uncertainty_table)
     )
 
 
@@ -438,7 +449,7 @@ def frozen_summary():
 
 
 def test_frozen_tables_literally():
-    assert frozen_tables(frozen_summary(), FROZEN_ARMS, DATASETS) == (
+    assert markdown(frozen_tables(Comparison(frozen_summary(), FROZEN_ARMS, DATASETS))) == (
         "| Linear probe | Model I                             | Model II                |\n"
         "|--------------|-------------------------------------|-------------------------|\n"
         "| BYOL         | 0.625 vs 0.625 (+0.000) **no gain** | 0.938 vs 0.750 (+0.188) |\n"
@@ -456,13 +467,15 @@ def test_frozen_tables_literally():
 
 def test_a_significantly_worse_encoder_is_no_gain():
     rows = [frozen("probe_byol", "model_1", 0.5, -0.5, 0.0001)]
-    table = frozen_tables(pd.DataFrame(rows), FROZEN_ARMS, DATASETS)
+    table = markdown(frozen_tables(Comparison(pd.DataFrame(rows), FROZEN_ARMS, DATASETS)))
     assert "| 0.500 vs 1.000 (-0.500) **no gain** |" in table
 
 
 def test_without_a_random_encoder_nothing_is_said_of_a_gain():
-    table = frozen_tables(
-        pd.DataFrame([frozen("probe_byol", "model_1", 0.5)]), FROZEN_ARMS, DATASETS
+    table = markdown(
+        frozen_tables(
+            Comparison(pd.DataFrame([frozen("probe_byol", "model_1", 0.5)]), FROZEN_ARMS, DATASETS)
+        )
     )
     assert cells_of(table, "BYOL") == ["0.500 vs —", "—"]
     assert "nan" not in table
@@ -476,7 +489,7 @@ def test_frozen_protocols_and_shares_have_tables_of_their_own():
         frozen("probe_random", "model_1", 0.5, labels=0.1),
     ]
     summary = pd.concat([pd.DataFrame(rows), frozen_summary()])
-    text = frozen_tables(summary, FROZEN_ARMS, DATASETS)
+    text = markdown(frozen_tables(Comparison(summary, FROZEN_ARMS, DATASETS)))
     heads = [line for line in text.splitlines() if re.match(r"\| (Lin|Near)|Lin|Near", line)]
     assert [re.match(r"(\| )?(\w+ \w+)", line)[2] for line in heads] == [
         *("Linear probe", "Nearest neighbours"),  # all labels first
@@ -488,8 +501,14 @@ def test_frozen_protocols_and_shares_have_tables_of_their_own():
 
 
 def test_without_frozen_encoders_the_table_says_so():
-    assert frozen_tables(small(), {}, DATASETS) == "No frozen encoder was probed.\n"
-    assert frozen_tables(small(), ARMS, DATASETS) == "No frozen encoder was probed.\n"
+    assert (
+        markdown(frozen_tables(Comparison(small(), {}, DATASETS)))
+        == "No frozen encoder was probed.\n"
+    )
+    assert (
+        markdown(frozen_tables(Comparison(small(), ARMS, DATASETS)))
+        == "No frozen encoder was probed.\n"
+    )
 
 
 # --- shares of the labels, transfer ---------------------------------------------------------------
@@ -503,7 +522,10 @@ def test_efficiency_table_literally():
         cell("byol", "model_2", 0.5, labels=0.5, seeds=3),
         cell("probe", "model_1", 0.5, labels=0.3, seeds=3),
     ]
-    assert efficiency_table(pd.DataFrame(rows), ARMS, "model_1", "Model I").startswith(
+    table = efficiency_table(
+        Comparison(pd.DataFrame(rows), ARMS, {"model_1": "Model I"})
+    ).markdown()
+    assert table.startswith(
         "| Model I                   | 150 labels (0.1) | 1,500 labels (1) |\n"
         "|---------------------------|------------------|------------------|\n"
         "| Baseline                  | 0.600 ± 0.031    | 0.900 ± 0.010    |\n"
@@ -547,7 +569,7 @@ def test_latex_table_literally():
     summary = pd.concat([small(labels=0.1), small()])
     better = (summary["arm"] == "byol") & (summary["dataset"] == "model_2")
     summary.loc[better & (summary["labels"] == 1), "p_macro_holm"] = 0.01
-    table = latex_table(summary, ARMS | {"none": "100 % of A & B_1"}, DATASETS)
+    table = latex_table(Comparison(summary, ARMS | {"none": "100 % of A & B_1"}, DATASETS))
     comments, rest = re.match(r"((?:%[^\n]*\n)+)(.*)", table, re.DOTALL).groups()
     assert "one seed" in comments and '"Baseline"' in comments
     assert rest == (
@@ -567,7 +589,7 @@ def test_latex_table_literally():
 def test_latex_is_balanced_whatever_titles_hold():
     awkward = "{_}} \\ 50 % & #1 $x^2$ ~|"
     datasets = {"model_1": awkward, "model_2": "\\end{tabular}"}
-    table = latex_table(small(), {"baseline": awkward, "byol": awkward}, datasets)
+    table = latex_table(Comparison(small(), {"baseline": awkward, "byol": awkward}, datasets))
     lines = [line for line in table.splitlines() if not line.startswith("%")]
     code = "\n".join(lines)
     unescaped = re.sub(r"\\[\\{}$&%#_]", "", code)

@@ -11,7 +11,8 @@ from running import command, planned, run
 
 from sslens.data.records import read_split
 from sslens.data.sharing import forget_missing, make_once
-from sslens.files import read_json, sha256_of
+from sslens.digests import sha256_of
+from sslens.files import read_json
 
 SLOWLY = """
 import sys, time

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sslens.classes import CLASSES
-from sslens.data.shortcuts import MEASURES, audit, markdown, measure
+from sslens.data.shortcuts import MEASURES, audit, measure, shortcut_table
 
 
 def test_the_measures_by_hand():
@@ -49,7 +49,7 @@ def test_without_a_shortcut_all_are_near_chance():
 
 def test_the_table_has_a_row_a_measure_and_a_column_a_data_set():
     frame = audit(*classes_by(3.0, 0), *classes_by(3.0, 1))
-    lines = markdown({"One": frame, "Two|Three": frame}).splitlines()
+    lines = shortcut_table({"One": frame, "Two|Three": frame}).markdown().splitlines()
     table = [re.split(r" +\| +", line.strip("| ")) for line in lines[:6]]
     assert table[0] == ["Without learning", "One", r"Two\|Three"]
     assert [row[0] for row in table[2:]] == list(MEASURES.values())

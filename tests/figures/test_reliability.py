@@ -1,4 +1,4 @@
-"""What the reliability diagrams of `figures.calibration` say."""
+"""What the reliability diagrams of `figures.reliability` say."""
 
 import numpy as np
 import pandas as pd

@@ -8,7 +8,7 @@ import pytest
 
 from sslens.classes import CLASSES
 from sslens.comparison.origin import changed_predictions, check_origin, disagreements
-from sslens.files import json_digest, write_json
+from sslens.files import write_json
 from sslens.jobs.provenance import commit, provenance_record, versions
 from sslens.metrics.predictions import LOGIT_COLUMNS, predictions_frame, write_predictions
 from sslens.metrics.scores import metrics_of_file
@@ -33,11 +33,6 @@ def cell(arm="baseline", dataset="model_1", seed=1, pretrained_on=None, **stages
 
 
 # --- what is recorded -----------------------------------------------------------------------------
-
-
-def test_a_digest_is_of_the_content_whatever_its_order():
-    assert json_digest({"a": 1, "b": [2]}) == json_digest({"b": [2], "a": 1})
-    assert json_digest({"a": 1}) != json_digest({"a": 2})
 
 
 def test_versions_are_those_that_are_installed():

@@ -1,5 +1,6 @@
 """What jobs ask a scheduler for."""
 
+import inspect
 import math
 from types import SimpleNamespace
 
@@ -175,3 +176,55 @@ def test_data_jobs_grow_with_their_images(images):
     # that of the largest images, whichever the data set
     rendering = resources.rendering_seconds(config, images)
     assert rendering == pytest.approx(60 + 1e-7 * 150**2 * images, abs=1)
+
+
+def requested(rule, wildcards, gpus=1, attempt=1, **given):
+    """What a job of the default configuration requests."""
+    config = configured(**given)
+    model = resources.ResourceModel(config, gpus=gpus, training_gpus=2 * gpus)
+    named = {"wildcards": SimpleNamespace(**wildcards), "input": None, "attempt": attempt}
+    return {
+        name: value(**{key: named[key] for key in inspect.signature(value).parameters})
+        if callable(value)
+        else value
+        for name, value in model.of_job(rule).items()
+    }
+
+
+def test_a_training_requests_its_own_number_of_gpus():
+    config = configured()
+    found = requested("finetune", {"arm": "baseline", "dataset": "model_2"})
+    seconds = resources.finetuning_seconds(config, "baseline", "model_2", 1500, 2)
+    memory = resources.finetuning_mb(config, "baseline", "model_2", 1800, 2)
+    assert found == {
+        "gpu": 2,
+        "estimated_seconds": seconds,
+        "runtime": resources.time_limit(seconds, config["planning"], 1),
+        "mem_mb": resources.memory(memory, config["planning"], 1),
+    }
+    assert requested("evaluate", {"arm": "baseline", "dataset": "model_2"})["gpu"] == 1
+
+
+def test_a_second_attempt_requests_twice_as_much_and_is_estimated_to_take_as_long():
+    cells = {"pretraining": "byol-dihedral", "dataset": "model_1"}
+    first, second = (requested("pretrain", cells, attempt=n) for n in (1, 2))
+    assert second["runtime"] == 2 * first["runtime"]
+    assert second["mem_mb"] == 2 * first["mem_mb"]
+    assert second["estimated_seconds"] == first["estimated_seconds"]
+
+
+def test_a_job_that_reads_every_data_set_holds_one_after_the_other():
+    config = configured()
+    found = requested("shortcuts", {})
+    images = 1500 + config["splits"]["test"]["images"]
+    datasets = config["run"]["datasets"]
+    assert len(datasets) == 3
+    seconds = [resources.comparing_seconds(config, name, images) for name in datasets]
+    assert found["estimated_seconds"] == sum(seconds)
+    held = [resources.holding_mb(config, name, images) for name in datasets]
+    assert found["mem_mb"] == math.ceil(max(held))
+    assert "gpu" not in found
+
+
+def test_a_job_that_is_not_submitted_requests_memory_alone():
+    assert set(requested("gallery", {"dataset": "model_1"})) == {"mem_mb"}

@@ -10,7 +10,8 @@ from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
 from sslens.classes import CLASSES
-from sslens.files import atomic_path, read_json, sha256_of, write_json
+from sslens.digests import sha256_of
+from sslens.files import atomic_path, read_json, write_json
 from sslens.metrics.auc import log_odds
 from sslens.metrics.calibration import (
     brier_score,

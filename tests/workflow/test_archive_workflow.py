@@ -13,7 +13,8 @@ from paths import ROOT
 from running import TINY, command, planned, run
 
 from sslens.data.records import read_split
-from sslens.files import read_json, sha256_of
+from sslens.digests import sha256_of
+from sslens.files import read_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 PIXELS = 32  # as many as the tiny configuration crops to

@@ -15,7 +15,8 @@ NAMED = {  # figures that hold the titles of the rows
     "Drawing what is confused with what in model_2",
     "Drawing how far probabilities can be believed in model_2",
 }
-COMPARISON = {"Comparing", "Drawing what is most confidently wrong in model_2", *NAMED}
+TABLES = {"Comparing", "Making web pages of the tables"}
+COMPARISON = {*TABLES, "Drawing what is most confidently wrong in model_2", *NAMED}
 MAP = {"Drawing a map of the features of model_2"}  # by the probes' encoders
 CURVES = {
     stage: f"Drawing the {stage} curves of model_2" for stage in ("pretraining", "finetuning")
@@ -104,7 +105,7 @@ def test_fine_tuning_leaves_the_pretrainings_and_the_probe(plan):
 
 def test_a_row_of_another_name_trains_nothing(plan):
     jobs = plan({"arms": {"byol-dihedral": {"title": "BYOL"}}})
-    assert jobs == {"Comparing"} | NAMED | set(CURVES.values())
+    assert jobs == TABLES | NAMED | set(CURVES.values())
 
 
 def test_the_threads_concern_all_jobs_with_networks(plan):
@@ -126,7 +127,7 @@ def test_what_concerns_no_result(plan, tmp_path):
 
 def test_an_arm_that_is_added(plan):
     added = plan({"run": {"arms": [*ARMS, "probe-contrastive-rotation"]}})
-    assert added == row("probe-contrastive-rotation") | {"Comparing"} | MAP
+    assert added == row("probe-contrastive-rotation") | TABLES | MAP
 
 
 def test_a_pretext_that_is_added(plan):
@@ -203,7 +204,7 @@ def test_a_function_reruns_what_uses_it(plan, repository):
         assert plan() == BYOL
     with edited(library(repository, "figures/style"), "dpi=150", "dpi=151"):
         gallery = "Drawing images and parameters of model_2"
-        assert plan() == COMPARISON - {"Comparing"} | MAP | {gallery, *CURVES.values()}
+        assert plan() == COMPARISON - TABLES | MAP | {gallery, *CURVES.values()}
 
 
 def test_a_script_reruns_its_rule(plan, repository):

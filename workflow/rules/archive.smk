@@ -16,12 +16,9 @@ rule survey:
     wildcard_constraints:
         dataset=ARCHIVES,
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
-        mem_mb=megabytes(2000),
-        runtime=minutes(survey_seconds),
-        estimated_seconds=survey_seconds,
+        **of_job("survey"),
     params:
         archive=settings_of_dataset,
         code=script_digest("survey"),
@@ -38,17 +35,12 @@ rule archive_catalogue:
         catalogue=f"{DATA}/{{split}}/{{shard}}.parquet",
     log:
         "logs/catalogue/{dataset}/{split}/{shard}.log",
-    benchmark:
-        "logs/benchmarks/catalogue/{dataset}/{split}/{shard}.tsv"
     wildcard_constraints:
         dataset=ARCHIVES,
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
-        mem_mb=megabytes(2000),
-        runtime=minutes(starting_seconds),
-        estimated_seconds=starting_seconds,
+        **of_job("archive_catalogue"),
     params:
         shards=lambda w: settings.shard_count(config, w.dataset, w.split),
         code=script_digest("archive_catalogue"),
@@ -71,12 +63,9 @@ rule archive_records:
     wildcard_constraints:
         dataset=ARCHIVES,
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
-        mem_mb=megabytes(1500),
-        runtime=minutes(import_seconds),
-        estimated_seconds=import_seconds,
+        **of_job("archive_records"),
     params:
         archive=settings_of_dataset,
         code=script_digest("archive_records"),

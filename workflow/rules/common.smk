@@ -18,14 +18,17 @@ if not Path(sslens.__path__[0]).samefile(SCRIPTS / "sslens"):
         "all modules of a workflow must name the Snakefile of one checkout"
     )
 
+from sslens.comparison.pages import TEMPLATE
 from sslens.configuration import settings
 from sslens.configuration.checks import check
 from sslens.configuration.files import ConfigurationError, check_unique_keys
 from sslens.configuration.loading import load
 from sslens.data import sharing
 from sslens.data.archives.paths import watched
-from sslens.jobs import outdated, process, resources
+from sslens.digests import sha256_of
+from sslens.jobs import outdated, process
 from sslens.jobs.digest import script_digest
+from sslens.jobs.resources import ResourceModel
 from sslens.protocols import FINE_TUNE
 from sslens.schemas import load_schema
 
@@ -44,9 +47,13 @@ except ConfigurationError as error:
     sys.exit("\n".join(f"configuration: {line}" for line in error.lines))
 
 
-# The GPUs that a job with a network asks for, and a training.
-GPUS = process.gpus_of_a_job(bool(workflow.deployment_settings.deployment_method))
-TRAINING_GPUS = GPUS * config["gpus_per_training"]
+# Resources of the jobs of a rule, by its name.
+gpus = process.gpus_of_a_job(bool(workflow.deployment_settings.deployment_method))
+of_job = ResourceModel(config, gpus, gpus * config["gpus_per_training"]).of_job
+
+# Where the packages of a job come from, seen from the files of the rules.
+CPU_ENVIRONMENT = "../../envs/tensorflow-cpu.yaml"
+GPU_ENVIRONMENT = "../../envs/tensorflow-gpu.yaml"
 
 # A training that was ended goes on; in a job of a cluster, that is left to who submitted it. For more
 # than once there is --preemptible-rules, as in profiles/slurm.
@@ -97,6 +104,11 @@ def shards_of(*splits, kind="tfrecord"):
     return files
 
 
+def records_of(*splits):
+    """Inputs of a job that reads these splits of its data set: `manifest` and `shards`."""
+    return {"manifest": f"{DATA}/manifest.json", "shards": shards_of(*splits)}
+
+
 def cells(pattern, arms, **wildcards):
     """A pattern's files for these arms, over the run's data sets, label fractions and seeds."""
     values = {
@@ -107,110 +119,11 @@ def cells(pattern, arms, **wildcards):
     return expand(pattern, arm=arms, **values | wildcards)
 
 
-def megabytes(estimate):
-    """Memory of a job, from an estimate: a number, or a function of its wildcards and input."""
-
-    def asked(wildcards, input, attempt):
-        needed = estimate(wildcards, input) if callable(estimate) else estimate
-        return resources.memory(needed, config["planning"], attempt)
-
-    return asked
-
-
-def images_of(dataset, input, *splits):
-    """How many images of these splits of a data set a job reads."""
-    return resources.images_of(config, dataset, splits, input)
-
-
-def holding_mb(*splits):
-    """Memory of a job that holds these splits."""
-    return megabytes(
-        lambda w, input: resources.holding_mb(
-            config, w.dataset, images_of(w.dataset, input, *splits)
-        )
-    )
-
-
-def minutes(seconds):
-    """Time limit of a job, from an estimate by its wildcards and input."""
-    return lambda wildcards, input, attempt: resources.time_limit(
-        seconds(wildcards, input), config["planning"], attempt
-    )
-
-
-def starting_seconds(wildcards, input):
-    """Estimate of a job that is done once it has started."""
-    return resources.SECONDS_PER_START
-
-
-def survey_seconds(wildcards, input):
-    """Estimate of finding the images of an archive."""
-    return resources.SECONDS_PER_SURVEY
-
-
-def import_seconds(wildcards, input):
-    """Estimate of reading a shard of an archive."""
-    return resources.SECONDS_PER_IMPORT
-
-
-def rendering_seconds(wildcards, input):
-    """Estimate of rendering the largest shard, whichever this is."""
-    largest = max(split["shard_size"] for split in config["splits"].values())
-    return resources.rendering_seconds(config, largest)
-
-
-def reading_seconds(*splits):
-    """Estimate of a job that reads splits."""
-    return lambda w, input: resources.reading_seconds(
-        config, w.dataset, images_of(w.dataset, input, *splits)
-    )
-
-
-def comparing_seconds(wildcards, input):
-    """Estimate of comparing the training and test images of every data set."""
-    return sum(
-        resources.comparing_seconds(config, dataset, images_of(dataset, input, "train", "test"))
-        for dataset in config["run"]["datasets"]
-    )
-
-
-def pretraining_seconds(wildcards, input):
-    """Estimate of a pretraining."""
-    images = images_of(wildcards.dataset, input, "train")
-    return resources.pretraining_seconds(
-        config, wildcards.pretraining, wildcards.dataset, images, TRAINING_GPUS
-    )
-
-
-def finetuning_seconds(wildcards, input):
-    """Estimate of learning the labels."""
-    images = images_of(wildcards.dataset, input, "train")
-    return resources.finetuning_seconds(
-        config, wildcards.arm, wildcards.dataset, images, TRAINING_GPUS
-    )
-
-
-def evaluation_seconds(wildcards, input):
-    """Estimate of an evaluation."""
-    images = images_of(wildcards.dataset, input, "validation", "test")
-    return resources.evaluation_seconds(config, wildcards.arm, wildcards.dataset, images, GPUS)
-
-
 def records_of_run(*splits):
     """Records of these splits of all data sets of the run."""
     datasets = config["run"]["datasets"]
     wildcards = [SimpleNamespace(dataset=dataset) for dataset in datasets]
     return [file for each in wildcards for file in shards_of(*splits)(each)]
-
-
-def largest_mb(*splits):
-    """Memory of a job that holds these splits of one data set of the run after the other."""
-    return megabytes(
-        lambda _, input: max(
-            resources.holding_mb(config, dataset, images_of(dataset, input, *splits))
-            for dataset in config["run"]["datasets"]
-        )
-    )
 
 
 def settings_of_dataset(wildcards):
@@ -295,9 +208,30 @@ def mapped_files(pattern, dataset):
     return cells(pattern, shown["rows"], dataset=dataset, **chosen)
 
 
-def figure_settings(figure, name="{dataset}"):
-    """Settings that a figure is made with: a function of the wildcards, for `params:`."""
-    return lambda w: settings.figure_settings(config, figure.format(**w), name.format(**w))
+def in_report(file, caption, category):
+    """A file of the comparison that the report shows, with a caption of `workflow/report`."""
+    return report(
+        f"results/comparison/{file}", caption=f"../report/{caption}.rst", category=category
+    )
+
+
+def figure(name, caption, category):
+    """Outputs of a figure: as an image, which the report shows, and as vector graphics."""
+    return [in_report(f"{name}.png", caption, category), f"results/comparison/{name}.svg"]
+
+
+def figure_params(script, figure=None, name="{dataset}"):
+    """Params of a figure, by default that of the same name as its script: its settings and its code.
+
+    The settings are a function, since Snakemake would fill in braces in a title.
+    """
+    figure = figure or script
+    return {
+        "settings": lambda w: settings.figure_settings(
+            config, figure.format(**w), name.format(**w)
+        ),
+        "code": script_digest(script),
+    }
 
 
 def comparison_files():
@@ -306,6 +240,7 @@ def comparison_files():
         "results/comparison/auc_table.md",
         "results/comparison/auc_table.csv",
         "results/comparison/shortcuts.md",
+        *(f"results/comparison/{table}.html" for table in settings.pages_of_run(config)),
         *(
             f"results/comparison/{figure}_{name}.png"
             for figure, name in settings.figures_of_run(config)
@@ -339,6 +274,8 @@ def outdated_results():
         f"results/comparison/{figure}_{name}.png": settings.figure_settings(config, figure, name)
         for figure, name in settings.figures_of_run(config)
     }
+    pages = [f"results/comparison/{table}.html" for table in settings.pages_of_run(config)]
+    figures |= dict.fromkeys(pages, settings.page_settings(config))
     placed = {f"{PREFIX}{file}": shown for file, shown in figures.items()}
     return outdated.outdated_results(config, [f"{PREFIX}{file}" for file in files], placed)
 

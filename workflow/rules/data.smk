@@ -7,17 +7,12 @@ rule catalogue:
         catalogue=f"{DATA}/{{split}}/{{shard}}.parquet",
     log:
         "logs/catalogue/{dataset}/{split}/{shard}.log",
-    benchmark:
-        "logs/benchmarks/catalogue/{dataset}/{split}/{shard}.tsv"
     wildcard_constraints:
         dataset=one_of(settings.names_from(config, settings.SIMULATION)),
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
-        mem_mb=megabytes(1000),
-        runtime=minutes(starting_seconds),
-        estimated_seconds=starting_seconds,
+        **of_job("catalogue"),
     params:
         recipe=settings_of_dataset,
         rows=lambda w: settings.drawn_shards(config, w.split)[int(w.shard)],
@@ -41,12 +36,9 @@ rule records:
     wildcard_constraints:
         dataset=one_of(settings.names_from(config, settings.SIMULATION)),
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
-        mem_mb=megabytes(1500),
-        runtime=minutes(rendering_seconds),
-        estimated_seconds=rendering_seconds,
+        **of_job("records"),
     params:
         recipe=settings_of_dataset,
         code=script_digest("records"),
@@ -67,12 +59,9 @@ rule manifest:
     benchmark:
         "logs/benchmarks/manifest/{dataset}.tsv"
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
-        mem_mb=megabytes(1500),
-        runtime=minutes(reading_seconds(*config["splits"])),
-        estimated_seconds=reading_seconds(*config["splits"]),
+        **of_job("manifest"),
     params:
         settings=settings_of_dataset,
         code=script_digest("manifest"),
@@ -84,8 +73,7 @@ rule manifest:
 
 rule preprocessing:
     input:
-        manifest=f"{DATA}/manifest.json",
-        shards=shards_of("train"),
+        **records_of("train"),
     output:
         preprocessing=f"{DATA}/preprocessing.json",
     log:
@@ -93,12 +81,9 @@ rule preprocessing:
     benchmark:
         "logs/benchmarks/preprocessing/{dataset}.tsv"
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
-        mem_mb=holding_mb("train"),
-        runtime=minutes(reading_seconds("train")),
-        estimated_seconds=reading_seconds("train"),
+        **of_job("preprocessing"),
     params:
         settings=lambda w: settings.preprocessing_settings(config, w.dataset),
         code=script_digest("preprocessing"),

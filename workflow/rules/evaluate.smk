@@ -4,9 +4,8 @@
 
 rule evaluate:
     input:
-        manifest=f"{DATA}/manifest.json",
+        **records_of("validation", "test"),
         preprocessing=f"{DATA}/preprocessing.json",
-        shards=shards_of("validation", "test"),
         classifier=f"{FINETUNE}/classifier.weights.h5",
         provenance=f"{FINETUNE}/provenance.json",
         pretraining=of_pretraining("history.csv"),
@@ -21,13 +20,10 @@ rule evaluate:
     benchmark:
         f"logs/benchmarks/evaluate/{CELL}.tsv"
     conda:
-        "../../envs/tensorflow-gpu.yaml"
+        GPU_ENVIRONMENT
     threads: config["cpu_threads"]
     resources:
-        gpu=GPUS,
-        mem_mb=holding_mb("validation", "test"),
-        runtime=minutes(evaluation_seconds),
-        estimated_seconds=evaluation_seconds,
+        **of_job("evaluate"),
     params:
         fields=lambda w: settings.arm_fields(config, w.arm, w.dataset),
         settings=lambda w: settings.arm_settings(config, w.arm, w.dataset),

@@ -1,4 +1,4 @@
-# All results become figures. Settings are functions, or Snakemake would fill in braces in a title.
+# All results become figures.
 
 
 rule roc:
@@ -6,26 +6,16 @@ rule roc:
         metrics=lambda w: row_files(f"{EVALUATE}/metrics.json", w.dataset),
         predictions=lambda w: row_files(f"{EVALUATE}/predictions.parquet", w.dataset),
     output:
-        report(
-            "results/comparison/roc_{dataset}.png",
-            caption="../report/roc.rst",
-            category="2 Test set",
-        ),
-        "results/comparison/roc_{dataset}.svg",
+        *figure("roc_{dataset}", "roc", "2 Test set"),
     log:
         "logs/roc/{dataset}.log",
-    benchmark:
-        "logs/benchmarks/roc/{dataset}.tsv"
     localrule: True
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
         mem_mb=1000,
-        runtime=10,
     params:
-        settings=figure_settings("roc"),
-        code=script_digest("roc"),
+        **figure_params("roc"),
     message:
         "Drawing the ROC curves of {wildcards.dataset}"
     script:
@@ -36,26 +26,16 @@ rule confusion:
     input:
         metrics=lambda w: row_files(f"{EVALUATE}/metrics.json", w.dataset),
     output:
-        report(
-            "results/comparison/confusion_{dataset}.png",
-            caption="../report/confusion.rst",
-            category="2 Test set",
-        ),
-        "results/comparison/confusion_{dataset}.svg",
+        *figure("confusion_{dataset}", "confusion", "2 Test set"),
     log:
         "logs/confusion/{dataset}.log",
-    benchmark:
-        "logs/benchmarks/confusion/{dataset}.tsv"
     localrule: True
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
         mem_mb=1000,
-        runtime=30,
     params:
-        settings=figure_settings("confusion"),
-        code=script_digest("confusion"),
+        **figure_params("confusion"),
     message:
         "Drawing what is confused with what in {wildcards.dataset}"
     script:
@@ -67,26 +47,16 @@ rule reliability:
         metrics=lambda w: row_files(f"{EVALUATE}/metrics.json", w.dataset),
         predictions=lambda w: row_files(f"{EVALUATE}/predictions.parquet", w.dataset),
     output:
-        report(
-            "results/comparison/reliability_{dataset}.png",
-            caption="../report/reliability.rst",
-            category="2 Test set",
-        ),
-        "results/comparison/reliability_{dataset}.svg",
+        *figure("reliability_{dataset}", "reliability", "2 Test set"),
     log:
         "logs/reliability/{dataset}.log",
-    benchmark:
-        "logs/benchmarks/reliability/{dataset}.tsv"
     localrule: True
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
         mem_mb=1000,
-        runtime=30,
     params:
-        settings=figure_settings("reliability"),
-        code=script_digest("reliability"),
+        **figure_params("reliability"),
     message:
         "Drawing how far probabilities can be believed in {wildcards.dataset}"
     script:
@@ -95,31 +65,20 @@ rule reliability:
 
 rule mistakes:
     input:
-        manifest=f"{DATA}/manifest.json",
-        shards=shards_of("test"),
+        **records_of("test"),
         metrics=lambda w: row_files(f"{EVALUATE}/metrics.json", w.dataset),
         predictions=lambda w: row_files(f"{EVALUATE}/predictions.parquet", w.dataset),
     output:
-        report(
-            "results/comparison/mistakes_{dataset}.png",
-            caption="../report/mistakes.rst",
-            category="2 Test set",
-        ),
-        "results/comparison/mistakes_{dataset}.svg",
+        *figure("mistakes_{dataset}", "mistakes", "2 Test set"),
     log:
         "logs/mistakes/{dataset}.log",
-    benchmark:
-        "logs/benchmarks/mistakes/{dataset}.tsv"
     localrule: True
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
-        mem_mb=holding_mb("test"),
-        runtime=30,
+        **of_job("mistakes"),
     params:
-        settings=figure_settings("mistakes"),
-        code=script_digest("mistakes"),
+        **figure_params("mistakes"),
     message:
         "Drawing what is most confidently wrong in {wildcards.dataset}"
     script:
@@ -132,26 +91,16 @@ rule embedding:
         metrics=lambda w: mapped_files(f"{EVALUATE}/metrics.json", w.dataset),
         features=lambda w: mapped_files(f"{EVALUATE}/features.npy", w.dataset),
     output:
-        report(
-            "results/comparison/embedding_{dataset}.png",
-            caption="../report/embedding.rst",
-            category="3 Features, labels, transfer",
-        ),
-        "results/comparison/embedding_{dataset}.svg",
+        *figure("embedding_{dataset}", "embedding", "3 Features, labels, transfer"),
     log:
         "logs/embedding/{dataset}.log",
-    benchmark:
-        "logs/benchmarks/embedding/{dataset}.tsv"
     localrule: True
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
         mem_mb=2000,
-        runtime=30,
     params:
-        settings=figure_settings("embedding"),
-        code=script_digest("embedding"),
+        **figure_params("embedding"),
     message:
         "Drawing a map of the features of {wildcards.dataset}"
     script:
@@ -164,31 +113,17 @@ rule label_efficiency:
         summary="results/comparison/auc_summary.csv",
         provenance="results/comparison/provenance.json",
     output:
-        report(
-            "results/comparison/label_efficiency_{dataset}.png",
-            caption="../report/label_efficiency.rst",
-            category="3 Features, labels, transfer",
-        ),
-        "results/comparison/label_efficiency_{dataset}.svg",
-        table=report(
-            "results/comparison/label_efficiency_{dataset}.md",
-            caption="../report/label_efficiency.rst",
-            category="3 Features, labels, transfer",
-        ),
+        *figure("label_efficiency_{dataset}", "label_efficiency", "3 Features, labels, transfer"),
+        table="results/comparison/label_efficiency_{dataset}.md",
     log:
         "logs/label_efficiency/{dataset}.log",
-    benchmark:
-        "logs/benchmarks/label_efficiency/{dataset}.tsv"
     localrule: True
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
         mem_mb=1000,
-        runtime=30,
     params:
-        settings=figure_settings("label_efficiency"),
-        code=script_digest("label_efficiency"),
+        **figure_params("label_efficiency"),
     message:
         "Drawing how few labels do in {wildcards.dataset}"
     script:
@@ -200,26 +135,16 @@ rule transfer:
         summary="results/comparison/auc_summary.csv",
         provenance="results/comparison/provenance.json",
     output:
-        report(
-            "results/comparison/transfer_{pretraining}.png",
-            caption="../report/transfer.rst",
-            category="3 Features, labels, transfer",
-        ),
-        "results/comparison/transfer_{pretraining}.svg",
+        *figure("transfer_{pretraining}", "transfer", "3 Features, labels, transfer"),
     log:
         "logs/transfer/{pretraining}.log",
-    benchmark:
-        "logs/benchmarks/transfer/{pretraining}.tsv"
     localrule: True
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
         mem_mb=1000,
-        runtime=30,
     params:
-        settings=figure_settings("transfer", "{pretraining}"),
-        code=script_digest("transfer"),
+        **figure_params("transfer", name="{pretraining}"),
     message:
         "Drawing the transfers of {wildcards.pretraining}"
     script:
@@ -231,26 +156,16 @@ rule training_curves:
         histories=lambda w: of_curves("history.csv", w.stage, w.dataset),
         provenance=lambda w: of_curves("provenance.json", w.stage, w.dataset),
     output:
-        report(
-            "results/comparison/{stage}_{dataset}.png",
-            caption="../report/training.rst",
-            category="4 Training",
-        ),
-        "results/comparison/{stage}_{dataset}.svg",
+        *figure("{stage}_{dataset}", "training", "4 Training"),
     log:
         "logs/training_curves/{stage}_{dataset}.log",
-    benchmark:
-        "logs/benchmarks/training_curves/{stage}_{dataset}.tsv"
     localrule: True
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
         mem_mb=1000,
-        runtime=10,
     params:
-        settings=figure_settings("{stage}"),
-        code=script_digest("training_curves"),
+        **figure_params("training_curves", figure="{stage}"),
     message:
         "Drawing the {wildcards.stage} curves of {wildcards.dataset}"
     script:
@@ -262,23 +177,16 @@ rule shortcuts:
         manifests=expand(f"{DATA}/manifest.json", dataset=config["run"]["datasets"]),
         shards=records_of_run("train", "test"),
     output:
-        table=report(
-            "results/comparison/shortcuts.md",
-            caption="../report/shortcuts.rst",
-            category="5 Data",
-        ),
+        table="results/comparison/shortcuts.md",
         csv="results/comparison/shortcuts.csv",
     log:
         "logs/shortcuts.log",
     benchmark:
         "logs/benchmarks/shortcuts.tsv"
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
-        mem_mb=largest_mb("train", "test"),
-        runtime=minutes(comparing_seconds),
-        estimated_seconds=comparing_seconds,
+        **of_job("shortcuts"),
     params:
         datasets=lambda w: settings.dataset_titles(config),
         code=script_digest("shortcuts"),
@@ -290,36 +198,20 @@ rule shortcuts:
 
 rule gallery:
     input:
-        manifest=f"{DATA}/manifest.json",
+        **records_of("validation"),
         catalogue=shards_of("validation", kind="parquet"),
-        shards=shards_of("validation"),
     output:
-        gallery=report(
-            "results/comparison/gallery_{dataset}.png",
-            caption="../report/data.rst",
-            category="5 Data",
-        ),
-        gallery_svg="results/comparison/gallery_{dataset}.svg",
-        parameters=report(
-            "results/comparison/parameters_{dataset}.png",
-            caption="../report/data.rst",
-            category="5 Data",
-        ),
-        parameters_svg="results/comparison/parameters_{dataset}.svg",
+        *figure("gallery_{dataset}", "data", "5 Data"),
+        *figure("parameters_{dataset}", "data", "5 Data"),
     log:
         "logs/gallery/{dataset}.log",
-    benchmark:
-        "logs/benchmarks/gallery/{dataset}.tsv"
     localrule: True
     conda:
-        "../../envs/tensorflow-cpu.yaml"
-    threads: 1
+        CPU_ENVIRONMENT
     resources:
-        mem_mb=holding_mb("validation"),
-        runtime=10,
+        **of_job("gallery"),
     params:
-        settings=figure_settings("gallery"),
-        code=script_digest("gallery"),
+        **figure_params("gallery"),
     message:
         "Drawing images and parameters of {wildcards.dataset}"
     script:

@@ -3,9 +3,8 @@
 
 rule finetune:
     input:
-        manifest=f"{DATA}/manifest.json",
+        **records_of("train", "validation"),
         preprocessing=f"{DATA}/preprocessing.json",
-        shards=shards_of("train", "validation"),
         encoder=of_pretraining("encoder.weights.h5"),
         pretraining=of_pretraining("provenance.json"),
     output:
@@ -18,21 +17,10 @@ rule finetune:
         f"logs/benchmarks/finetune/{CELL}.tsv"
     retries: RETRIES
     conda:
-        "../../envs/tensorflow-gpu.yaml"
+        GPU_ENVIRONMENT
     threads: config["cpu_threads"]
     resources:
-        gpu=TRAINING_GPUS,
-        mem_mb=megabytes(
-            lambda w, input: resources.finetuning_mb(
-                config,
-                w.arm,
-                w.dataset,
-                images_of(w.dataset, input, "train", "validation"),
-                TRAINING_GPUS,
-            )
-        ),
-        runtime=minutes(finetuning_seconds),
-        estimated_seconds=finetuning_seconds,
+        **of_job("finetune"),
     params:
         settings=lambda w: settings.arm_settings(config, w.arm, w.dataset),
         computing=settings.computing_settings(config),

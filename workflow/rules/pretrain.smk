@@ -3,9 +3,8 @@
 
 rule pretrain:
     input:
-        manifest=f"{DATA}/manifest.json",
+        **records_of("train", "validation"),
         preprocessing=f"{DATA}/preprocessing.json",
-        shards=shards_of("train", "validation"),
     output:
         encoder=f"{PRETRAIN}/encoder.weights.h5",
         history=f"{PRETRAIN}/history.csv",
@@ -16,21 +15,10 @@ rule pretrain:
         "logs/benchmarks/pretrain/{dataset}/{pretraining}/seed-{seed}.tsv"
     retries: RETRIES
     conda:
-        "../../envs/tensorflow-gpu.yaml"
+        GPU_ENVIRONMENT
     threads: config["cpu_threads"]
     resources:
-        gpu=TRAINING_GPUS,
-        mem_mb=megabytes(
-            lambda w, input: resources.pretraining_mb(
-                config,
-                w.pretraining,
-                w.dataset,
-                images_of(w.dataset, input, "train", "validation"),
-                TRAINING_GPUS,
-            )
-        ),
-        runtime=minutes(pretraining_seconds),
-        estimated_seconds=pretraining_seconds,
+        **of_job("pretrain"),
     params:
         settings=lambda w: settings.pretraining_settings(config, w.pretraining, w.dataset),
         computing=settings.computing_settings(config),

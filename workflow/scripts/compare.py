@@ -13,9 +13,16 @@ import pandas as pd
 import yaml
 
 from sslens.comparison.cells import check_complete, collect
-from sslens.comparison.tables import comparison_tables, footer, frozen_tables, latex_table
+from sslens.comparison.tables import (
+    Comparison,
+    comparison_tables,
+    frozen_tables,
+    latex_table,
+    markdown,
+)
 from sslens.formatting import csv_text
-from sslens.files import json_digest, read_json, write_json, write_text
+from sslens.digests import json_digest
+from sslens.files import read_json, write_json, write_text
 from sslens.comparison.origin import check_origin
 from sslens.jobs.outdated import outdated_file
 from sslens.comparison.cells import CELL
@@ -36,12 +43,13 @@ predictions = {
 summary = summarise(frame, predictions, settings["references"])
 write_text(outputs.csv, csv_text(frame))
 write_text(outputs.summary, csv_text(summary))
-end = footer(problems)
-table = comparison_tables(summary, rows, datasets) + end
+comparison = Comparison(summary, rows, datasets)
+table = markdown(comparison_tables(comparison), problems)
 write_text(outputs.table, table)
-write_text(outputs.latex, latex_table(summary, rows, datasets))
+write_text(outputs.latex, latex_table(comparison))
 frozen = {arm: title for arm, title in arms.items() if arm not in rows}
-write_text(outputs.probes, frozen_tables(summary, frozen, datasets) + end)
+probes = frozen_tables(Comparison(summary, frozen, datasets))
+write_text(outputs.probes, markdown(probes, problems))
 cells = [
     {key: cell.get(key) for key in (*CELL, "predictions_sha256", "provenance")} for cell in metrics
 ]

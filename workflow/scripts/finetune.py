@@ -16,7 +16,8 @@ from pathlib import Path
 from sslens.networks import replicas
 from sslens.training.checkpoints import Checkpoint
 from sslens.training.labels import learn_labels
-from sslens.files import fingerprint, read_json, write_json
+from sslens.digests import fingerprint
+from sslens.files import read_json, write_json
 from sslens.jobs.provenance import provenance_record
 from sslens.data.records import load_split
 from sslens.training.tensorboard import reporter

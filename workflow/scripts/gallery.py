@@ -22,6 +22,6 @@ images = read_split(inputs.manifest, "validation").images
 catalogue = pd.concat(map(read_catalogue, inputs.catalogue), ignore_index=True)
 dataset, title = settings["dataset"], settings["title"]
 gallery = gallery_figure(images, catalogue, dataset, title)
-save_figure(gallery, [outputs.gallery, outputs.gallery_svg], settings)
+save_figure(gallery, outputs[:2], settings)
 parameters = parameters_figure(catalogue, dataset, f"{title}: parameters of the validation images")
-save_figure(parameters, [outputs.parameters, outputs.parameters_svg], settings)
+save_figure(parameters, outputs[2:], settings)

@@ -10,7 +10,8 @@ process.start(snakemake.log[0], f"label_efficiency {dataset}", 1)
 
 import pandas as pd
 
-from sslens.comparison.tables import efficiency_table
+from sslens.comparison.summary import read_summary
+from sslens.comparison.tables import Comparison, efficiency_table
 from sslens.figures.label_efficiency import label_efficiency_figure
 from sslens.figures.style import save_figure
 from sslens.files import write_text
@@ -21,6 +22,5 @@ rows, title = settings["rows"], settings["title"]
 frame = pd.read_csv(snakemake.input.csv)
 frame = frame[(frame["dataset"] == dataset) & frame["arm"].isin(list(rows))]
 save_figure(label_efficiency_figure(frame, rows, title), snakemake.output[:2], settings)
-summary = pd.read_csv(snakemake.input.summary)
-table = efficiency_table(summary, rows, dataset, title)
-write_text(snakemake.output.table, table)
+comparison = Comparison(read_summary(snakemake.input.summary), rows, {dataset: title})
+write_text(snakemake.output.table, efficiency_table(comparison).markdown())

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from sslens.networks import replicas
 from sslens.training.checkpoints import Checkpoint
-from sslens.files import fingerprint, write_json
+from sslens.digests import fingerprint
+from sslens.files import write_json
 from sslens.training.pretraining import pretrain
 from sslens.jobs.provenance import provenance_record
 from sslens.data.records import load_split

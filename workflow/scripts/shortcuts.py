@@ -14,14 +14,15 @@ from sslens.formatting import csv_text
 from sslens.files import write_text
 from sslens.jobs.outdated import check
 from sslens.data.records import read_split
-from sslens.data.shortcuts import audit, markdown
+from sslens.data.shortcuts import audit, shortcut_table
 
 check(snakemake.config, snakemake.input.manifests)
 audits = {}
 for name, manifest in zip(snakemake.params.datasets, snakemake.input.manifests, strict=True):
     train, test = (read_split(manifest, split) for split in ("train", "test"))
     audits[name] = audit(train.images, train.labels, test.images, test.labels)
-table = markdown({snakemake.params.datasets[name]: frame for name, frame in audits.items()})
+titled = {snakemake.params.datasets[name]: frame for name, frame in audits.items()}
+table = shortcut_table(titled).markdown()
 frame = pd.concat(audits, names=["dataset"]).reset_index("dataset")
 write_text(snakemake.output.csv, csv_text(frame))
 write_text(snakemake.output.table, table)

@@ -7,8 +7,7 @@ from sslens.jobs import process
 
 process.start(snakemake.log[0], f"transfer {snakemake.wildcards.pretraining}", 1)
 
-import pandas as pd
-
+from sslens.comparison.summary import read_summary
 from sslens.comparison.tables import transfer_matrix
 from sslens.figures.style import save_figure
 from sslens.figures.transfer import transfer_figure
@@ -16,7 +15,7 @@ from sslens.jobs.outdated import check
 
 check(snakemake.config, [snakemake.input.provenance])
 settings = snakemake.params.settings
-summary = pd.read_csv(snakemake.input.summary)
+summary = read_summary(snakemake.input.summary)
 matrix, baseline = transfer_matrix(
     summary, settings["sources"], settings["baseline"], settings["datasets"]
 )

@@ -17,7 +17,8 @@ from sslens.data.archives.paths import watched
 from sslens.data.archives.survey import COLUMNS, read_rows, shard_rows, survey
 from sslens.data.catalogue import read_catalogue, write_catalogue
 from sslens.data.records import describe, read_split, write_shard
-from sslens.files import sha256_of, write_json
+from sslens.digests import sha256_of
+from sslens.files import write_json
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
 """Writing files so that nobody ever sees a half-written one."""
 
-import hashlib
 import json
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -61,19 +59,3 @@ def write_array(path: str | Path, array: np.ndarray) -> None:
 def read_json(path: str | Path) -> dict:
     """Read a JSON file."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
-
-
-def sha256_of(path: str | Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal digits."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def json_digest(content: Any) -> str:
-    """SHA-256 of something as JSON, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def fingerprint(settings: list, inputs: list[str]) -> str:
-    """SHA-256 of settings (as JSON) and of the content of input files."""
-    return json_digest([settings, [sha256_of(path) for path in inputs]])

@@ -1,9 +1,44 @@
 """Text of tables and messages: pipe tables, CSV, LaTeX, the names of cells."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import pandas as pd
+
+
+class Cell(NamedTuple):
+    """A cell of a table, for print and for a web page."""
+
+    #: As it is printed; `**` before and after a part makes it bold.
+    text: str
+    #: What a web page sorts the column by; None comes last.
+    key: float | str | None = None
+    #: Its numbers in full precision, one per line.
+    exact: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table and the paragraphs below it."""
+
+    title: str
+    header: Sequence[str]
+    #: The title of each row and its other cells; as many as the header has.
+    rows: Sequence[tuple[str, Sequence[Cell]]]
+    notes: Sequence[str] = ()
+
+    def markdown(self) -> str:
+        """The table as markdown, without its title; the notes alone where it has no header."""
+        rows = [[title, *(cell.text for cell in cells)] for title, cells in self.rows]
+        table = [pipe_table(self.header, rows)] if self.header else []
+        return "\n".join([*table, *(f"{note}\n" for note in self.notes)])
+
+
+def exact_numbers(row: Mapping[str, Any], columns: Sequence[str]) -> str:
+    """Numbers of a row with their columns' names, in full precision; one per line, without NaN."""
+    numbers = {column: float(row[column]) for column in columns}
+    return "\n".join(f"{name} {number!r}" for name, number in numbers.items() if number == number)
 
 
 def cell_name(cell: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from sslens.classes import CLASSES
-from sslens.files import sha256_of
+from sslens.digests import sha256_of
 from sslens.formatting import cell_name
 from sslens.metrics.auc import class_aucs
 from sslens.metrics.predictions import class_indices, logits_of

@@ -6,6 +6,7 @@ seed (the standard deviation), and other test images (the interval).
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def summarise(
     """A row a cell: means and deviations over seeds, intervals, and tests against its reference.
 
     Args:
-        frame: of `comparison.collect`, a row a cell and seed.
+        frame: of `cells.collect`, one row per cell and seed.
         predictions: of each of its rows, by (arm, dataset, labels, seed).
         references: data set -> arm -> the arm that it is tested against.
         seed: of the bootstrap.
@@ -64,6 +65,17 @@ def summarise(
             adjusted = uncertainty.holm(values.ravel()).reshape(values.shape)
             table.loc[group.index, [f"{column}_holm" for column in columns]] = adjusted
     return table
+
+
+def read_summary(path: str | Path) -> pd.DataFrame:
+    """Read `auc_summary.csv` back to the same bits; only an empty field is a missing value."""
+    names = ("dataset", "arm", "title", "protocol", "pretraining", "collapsed_seeds", "reference")
+    return pd.read_csv(
+        path,
+        dtype=dict.fromkeys(names, str),
+        keep_default_na=False,
+        na_values=[""],
+    )
 
 
 def _dataset_rows(

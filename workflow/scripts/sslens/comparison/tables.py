@@ -1,13 +1,14 @@
-"""The tables of the comparison as markdown and LaTeX, from its summary."""
+"""The tables of the comparison, and the published layout as LaTeX, from its summary."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
 from sslens.classes import CLASSES
 from sslens.comparison.summary import SIGNIFICANT
-from sslens.formatting import latex_text, pipe_table
+from sslens.formatting import Cell, Table, exact_numbers, latex_text
 from sslens.protocols import FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
 
 MISSING = "—"
@@ -20,57 +21,119 @@ BETTER, WORSE = "▲", "▼"
 PROTOCOL_TITLES = {LINEAR_PROBE: "Linear probe", NEAREST_NEIGHBOURS: "Nearest neighbours"}
 
 
-# --- tables of a summary --------------------------------------------------------------------------
+#: Columns of a cell in the published layout, the one that it is sorted by first.
+PUBLISHED = ("auc_macro", *(f"auc_{name}" for name in CLASSES))
 
 
-def comparison_tables(
-    summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
-) -> str:
-    """The comparison as markdown, for every share of the labels, the largest first.
+@dataclass(frozen=True)
+class Comparison:
+    """What a table compares: results, and the titles of its rows and columns.
+
+    Args:
+        summary: see `sslens.comparison.summary`; it may hold other arms (probes, say) too.
+        arms: names to titles, in the order of the rows.
+        datasets: names to titles, in the order of the columns.
+
+    Example:
+
+        published_table(Comparison(summary, {"baseline": "Baseline"}, {"model_1": "Model I"}))
+    """
+
+    summary: pd.DataFrame
+    arms: Mapping[str, str]
+    datasets: Mapping[str, str]
+
+    @property
+    def cells(self) -> pd.DataFrame:
+        """The rows of the summary that are cells of the table."""
+        of_arms = self.summary["arm"].isin(list(self.arms))
+        return self.summary[of_arms & self.summary["dataset"].isin(list(self.datasets))]
+
+    def by_labels(self) -> Iterator["Comparison"]:
+        """The comparison with each share of the labels, the largest first."""
+        for part in by_labels(self.summary):
+            yield replace(self, summary=part)
+
+    def of_protocol(self, protocol: str) -> "Comparison":
+        """The comparison of the arms with one protocol."""
+        return replace(self, summary=self.summary[self.summary["protocol"] == protocol])
+
+    def of_arms(self, names: Collection[str]) -> "Comparison":
+        """The comparison of these arms alone."""
+        return replace(self, arms={arm: self.arms[arm] for arm in self.arms if arm in names})
+
+    def rows(
+        self, text: Callable[[Any], str], columns: Sequence[str]
+    ) -> list[tuple[str, list[Cell]]]:
+        """One row per arm; `columns` are those that make the text of a cell, see `_cell`."""
+        cells = {
+            (cell["arm"], cell["dataset"]): _cell(cell, text(cell), columns)
+            for _, cell in self.cells.iterrows()
+        }
+        return [
+            (title, [cells.get((arm, dataset), Cell(MISSING)) for dataset in self.datasets])
+            for arm, title in self.arms.items()
+        ]
+
+    def header(self, corner: str) -> list[str]:
+        """The headings of the columns, with a word in the upper left corner."""
+        return [corner, *self.datasets.values()]
+
+
+def by_labels(summary: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The parts of a summary with one share of the labels, the largest first."""
+    for labels in sorted(summary["labels"].unique(), reverse=True):
+        yield summary[summary["labels"] == labels]
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+def comparison_tables(comparison: Comparison) -> list[Table]:
+    """The tables of the comparison, for every share of the labels, the largest first.
 
     Of each: the table in the published layout, the macro AUCs with their uncertainty, and the
-    differences from the reference with their tests. `arms` and `datasets` map names to titles and
-    give rows and columns; other arms of the summary (probes, say) are left out.
+    differences from the reference with their tests.
     """
     tables = (published_table, uncertainty_table, difference_table)
-    return "\n".join(
-        table(part, arms, datasets)
-        for part in _by_labels(summary)
+    return [
+        table(part)
+        for part in comparison.by_labels()
         for table in tables
-        if table is not difference_table or _chosen(part, arms, datasets)["reference"].notna().any()
-    )
+        if table is not difference_table or part.cells["reference"].notna().any()
+    ]
 
 
-def published_table(
-    summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
-) -> str:
-    """The comparison in the published layout, as markdown, with lines below that explain it.
+def published_table(comparison: Comparison) -> Table:
+    """The comparison in the published layout, with paragraphs below that explain it.
 
     A cell holds the AUCs of the classes to two decimals, means over seeds. Bold are the best of a
     column by macro AUC and those that do not differ significantly from it.
     """
-    chosen = _chosen(summary, arms, datasets)
+    chosen = comparison.cells
 
     def text(cell) -> str:
         numbers = ", ".join(f"{cell[f'auc_{name}']:.2f}" for name in CLASSES)
         return f"**{numbers}**{_mark(cell)}" if _leads(cell) else f"{numbers}{_mark(cell)}"
 
     caption = (
-        f"Each cell gives the one-vs-rest AUCs of {', '.join(CLASSES)} on "
-        f"{_images(chosen, datasets)}, {_seeds(chosen)}{_fraction(chosen)}. Bold marks the highest "
+        f"Each cell gives the one-vs-rest AUCs of {', '.join(CLASSES)} on {_images(comparison)}, "
+        f"{_seeds(chosen)}{_fraction(chosen)}. Bold marks the highest "
         "macro AUC of a column and all that do not differ significantly from it. "
-        f"{_marks(chosen, arms)}AUCs are rounded to two decimals, as published, so 0.997 is "
+        f"{_marks(comparison)}AUCs are rounded to two decimals, as published, so 0.997 is "
         "printed as 1.00; auc_table.csv and auc_summary.csv have full precision."
     )
-    note = _collapse_note(chosen, arms, datasets)
-    return f"{_table('Method', chosen, arms, datasets, text)}\n{caption}\n{note}"
+    return Table(
+        f"AUC of {', '.join(CLASSES)}{_fraction(chosen)}",
+        comparison.header("Method"),
+        comparison.rows(text, PUBLISHED),
+        [caption, *_collapse_note(comparison)],
+    )
 
 
-def uncertainty_table(
-    summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
-) -> str:
-    """Macro AUCs with their deviation over seeds and their interval, as markdown."""
-    chosen = _chosen(summary, arms, datasets)
+def uncertainty_table(comparison: Comparison) -> Table:
+    """Macro AUCs with their deviation over seeds and their interval."""
+    chosen = comparison.cells
 
     def text(cell) -> str:
         deviation = "" if pd.isna(cell.auc_macro_std) else f" ± {cell.auc_macro_std:.3f}"
@@ -84,17 +147,19 @@ def uncertainty_table(
         "interval over the test images (stratified bootstrap) for the networks as trained; it "
         "excludes the variance over seeds."
     )
-    return f"{_table('Macro AUC', chosen, arms, datasets, text)}\n{caption}\n"
+    columns = ("auc_macro", "auc_macro_std", "auc_macro_low", "auc_macro_high")
+    return Table(
+        f"Macro AUC with its uncertainty{_fraction(chosen)}",
+        comparison.header("Macro AUC"),
+        comparison.rows(text, columns),
+        [caption],
+    )
 
 
-def difference_table(
-    summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
-) -> str:
-    """Differences of the macro AUC from the reference, with intervals and tests, as markdown."""
-    chosen = _chosen(summary, arms, datasets)
-    rows = {
-        arm: title for arm, title in arms.items() if _of(chosen, arm)["reference"].notna().any()
-    }
+def difference_table(comparison: Comparison) -> Table:
+    """Differences of the macro AUC from the reference, with intervals and tests."""
+    chosen = comparison.cells
+    tested = comparison.of_arms(set(chosen["arm"][chosen["reference"].notna()]))
 
     def text(cell) -> str:
         if pd.isna(cell.difference_macro):
@@ -105,35 +170,36 @@ def difference_table(
         )
 
     caption = (
-        f"Each cell gives the macro AUC minus that of {_references(chosen, arms)} on the same test "
+        f"Each cell gives the macro AUC minus that of {_references(comparison)} on the same test "
         f"images{_fraction(chosen)}, its 95 % interval (paired stratified bootstrap of the test "
         "images), and the p value, corrected for all cells of this table (Holm)."
     )
-    return f"{_table('Difference', chosen, rows, datasets, text)}\n{caption}\n"
+    ends = ("difference_macro_low", "difference_macro_high")
+    return Table(
+        f"Difference of the macro AUC{_fraction(chosen)}",
+        comparison.header("Difference"),
+        tested.rows(text, ("difference_macro", *ends, "p_macro_holm")),
+        [caption],
+    )
 
 
-def frozen_tables(
-    summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
-) -> str:
-    """Whether pretraining helps: frozen pretrained encoders against random ones, as markdown.
+def frozen_tables(comparison: Comparison) -> list[Table]:
+    """Whether pretraining helps: frozen pretrained encoders against random ones.
 
     A table for every frozen protocol of the given arms and every share of the labels.
     """
     tables = [
-        _frozen_table(part[part["protocol"] == protocol], arms, datasets, protocol)
-        for part in _by_labels(summary)
+        _frozen_table(part.of_protocol(protocol), PROTOCOL_TITLES[protocol])
+        for part in comparison.by_labels()
         for protocol in FROZEN
-        if (_chosen(part, arms, datasets)["protocol"] == protocol).any()
+        if len(part.of_protocol(protocol).cells)
     ]
-    return "\n".join(tables) or "No frozen encoder was probed.\n"
+    return tables or [Table("Frozen encoders", [], [], ["No frozen encoder was probed."])]
 
 
-def _frozen_table(
-    summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str], protocol: str
-) -> str:
-    chosen = _chosen(summary, arms, datasets)
-    pretrained = chosen[chosen["pretraining"].notna()]
-    rows = {arm: title for arm, title in arms.items() if arm in set(pretrained["arm"])}
+def _frozen_table(comparison: Comparison, title: str) -> Table:
+    chosen = comparison.cells
+    pretrained = comparison.of_arms(set(chosen["arm"][chosen["pretraining"].notna()]))
 
     def text(cell) -> str:
         if pd.isna(cell.difference_macro):
@@ -143,42 +209,73 @@ def _frozen_table(
         gains = cell.difference_macro > 0 and cell.p_macro_holm < SIGNIFICANT
         return numbers if gains else f"{numbers} {NO_GAIN}"
 
-    title = PROTOCOL_TITLES[protocol]
-    if not rows:
-        return f"{title}: no pretrained encoder was probed.\n"
+    if not pretrained.arms:
+        return Table(title, [], [], [f"{title}: no pretrained encoder was probed."])
     caption = (
         "Each cell gives the macro AUC with a frozen pretrained encoder vs that with a frozen "
-        f"random encoder (difference), on {_images(chosen, datasets)}, "
+        f"random encoder (difference), on {_images(comparison)}, "
         f'{_seeds(chosen)}{_fraction(chosen)}. "no gain": the pretrained encoder is not '
         "significantly better than the random one (paired stratified bootstrap of the test images, "
         "Holm-corrected over the table)."
     )
-    note = _collapse_note(pretrained, arms, datasets)
-    return f"{_table(title, pretrained, rows, datasets, text)}\n{caption}\n{note}"
+    return Table(
+        f"{title}{_fraction(chosen)}",
+        comparison.header(title),
+        pretrained.rows(text, ("auc_macro", "difference_macro", "p_macro_holm")),
+        [caption, *_collapse_note(pretrained)],
+    )
 
 
-def efficiency_table(
-    summary: pd.DataFrame, arms: Mapping[str, str], dataset: str, title: str
-) -> str:
-    """Macro AUC over the share of the labels on one data set, as markdown; one row per arm."""
-    part = summary[(summary["dataset"] == dataset) & summary["arm"].isin(list(arms))]
+def efficiency_table(comparison: Comparison) -> Table:
+    """Macro AUC over the share of the labels on one data set, one row per arm."""
+    (title,) = comparison.datasets.values()
+    part = comparison.cells
     counts = part.groupby("labels")["labelled_images"].first()
     cells = part.set_index(["arm", "labels"])
 
-    def text(arm: str, labels: float) -> str:
+    def shown(arm: str, labels: float) -> Cell:
         if (arm, labels) not in cells.index:
-            return MISSING
+            return Cell(MISSING)
         cell = cells.loc[(arm, labels)]
         deviation = "" if pd.isna(cell.auc_macro_std) else f" ± {cell.auc_macro_std:.3f}"
-        return f"{cell.auc_macro:.3f}{deviation}{_mark(cell)}"
+        text = f"{cell.auc_macro:.3f}{deviation}{_mark(cell)}"
+        return _cell(cell, text, ("auc_macro", "auc_macro_std"))
 
     header = [title, *(f"{count:,} labels ({labels:.3g})" for labels, count in counts.items())]
-    rows = [[name, *(text(arm, labels) for labels in counts.index)] for arm, name in arms.items()]
+    rows = [
+        (name, [shown(arm, labels) for labels in counts.index])
+        for arm, name in comparison.arms.items()
+    ]
     caption = (
         f"Each cell gives the macro AUC, {_seeds(part)}; ± is the standard deviation over seeds. "
-        f"{_marks(part, arms)}With few labels, every row is trained for as many steps as with all."
+        f"{_marks(comparison)}With few labels, every row is trained for as many steps as with all."
     )
-    return f"{pipe_table(header, rows)}\n{caption}\n"
+    return Table(f"Macro AUC over the number of labels: {title}", header, rows, [caption])
+
+
+def summary_table(summary: pd.DataFrame) -> Table:
+    """The summary itself, every column of it and one row per cell."""
+    columns = [column for column in summary.columns if column != "title"]
+
+    def shown(value: Any) -> Cell:
+        if pd.isna(value):
+            return Cell("")
+        if isinstance(value, float):
+            return Cell(f"{value:.4g}", value, repr(float(value)))
+        return Cell(str(value), value if isinstance(value, int) else str(value))
+
+    rows = [
+        (row["title"], [shown(row[column]) for column in columns])
+        for row in summary.to_dict("records")
+    ]
+    caption = (
+        "Of every measure m (a class, or the macro AUC): auc_m is the mean over the seeds, _std "
+        "the standard deviation over them, _low and _high the 95 % interval of the test images; "
+        "difference_m is the difference from the arm in the column reference, p_m the p value of "
+        "its test, and p_m_holm this value with Holm's correction. p_best_holm is that of the test "
+        "against the best of the column. Numbers are rounded to four digits."
+    )
+    return Table("Summary of all cells", ["title", *columns], rows, [caption])
 
 
 def transfer_matrix(
@@ -199,7 +296,7 @@ def transfer_matrix(
         Rows the titles of where encoders are from, columns those of where they were fine-tuned,
         missing where not run; and the baseline's by column, or None where it was not run.
     """
-    part = next(_by_labels(summary)).set_index(["arm", "dataset"])["auc_macro"]
+    part = next(by_labels(summary)).set_index(["arm", "dataset"])["auc_macro"]
     names = {name: datasets.get(name, name) for table in sources.values() for name in table}
     matrix = pd.DataFrame(
         {
@@ -216,9 +313,10 @@ def transfer_matrix(
     return matrix.astype(float), pd.Series(own).reindex(matrix.columns) if own else None
 
 
-def latex_table(summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]) -> str:
+def latex_table(comparison: Comparison) -> str:
     """The published layout with the most labels as LaTeX (needs the package booktabs)."""
-    chosen = _chosen(next(_by_labels(summary)), arms, datasets)
+    comparison = next(comparison.by_labels())
+    chosen = comparison.cells
     marks = {BETTER: "$^{+}$", WORSE: "$^{-}$", "": ""}
 
     def text(cell) -> str:
@@ -229,17 +327,17 @@ def latex_table(summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mappin
     def line(cells: Sequence[str]) -> str:
         return " & ".join(cells) + r" \\"
 
-    rows = _rows(chosen, arms, datasets, text)
+    rows = comparison.rows(text, PUBLISHED)
     return "\n".join(
         [
             f"% one-vs-rest AUC of {', '.join(CLASSES)}; {_seeds(chosen)}; bold: the highest",
             "% macro AUC and all that do not differ significantly from it; + and -: significantly",
-            f"% better and worse than {_references(chosen, arms)}",
-            rf"\begin{{tabular}}{{l{'c' * len(datasets)}}}",
+            f"% better and worse than {_references(comparison)}",
+            rf"\begin{{tabular}}{{l{'c' * len(comparison.datasets)}}}",
             r"\toprule",
-            line(["Method", *map(latex_text, datasets.values())]),
+            line(["Method", *map(latex_text, comparison.datasets.values())]),
             r"\midrule",
-            *(line([latex_text(title), *cells]) for title, *cells in rows),
+            *(line([latex_text(title), *(cell.text for cell in cells)]) for title, cells in rows),
             r"\bottomrule",
             r"\end{tabular}",
             "",
@@ -250,41 +348,10 @@ def latex_table(summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mappin
 # --- parts of them --------------------------------------------------------------------------------
 
 
-def _by_labels(summary: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """The parts of a summary with one share of the labels, the largest first."""
-    for labels in sorted(summary["labels"].unique(), reverse=True):
-        yield summary[summary["labels"] == labels]
-
-
-def _chosen(summary: pd.DataFrame, arms: Iterable[str], datasets: Iterable[str]) -> pd.DataFrame:
-    return summary[summary["arm"].isin(list(arms)) & summary["dataset"].isin(list(datasets))]
-
-
-def _of(summary: pd.DataFrame, arm: str) -> pd.DataFrame:
-    return summary[summary["arm"] == arm]
-
-
-def _table(
-    corner: str,
-    summary: pd.DataFrame,
-    arms: Mapping[str, str],
-    datasets: Mapping[str, str],
-    text: Callable[[Any], str],
-) -> str:
-    return pipe_table([corner, *datasets.values()], _rows(summary, arms, datasets, text))
-
-
-def _rows(
-    summary: pd.DataFrame,
-    arms: Mapping[str, str],
-    datasets: Mapping[str, str],
-    text: Callable[[Any], str],
-) -> list[list[str]]:
-    """One row per arm: its title, then the texts of its cells."""
-    cells = {(cell["arm"], cell["dataset"]): text(cell) for _, cell in summary.iterrows()}
-    return [
-        [title, *(cells.get((arm, d), MISSING) for d in datasets)] for arm, title in arms.items()
-    ]
+def _cell(row: Mapping[str, Any], text: str, columns: Sequence[str]) -> Cell:
+    """A cell with its numbers in full precision, which sorts by the first of them."""
+    key = float(row[columns[0]])
+    return Cell(text, None if pd.isna(key) else key, exact_numbers(row, columns))
 
 
 def _leads(cell) -> bool:
@@ -299,15 +366,15 @@ def _mark(cell) -> str:
     return f" {BETTER}" if cell["difference_macro"] > 0 else f" {WORSE}"
 
 
-def _marks(summary: pd.DataFrame, arms: Mapping[str, str]) -> str:
+def _marks(comparison: Comparison) -> str:
     """What the marks mean, where cells were tested."""
-    if summary["reference"].isna().all():
+    if comparison.cells["reference"].isna().all():
         return ""
     return (
         f"{BETTER} and {WORSE} mark a macro AUC significantly higher and lower than that of "
-        f"{_references(summary, arms)} (paired test on the same test images, Holm-corrected over "
+        f"{_references(comparison)} (paired test on the same test images, Holm-corrected over "
         "the table). "
-        f"{_of_one_seed(summary)}"
+        f"{_of_one_seed(comparison.cells)}"
     )
 
 
@@ -321,10 +388,10 @@ def _of_one_seed(summary: pd.DataFrame) -> str:
     )
 
 
-def _references(summary: pd.DataFrame, arms: Mapping[str, str]) -> str:
+def _references(comparison: Comparison) -> str:
     """The titles of the arms that others are tested against."""
-    found = dict.fromkeys(summary["reference"].dropna())
-    return " and ".join(f'"{arms.get(arm, arm)}"' for arm in found) or "no row"
+    found = dict.fromkeys(comparison.cells["reference"].dropna())
+    return " and ".join(f'"{comparison.arms.get(arm, arm)}"' for arm in found) or "no row"
 
 
 def _p(value: float) -> str:
@@ -333,34 +400,35 @@ def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _collapse_note(
-    summary: pd.DataFrame, arms: Mapping[str, str], datasets: Mapping[str, str]
-) -> str:
+def _collapse_note(comparison: Comparison) -> list[str]:
     """A paragraph that names cells whose pretraining has collapsed; nothing where none has."""
-    seeds = summary.dropna(subset="collapsed_seeds").set_index(["arm", "dataset"])[
-        "collapsed_seeds"
-    ]
+    collapsed = comparison.cells.dropna(subset="collapsed_seeds")
+    seeds = collapsed.set_index(["arm", "dataset"])["collapsed_seeds"]
     words = {cell: "seeds" if "," in text else "seed" for cell, text in seeds.items()}
     names = [
-        f"{arms[arm]} on {datasets[dataset]} ({words[arm, dataset]} {seeds[arm, dataset]})"
-        for arm in arms
-        for dataset in datasets
+        f"{title} on {column} ({words[arm, dataset]} {seeds[arm, dataset]})"
+        for arm, title in comparison.arms.items()
+        for dataset, column in comparison.datasets.items()
         if (arm, dataset) in words
     ]
     if not names:
-        return ""
-    return (
-        f"\n**Collapsed**: {'; '.join(names)}. In the last epoch of the pretraining nearly all "
-        "images had the same features or embeddings, so these AUCs say nothing about the method.\n"
-    )
+        return []
+    return [
+        f"**Collapsed**: {'; '.join(names)}. In the last epoch of the pretraining nearly all "
+        "images had the same features or embeddings, so these AUCs say nothing about the method."
+    ]
 
 
-def _images(summary: pd.DataFrame, datasets: Mapping[str, str]) -> str:
+def _images(comparison: Comparison) -> str:
     """How many test images, said once where all data sets have as many."""
-    images = summary.groupby("dataset")["images"].first()
+    images = comparison.cells.groupby("dataset")["images"].first()
     if images.nunique() <= 1:
         return f"{images.iloc[0]:,} test images per data set" if len(images) else "no test images"
-    counts = [f"{images[d]:,} ({title})" for d, title in datasets.items() if d in images.index]
+    counts = [
+        f"{images[dataset]:,} ({title})"
+        for dataset, title in comparison.datasets.items()
+        if dataset in images.index
+    ]
     return f"{', '.join(counts)} test images"
 
 
@@ -377,6 +445,11 @@ def _fraction(summary: pd.DataFrame) -> str:
     """The fraction of the labels, where not all of them were used."""
     fractions = summary["labels"].unique()
     return f", {fractions[0]:.3g} of the labels" if len(fractions) and fractions[0] != 1 else ""
+
+
+def markdown(tables: Iterable[Table], problems: Sequence[str] = ()) -> str:
+    """Tables as markdown, and below them what does not belong together."""
+    return "\n".join(table.markdown() for table in tables) + footer(problems)
 
 
 def footer(problems: Sequence[str]) -> str:

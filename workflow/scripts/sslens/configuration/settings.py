@@ -306,6 +306,31 @@ def figures_of_run(config: Mapping) -> list[tuple[str, str]]:
     return [*of_datasets, *(("transfer", pretraining) for pretraining in transfers(config))]
 
 
+def page_settings(config: Mapping) -> dict:
+    """Settings that the web pages of the tables are made with.
+
+    Returns:
+        `rows` and `frozen` (arm -> title), `datasets` (name -> title), those of them with a page of
+        `efficiency`, and the `labels` and `seeds` of the cells.
+    """
+    rows = arm_titles(config, FINE_TUNE)
+    figures = figures_of_run(config)
+    return {
+        "rows": rows,
+        "frozen": {arm: title for arm, title in arm_titles(config).items() if arm not in rows},
+        "datasets": dataset_titles(config),
+        "efficiency": [name for figure, name in figures if figure == "label_efficiency"],
+        "labels": config["run"]["label_fractions"],
+        "seeds": config["run"]["seeds"],
+    }
+
+
+def pages_of_run(config: Mapping) -> list[str]:
+    """The tables of the run that have a web page."""
+    efficiency = [f"label_efficiency_{name}" for name in page_settings(config)["efficiency"]]
+    return ["auc_table", "probe_table", "auc_summary", "shortcuts", *efficiency]
+
+
 def figure_settings(config: Mapping, figure: str, name: str) -> dict:
     """Settings that a figure is made with.
 

@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from sslens.classes import CLASSES
 from sslens.data.preprocessing import preprocess
-from sslens.files import atomic_path, read_json, sha256_of
+from sslens.digests import sha256_of
+from sslens.files import atomic_path, read_json
 
 BATCH = 512
 #: What TensorFlow says of a file that has gone or is not what was written.

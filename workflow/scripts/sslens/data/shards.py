@@ -12,7 +12,8 @@ from sslens.data.records import write_shard
 from sslens.data.sharing import make_once
 from sslens.data.tracking import tracked
 from sslens.differences import differences, listed
-from sslens.files import json_digest, read_json, write_json
+from sslens.digests import json_digest
+from sslens.files import read_json, write_json
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sslens.files import atomic_path, fingerprint
+from sslens.digests import fingerprint
+from sslens.files import atomic_path
 
 log = logging.getLogger(__name__)
 MADE = datetime(2000, 1, 1, tzinfo=UTC).timestamp()

@@ -5,6 +5,7 @@ image; its AUC is what such a shortcut is worth.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from sslens.classes import CLASSES
-from sslens.formatting import pipe_table
+from sslens.formatting import Cell, Table, exact_numbers
 
 #: Measure -> what the table calls it.
 MEASURES = {
@@ -87,16 +88,37 @@ def _shapes(images: np.ndarray) -> np.ndarray:
     return flat / np.where(total > 0, total, 1)
 
 
-def markdown(audits: Mapping[str, pd.DataFrame]) -> str:
-    """The audits of several data sets, by their titles, as one markdown table."""
-    rows = []
-    for name, title in MEASURES.items():
-        aucs = [frame.set_index("measure").loc[name] for frame in audits.values()]
-        cells = [", ".join(f"{auc[f'auc_{label}']:.2f}" for label in CLASSES) for auc in aucs]
-        rows.append([title, *cells])
+def read_audits(path: str | Path, datasets: Mapping[str, str]) -> dict[str, pd.DataFrame]:
+    """The audits of `shortcuts.csv` by the titles of their data sets, to the same bits.
+
+    Raises:
+        ValueError: where the file is of other data sets.
+    """
+    frame = pd.read_csv(path, dtype={"dataset": str})
+    found = list(frame["dataset"].unique())
+    if found != list(datasets):
+        raise ValueError(
+            f"{path}: has the data sets {', '.join(found)}, and not those of the run, "
+            f"{', '.join(datasets)}; delete it and run again"
+        )
+    return {title: frame[frame["dataset"] == name] for name, title in datasets.items()}
+
+
+def shortcut_table(audits: Mapping[str, pd.DataFrame]) -> Table:
+    """The audits of several data sets, by their titles, as one table."""
+    columns = [f"auc_{label}" for label in CLASSES]
+
+    def shown(aucs: pd.Series) -> Cell:
+        text = ", ".join(f"{aucs[column]:.2f}" for column in columns)
+        return Cell(text, float(aucs[columns].mean()), exact_numbers(aucs, columns))
+
+    rows = [
+        (title, [shown(frame.set_index("measure").loc[name]) for frame in audits.values()])
+        for name, title in MEASURES.items()
+    ]
     caption = (
         f"Each cell gives the one-vs-rest AUCs of {', '.join(CLASSES)} on the test images by a "
         "single number measured in each image; 0.5 is chance. A value far above 0.5 is a shortcut "
         "that a network may use."
     )
-    return f"{pipe_table(['Without learning', *audits], rows)}\n{caption}\n"
+    return Table("AUC without learning", ["Without learning", *audits], rows, [caption])

@@ -18,7 +18,7 @@ def most_confidently_wrong(predictions: pd.DataFrame, count: int) -> pd.DataFram
     """The wrongly classified images with the highest probability of the predicted class.
 
     Args:
-        predictions: columns `evaluation.PREDICTION_COLUMNS`.
+        predictions: columns `predictions.PREDICTION_COLUMNS`.
         count: of images of each true class, at most.
 
     Returns:

@@ -15,7 +15,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
-from sslens.files import FIGURE_MARK, atomic_path, json_digest
+from sslens.digests import json_digest
+from sslens.files import FIGURE_MARK, atomic_path
 
 #: Okabe & Ito's colour-blind-safe palette, its yellow left out (too pale for a line on white).
 PALETTE = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")

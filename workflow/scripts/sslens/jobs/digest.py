@@ -8,11 +8,12 @@ its class is named, and a module found by its file's name not at all (`loaded`, 
 """
 
 import ast
-import hashlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+
+from sslens.digests import sha256
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -58,7 +59,7 @@ def code_digest(*names: str) -> str:
 
 
 def _hash(texts: list[str]) -> str:
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+    return sha256("\n".join(texts).encode())[:16]
 
 
 class _Unit(NamedTuple):

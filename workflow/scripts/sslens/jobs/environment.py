@@ -41,7 +41,7 @@ KEPT = frozenset(
         # memory of GPUs
         *("TF_FORCE_GPU_ALLOW_GROWTH", "TF_FORCE_UNIFIED_MEMORY", "TF_GPU_ALLOCATOR"),
         *("TF_GPU_HOST_MEM_LIMIT_IN_MB", "TF_PER_DEVICE_MEMORY_LIMIT_MB"),
-        # how many threads there are: Snakemake sets these, and `runtime.start` sets them anew
+        # how many threads there are: Snakemake sets these, and `process.start` sets them anew
         *("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
     }
 )

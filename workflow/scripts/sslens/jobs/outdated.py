@@ -14,7 +14,8 @@ from pathlib import Path
 
 from sslens.configuration import settings
 from sslens.differences import differences, listed
-from sslens.files import FIGURE_MARK, json_digest, read_json
+from sslens.digests import json_digest
+from sslens.files import FIGURE_MARK, read_json
 from sslens.formatting import cell_name
 
 log = logging.getLogger(__name__)

@@ -29,7 +29,7 @@ def start(log_path: str | Path, title: str, threads: int) -> None:
 
     Messages go to the log file and, headed by the title, to the terminal. An uncaught error
     becomes one line that names the log, where its traceback stands; work that was stopped is no
-    error and has none. The log begins with the process and ends with how it ended, for `progress`
+    error and has none. The log begins with the process and ends with how it ended, for `status`
     to read.
 
     Args:

@@ -17,7 +17,8 @@ import psutil
 
 from sslens.configuration.settings import SIMULATION
 from sslens.data.preprocessing import MEASURED
-from sslens.files import json_digest, read_json, sha256_of
+from sslens.digests import json_digest, sha256_of
+from sslens.files import read_json
 from sslens.jobs import environment
 
 PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pandas", "scikit-learn", "snakemake")

@@ -1,6 +1,7 @@
-"""What a job asks a scheduler for: its time and its memory, from the configured sizes.
+"""What a job requests from a scheduler: its time and its memory, from the configured sizes.
 
-The work of a training is in its convolutions, which grow with the pixels of an image and with the
+`ResourceModel` gives the rules what each of their jobs requests, by the functions below it. The
+work of a training is in its convolutions, which grow with the pixels of an image and with the
 square of the width:
 
     seconds = images x passes x 2 x multiplications(encoder, pixels) / speed
@@ -10,11 +11,11 @@ counts as two), and `speed` is that of `planning` in the configuration, times th
 threads of a training. A step takes at least `SECONDS_PER_STEP`, which is what small networks cost.
 The time limit is `safety_factor` times that, and some minutes.
 
-Free of TensorFlow, since a scheduler asks before anything runs.
+Free of TensorFlow, since Snakemake evaluates it before any job runs.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sslens.configuration import settings
@@ -33,10 +34,125 @@ SECONDS_PER_PIXEL = 1e-7  # of a rendered image, on one core
 BYTES_PER_SECOND = 5e7  # of records that are read
 MB_OF_A_NETWORK = 3000  # what TensorFlow takes with a small network
 MAX_NEIGHBOURS = 5000  # as in `shortcuts`, which a scheduler need not load
-# of an archive, and of one of its shards: nobody knows yet how many images it has
+# of an archive, and of one of its shards: how many images it has is not yet known
 SECONDS_PER_SURVEY = 3600
 SECONDS_PER_IMPORT = 1200
 MAX_DOUBLINGS = 3
+
+#: A number estimated for a job, from Snakemake's wildcards and input of it.
+Estimate = Callable[[Any, Any], float]
+
+
+class ResourceModel:
+    """What the jobs of a configuration request.
+
+    Args:
+        config: the configuration, complete and checked.
+        gpus: GPUs of a job with a network, 0 where it has none.
+        training_gpus: those of a training.
+
+    Example, in a rule:
+
+        resources:
+            **ResourceModel(config, gpus=1, training_gpus=1).of_job("pretrain"),
+    """
+
+    def __init__(self, config: Mapping, gpus: int, training_gpus: int) -> None:
+        self._config = config
+        self._gpus = {"pretrain": training_gpus, "finetune": training_gpus, "evaluate": gpus}
+        # of each rule the MB and the seconds; without these, it runs where Snakemake does
+        self._estimates: dict[str, tuple[Estimate, Estimate | None]] = {
+            "survey": (_constant(2000), _constant(SECONDS_PER_SURVEY)),
+            "archive_catalogue": (_constant(2000), _constant(SECONDS_PER_START)),
+            "archive_records": (_constant(1500), _constant(SECONDS_PER_IMPORT)),
+            "catalogue": (_constant(1000), _constant(SECONDS_PER_START)),
+            "records": (_constant(1500), self._rendering_seconds),
+            "manifest": (_constant(1500), self._of_images(reading_seconds, *config["splits"])),
+            "preprocessing": (
+                self._of_images(holding_mb, "train"),
+                self._of_images(reading_seconds, "train"),
+            ),
+            "pretrain": (
+                self._of_network("pretrain", pretraining_mb, "train", "validation"),
+                self._of_network("pretrain", pretraining_seconds, "train"),
+            ),
+            "finetune": (
+                self._of_network("finetune", finetuning_mb, "train", "validation"),
+                self._of_network("finetune", finetuning_seconds, "train"),
+            ),
+            "evaluate": (
+                self._of_images(holding_mb, "validation", "test"),
+                self._of_network("evaluate", evaluation_seconds, "validation", "test"),
+            ),
+            # the data sets of the run are held one after the other
+            "shortcuts": (self._of_run(max, holding_mb), self._of_run(sum, comparing_seconds)),
+            "mistakes": (self._of_images(holding_mb, "test"), None),
+            "gallery": (self._of_images(holding_mb, "validation"), None),
+        }
+
+    def of_job(self, rule: str) -> dict[str, Any]:
+        """Resources of the jobs of a rule, to unpack after its `resources:`.
+
+        Returns:
+            `mem_mb`; `runtime` (minutes) and `estimated_seconds` of a job that is submitted; `gpu`
+            of a job with a network. All but the last are functions, which Snakemake calls with what
+            their parameters name.
+        """
+        megabytes, seconds = self._estimates[rule]
+        planning = self._config["planning"]
+
+        def mem_mb(wildcards: Any, input: Any, attempt: int) -> int:
+            return memory(megabytes(wildcards, input), planning, attempt)
+
+        requested: dict[str, Any] = {"mem_mb": mem_mb}
+        if seconds is not None:
+
+            def runtime(wildcards: Any, input: Any, attempt: int) -> int:
+                return time_limit(seconds(wildcards, input), planning, attempt)
+
+            def estimated_seconds(wildcards: Any, input: Any) -> float:
+                return seconds(wildcards, input)
+
+            requested |= {"runtime": runtime, "estimated_seconds": estimated_seconds}
+        if rule in self._gpus:
+            requested["gpu"] = self._gpus[rule]
+        return requested
+
+    def _of_images(self, estimate: Callable[..., float], *splits: str) -> Estimate:
+        """By the images of these splits of a job's data set."""
+        return lambda wildcards, input: estimate(
+            self._config, wildcards.dataset, self._images(wildcards.dataset, splits, input)
+        )
+
+    def _of_network(self, rule: str, estimate: Callable[..., float], *splits: str) -> Estimate:
+        """By the images of these splits, a pretraining or an arm, and the GPUs of the rule."""
+        entry = "pretraining" if rule == "pretrain" else "arm"
+        return lambda wildcards, input: estimate(
+            self._config,
+            getattr(wildcards, entry),
+            wildcards.dataset,
+            self._images(wildcards.dataset, splits, input),
+            self._gpus[rule],
+        )
+
+    def _of_run(self, combine: Callable, estimate: Callable[..., float]) -> Estimate:
+        """By the training and test images of each data set of the run."""
+        return lambda wildcards, input: combine(
+            estimate(self._config, dataset, self._images(dataset, ("train", "test"), input))
+            for dataset in self._config["run"]["datasets"]
+        )
+
+    def _rendering_seconds(self, wildcards: Any, input: Any) -> int:
+        """Of the largest shard, whichever shard this is."""
+        largest = max(split["shard_size"] for split in self._config["splits"].values())
+        return rendering_seconds(self._config, largest)
+
+    def _images(self, dataset: str, splits: Sequence[str], records: Any) -> int:
+        return images_of(self._config, dataset, splits, records)
+
+
+def _constant(value: float) -> Estimate:
+    return lambda wildcards, input: value
 
 
 def doubled(value: float, attempt: int) -> int:
@@ -45,12 +161,12 @@ def doubled(value: float, attempt: int) -> int:
 
 
 def memory(megabytes: float, planning: Mapping, attempt: int) -> int:
-    """MB that a job asks for; they double up to `max_mem_mb`, which a first attempt may exceed."""
+    """MB that a job requests; they double up to `max_mem_mb`, which a first attempt may exceed."""
     return min(doubled(megabytes, attempt), max(math.ceil(megabytes), planning["max_mem_mb"]))
 
 
 def time_limit(seconds: float, planning: Mapping, attempt: int) -> int:
-    """Minutes that a job asks for which is estimated to take so many seconds."""
+    """Minutes that a job requests which is estimated to take so many seconds."""
     first = planning["overhead_min"] + planning["safety_factor"] * seconds / 60
     return min(doubled(first, attempt), planning["max_runtime_min"])
 
@@ -59,8 +175,8 @@ def images_of(config: Mapping, dataset: str, splits: Sequence[str], records: Any
     """How many images splits have.
 
     Args:
-        records: Snakemake's input, by whose size alone an archive tells how many images it has:
-            too many where a job reads other data sets besides.
+        records: Snakemake's input, whose size alone gives the number of images of an archive: too
+            many where a job reads other data sets besides.
     """
     if dataset in settings.names_from(config, settings.IMPORT):
         return round(records.size_mb * 1e6 / _bytes_of_images(config, dataset, 1))
@@ -74,16 +190,16 @@ def holding_mb(config: Mapping, dataset: str, images: int) -> float:
 
 def pretraining_mb(config: Mapping, name: str, dataset: str, images: int, gpus: int) -> float:
     """MB of a pretraining that holds so many images, of which it sees two views at a time."""
-    told = settings.pretraining_settings(config, name, dataset)
-    maps = _maps_mb(config, told["encoder"], dataset, 2 * told["batch_size"])
+    training = settings.pretraining_settings(config, name, dataset)
+    maps = _maps_mb(config, training["encoder"], dataset, 2 * training["batch_size"])
     return holding_mb(config, dataset, images) + (0 if gpus else maps)
 
 
 def finetuning_mb(config: Mapping, arm: str, dataset: str, images: int, gpus: int) -> float:
     """MB of learning the labels, as `pretraining_mb`."""
-    told = settings.arm_settings(config, arm, dataset)
-    batch = told["learning"].get("batch_size", 0)  # a frozen encoder keeps nothing
-    maps = _maps_mb(config, told["encoder"], dataset, batch)
+    training = settings.arm_settings(config, arm, dataset)
+    batch = training["learning"].get("batch_size", 0)  # a frozen encoder keeps nothing
+    maps = _maps_mb(config, training["encoder"], dataset, batch)
     return holding_mb(config, dataset, images) + (0 if gpus else maps)
 
 
@@ -111,7 +227,7 @@ def comparing_seconds(config: Mapping, dataset: str, images: int) -> int:
 def rendering_seconds(config: Mapping, images: int) -> int:
     """Of so many simulated images, of whichever data set has the largest.
 
-    The same for all, since all tasks of a job array get what the first of them asks for.
+    The same for all, since all tasks of a job array get what the first of them requests.
     """
     simulated = settings.names_from(config, settings.SIMULATION)
     pixels = max(
@@ -122,17 +238,17 @@ def rendering_seconds(config: Mapping, images: int) -> int:
 
 def pretraining_seconds(config: Mapping, name: str, dataset: str, images: int, gpus: int) -> int:
     """Of a pretraining on so many training images, by so many GPUs or, with none, by the CPU."""
-    told = settings.pretraining_settings(config, name, dataset)
-    steps = _steps(told, images)
-    passes = PRETRAINING_PASSES * steps * told["batch_size"]
-    return _seconds(config, told["encoder"], dataset, images, gpus, passes, steps)
+    training = settings.pretraining_settings(config, name, dataset)
+    steps = _steps(training, images)
+    passes = PRETRAINING_PASSES * steps * training["batch_size"]
+    return _seconds(config, training["encoder"], dataset, images, gpus, passes, steps)
 
 
 def finetuning_seconds(config: Mapping, arm: str, dataset: str, images: int, gpus: int) -> int:
     """Of learning the labels of so many training images, or fewer of them: as many steps."""
-    told = settings.arm_settings(config, arm, dataset)
-    encoder, learning = told["encoder"], told["learning"]
-    if told["protocol"] != FINE_TUNE:
+    training = settings.arm_settings(config, arm, dataset)
+    encoder, learning = training["encoder"], training["learning"]
+    if training["protocol"] != FINE_TUNE:
         # forward for the batch statistics, forward for the features; their fit is little beside it
         return _seconds(config, encoder, dataset, images, gpus, passes=2 * images)
     lengths = [learning, *([learning["match_steps_of"]] if learning["match_steps_of"] else [])]
@@ -172,9 +288,9 @@ def _seconds(
     return reading_seconds(config, dataset, images) + math.ceil(computing)
 
 
-def _steps(told: Mapping, images: int) -> int:
-    """Steps of a training on so many images, as `training.plan_training` counts them."""
-    return told["steps"] or told["epochs"] * max(images // told["batch_size"], 1)
+def _steps(training: Mapping, images: int) -> int:
+    """Steps of a training on so many images, as `training.plan.plan_training` counts them."""
+    return training["steps"] or training["epochs"] * max(images // training["batch_size"], 1)
 
 
 def _bytes_of_images(config: Mapping, dataset: str, images: int) -> float:
@@ -183,8 +299,9 @@ def _bytes_of_images(config: Mapping, dataset: str, images: int) -> float:
 
 def _pixels_seen(config: Mapping, dataset: str) -> int:
     """The side of an image after the preprocessing."""
-    told = settings.preprocessing_settings(config, dataset)
-    return (told["crop"] or config["datasets"][dataset]["instrument"]["pixels"]) // told["bin"]
+    preprocessing = settings.preprocessing_settings(config, dataset)
+    pixels = preprocessing["crop"] or config["datasets"][dataset]["instrument"]["pixels"]
+    return pixels // preprocessing["bin"]
 
 
 def _of_encoder(table: Mapping[str, int], encoder: Mapping) -> float:

@@ -1,7 +1,7 @@
 """What a run is doing, read from the files it writes: its logs, and Snakemake's own.
 
 Works beside a run and after it, on any machine that sees its folder. A job's log begins with the
-process it ran in and ends with how it ended (see `runtime`).
+process it ran in and ends with how it ended (see `process`).
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import psutil
 
-#: A log line of `runtime`: time, level, message.
+#: A log line of `process`: time, level, message.
 LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ ([A-Z]+) (.*)")
 STARTED = re.compile(r"started as process (\d+) on (\S+)")
 FINISHED = "finished"

@@ -5,11 +5,10 @@ between the first and the second views of a batch, symmetrised as in CLIP (Radfo
 arXiv:2103.00020, figure 3): view i of one side has to be found among all views of the other.
 """
 
-import keras
 import tensorflow as tf
 
+from sslens.methods.projection import ProjectedEncoder
 from sslens.networks import replicas
-from sslens.networks.heads import mlp
 
 
 def info_nce(first: tf.Tensor, second: tf.Tensor, temperature: float) -> tf.Tensor:
@@ -31,26 +30,12 @@ def info_nce(first: tf.Tensor, second: tf.Tensor, temperature: float) -> tf.Tens
     return tf.reduce_mean(forward + backward) / 2
 
 
-class Method:
+class Method(ProjectedEncoder):
     """Encoder and projector under InfoNCE. Settings: contrastive.schema.yaml."""
 
-    def __init__(self, encoder: keras.Model, settings: dict, seed: int):
-        self._temperature = settings["temperature"]
-        self._encoder = encoder
-        self._projector = mlp(encoder.output_shape[1], settings["projector"], seed, "projector")
-        self.trainable_variables = encoder.trainable_variables + self._projector.trainable_variables
-        self.variables = encoder.variables + self._projector.variables
-
     def loss(self, first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Loss and embeddings of the first view.
-
-        Both views pass the network as one batch, so that batch normalisation treats them alike.
-        """
-        features = self._encoder(tf.concat([first, second], axis=0), training=True)
-        one, other = tf.split(self._projector(features, training=True), 2)
+        """Loss and embeddings of the first view."""
+        one, other = tf.split(self.embed(first, second), 2)
         # negatives are all other images of a step, whatever replica has them
         first, second = replicas.whole_batch(one), replicas.whole_batch(other)
         return info_nce(first, second, self._temperature), one
-
-    def after_step(self, progress: tf.Tensor) -> None:
-        """Nothing to do."""

@@ -4,11 +4,10 @@ Khosla et al. 2020 (arXiv:2004.11362). It reads all labels, so among self-superv
 the upper bound: what a contrastive pretraining could gain if it knew the classes.
 """
 
-import keras
 import tensorflow as tf
 
+from sslens.methods.projection import ProjectedEncoder
 from sslens.networks import replicas
-from sslens.networks.heads import mlp
 
 
 def supervised_info_nce(embeddings: tf.Tensor, labels: tf.Tensor, temperature: float) -> tf.Tensor:
@@ -36,29 +35,18 @@ def supervised_info_nce(embeddings: tf.Tensor, labels: tf.Tensor, temperature: f
     return -tf.reduce_mean(tf.math.divide_no_nan(chosen, tf.reduce_sum(positives, axis=1)))
 
 
-class Method:
+class Method(ProjectedEncoder):
     """Encoder and projector under the loss. Settings: supervised_contrastive.schema.yaml."""
 
     uses_labels = True
 
-    def __init__(self, encoder: keras.Model, settings: dict, seed: int):
-        self._temperature = settings["temperature"]
-        self._encoder = encoder
-        self._projector = mlp(encoder.output_shape[1], settings["projector"], seed, "projector")
-        self.trainable_variables = encoder.trainable_variables + self._projector.trainable_variables
-        self.variables = encoder.variables + self._projector.variables
-
     def loss(
         self, first: tf.Tensor, second: tf.Tensor, labels: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Loss and embeddings of the first view; both views pass the network as one batch."""
-        features = self._encoder(tf.concat([first, second], axis=0), training=True)
-        embeddings = self._projector(features, training=True)
+        """Loss and embeddings of the first view."""
+        embeddings = self.embed(first, second)
         classes = tf.concat([labels, labels], axis=0)
         # attracted and repelled by all views of a step, whatever replica has them
         whole, classes = replicas.whole_batch(embeddings), replicas.whole_batch(classes)
         loss = supervised_info_nce(whole, classes, self._temperature)
         return loss, tf.split(embeddings, 2)[0]
-
-    def after_step(self, progress: tf.Tensor) -> None:
-        """Nothing to do."""

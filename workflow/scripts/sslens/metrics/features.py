@@ -96,7 +96,9 @@ def neighbour_auc(
     """Macro one-vs-rest AUC of a classification by the nearest features of known class.
 
     A class's score is the share of the weights exp(cosine / temperature) that its images have
-    among the nearest by cosine (Wu et al. 2018, arXiv:1805.01978, section 3.4).
+    among the nearest by cosine (Wu et al. 2018, arXiv:1805.01978, section 3.4). The classifier
+    `networks.heads.neighbours_of` votes alike, but as a float32 network that can be exported; a
+    test holds the two together.
 
     Args:
         features: (images, d), to be classified.

@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
 
 from sslens.classes import CLASSES
-from sslens.files import sha256_of
+from sslens.digests import sha256_of
 from sslens.metrics.auc import class_aucs, log_odds
 from sslens.metrics.calibration import (
     brier_score,

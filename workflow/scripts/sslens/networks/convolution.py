@@ -50,7 +50,7 @@ def faster_by_forward(
     """Tell which halves of the gradient the forward kernel computes faster on a CPU.
 
     The rule was measured with `benchmarks/convolution.py`. With oneDNN (which the library
-    switches on, see `runtime`) the built-in kernels are the faster ones but for the 3x3 filters
+    switches on, see `process`) the built-in kernels are the faster ones but for the 3x3 filters
     of wide layers on the smallest maps; without it nearly all wide or large layers gain.
 
     Args:

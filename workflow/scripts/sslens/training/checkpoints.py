@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import logging
 import os
@@ -14,18 +13,10 @@ from typing import IO, Any
 
 import numpy as np
 
+from sslens.digests import arrays_digest
 from sslens.files import atomic_path
 
 log = logging.getLogger(__name__)
-
-
-def digest_of(arrays: list[np.ndarray], facts: dict) -> str:
-    """SHA-256 of facts (as JSON) and of the dtype, shape and bytes of every array, in order."""
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    for array in map(np.asarray, arrays):
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 class Checkpoint:
@@ -64,7 +55,7 @@ class Checkpoint:
             "fingerprint": self._fingerprint,
             "arrays": list(named),
             "facts": facts,
-            "digest": digest_of(arrays, facts),
+            "digest": arrays_digest(arrays, facts),
         }
         with (
             _one_line_where_it_cannot_be_written(self._folder),
@@ -92,7 +83,7 @@ class Checkpoint:
             with np.load(self._path, allow_pickle=False) as content:
                 about = json.loads(str(content["about"]))
                 arrays = [content[name] for name in about["arrays"]]
-            if about["digest"] != digest_of(arrays, about["facts"]):
+            if about["digest"] != arrays_digest(arrays, about["facts"]):
                 raise ValueError("its content is not what its digest says")
         except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
             self._set_aside(f"is damaged ({error})")

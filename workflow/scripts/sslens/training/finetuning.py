@@ -34,7 +34,7 @@ def fine_tune(
     Args:
         classifier: its encoder fresh or pretrained; trained at the end.
         train, validation: preprocessed splits; the labelled subset, and all of validation.
-        settings: of fine-tuning, resolved (see `settings.finetuning_settings`).
+        settings: of fine-tuning, resolved: `learning` of `settings.arm_settings`.
         plan: length of the training.
         seed: of the run.
         checkpoint: to go on from.

@@ -64,7 +64,7 @@ def pretrain(
         embedding_std_uniform (1/sqrt(d), its value for embeddings spread evenly over the sphere;
         Chen & He 2021, arXiv:2011.10566, section 4.1), images_per_second,
         learning_rate (when the epoch has ended), what `Diagnosis` measures then, and collapsed
-        (1 or 0, see `diagnostics.has_collapsed`).
+        (1 or 0, see `features.has_collapsed`).
     """
     of_one_lens = settings["pairs"] == "same_lens"
     rows = group_rows(train.lens_ids) if of_one_lens else np.arange(len(train.labels))[:, None]
@@ -126,7 +126,7 @@ class Diagnosis:
         Returns:
             effective_rank (of validation images), alignment and uniformity (of two views of
             validation images by the pretext; uniformity is the mean of both), neighbour_auc (of
-            validation images by training images): see `diagnostics`.
+            validation images by training images): see `metrics.features`.
 
         Raises:
             FloatingPointError: where a feature is not finite.

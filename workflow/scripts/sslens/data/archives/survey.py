@@ -6,7 +6,6 @@ are distinguished, ordered and divided into splits by their content.
 """
 
 import errno
-import hashlib
 import logging
 import math
 import re
@@ -27,7 +26,7 @@ from sslens.data.archives.paths import in_one_line, split_path
 from sslens.data.archives.readers import READERS, read_images, suffix_of
 from sslens.data.plausibility import FACTS, image_facts, implausible
 from sslens.data.tracking import tracked
-from sslens.files import sha256_of
+from sslens.digests import sha256, sha256_of
 from sslens.seeds import derive_seed
 
 log = logging.getLogger(__name__)
@@ -247,10 +246,10 @@ def _read_file(path: Path, file: str, reading: Mapping, aliases: Mapping[str, st
     folder = _class_of_folder(file, aliases)
     try:
         rows = [_describe(found, folder, aliases) for found in read_images(path, reading)]
-        sha256 = sha256_of(path)  # not before: reading it has shown that it is a file
+        digest = sha256_of(path)  # not before: reading it has shown that it is a file
     except (Unusable, OSError) as error:
         return [{"kind": REJECTED, "reason": str(error)}]
-    return [one | {"several": len(rows) > 1, "file_sha256": sha256} for one in rows]
+    return [one | {"several": len(rows) > 1, "file_sha256": digest} for one in rows]
 
 
 def _describe(found: Found, folder: str | None, aliases: Mapping[str, str]) -> dict:
@@ -320,7 +319,7 @@ def _is_number(name: object) -> bool:
 
 def _sha256(image: np.ndarray) -> str:
     equal = image + np.float32(0)  # -0 is 0
-    return hashlib.sha256(equal.astype("<f4").tobytes()).hexdigest()
+    return sha256(equal.astype("<f4").tobytes())
 
 
 # --- what images have to do with one another ------------------------------------------------------
