@@ -1,8 +1,11 @@
 """What the tests share."""
 
+import fcntl
 import os
+import resource
 import shutil
 import signal
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,78 @@ from sslens.jobs import environment
 # as `sslens.jobs.process` does for the workflow's scripts, before anything imports TensorFlow
 environment.settle(os.environ)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# workers share a GPU, where there is one
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--finished-run",
+        type=Path,
+        metavar="FOLDER",
+        help="keep the finished run of the tiny configuration here, and update it the next time",
+    )
+    parser.addoption(
+        "--kills",
+        type=int,
+        default=1,
+        help="how often tests/workflow/test_kills.py kills each of its five trainings (default 1)",
+    )
+
+
+# --- the order of the files, which workers take one after another ---------------------------------
+
+
+def pytest_collection_modifyitems(items):
+    """The finished run starts first; files with slow tests come before those that are quick.
+
+    Those that need the finished run come last of the slow ones, so that no worker waits for it.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    waiting = Counter(item.path for item in items if "finished" in item.fixturenames)
+    first = [path for path, _ in waiting.most_common(1)]
+
+    def order(item):
+        return item.path not in first, item.path not in slow, item.path in waiting
+
+    items.sort(key=order)
+
+
+# --- the memory of each worker --------------------------------------------------------------------
+
+PEAKS = pytest.StashKey[dict[str, str]]()
+
+
+def peak_memory() -> str:
+    """What this process used at most, and the largest of the processes that it started."""
+    own, largest = (
+        resource.getrusage(who).ru_maxrss / 2**20
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    return f"{own:.1f} GB, the largest process that it started {largest:.1f} GB"
+
+
+def pytest_configure(config):
+    config.stash[PEAKS] = {}
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["peak_memory"] = peak_memory()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    if peak := getattr(node, "workeroutput", {}).get("peak_memory"):
+        node.config.stash[PEAKS][node.gateway.id] = peak
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for worker, peak in (config.stash[PEAKS] or {"tests": peak_memory()}).items():
+        terminalreporter.write_line(f"peak memory of {worker}: {peak}")
+
+
+# --- fixtures -------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,7 +100,7 @@ def interrupts_are_heeded():
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory) -> Path:
-    """A copy of what a run needs of the repository, which a test may edit and set back."""
+    """This worker's copy of what a run needs of the repository; a test may edit and restore it."""
     copy = tmp_path_factory.mktemp("copy") / "sslens"
     copy.mkdir()
     shutil.copy(ROOT / "Snakefile", copy)
@@ -35,8 +110,19 @@ def repository(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(repository, tmp_path_factory) -> Path:
-    """The folder of a run of the tiny configuration that nothing disturbed."""
-    directory = tmp_path_factory.mktemp("finished run")
-    run(directory, repository=repository)
+def finished(repository, tmp_path_factory, pytestconfig) -> Path:
+    """The folder of a run of the tiny configuration that nothing disturbed; copy it to change it.
+
+    All workers share it: the first that needs it makes it, and the others wait for that.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    directory = pytestconfig.getoption("finished_run") or shared / "finished run"
+    done = shared / "the finished run is up to date"
+    with open(shared / "finished run.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            run(directory, repository=repository)
+            done.touch()
     return directory
