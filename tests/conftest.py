@@ -2,12 +2,15 @@
 
 import fcntl
 import os
-import resource
 import shutil
 import signal
+import threading
+import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from paths import ROOT
 from running import run
@@ -56,25 +59,44 @@ def pytest_collection_modifyitems(items):
 
 # --- the memory of each worker --------------------------------------------------------------------
 
-PEAKS = pytest.StashKey[dict[str, str]]()
+PEAKS = pytest.StashKey[dict[str, float]]()
+MEMORY = pytest.StashKey["Memory"]()
 
 
-def peak_memory() -> str:
-    """What this process used at most, and the largest of the processes that it started."""
-    own, largest = (
-        resource.getrusage(who).ru_maxrss / 2**20
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    return f"{own:.1f} GB, the largest process that it started {largest:.1f} GB"
+class Memory(threading.Thread):
+    """Looks every second at the memory of this process and of all that it has started.
+
+    `getrusage` would not do: of processes that it has waited for it gives the largest alone, and
+    for each at least what this process had when it started it.
+    """
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.peak = 0.0  # GB; memory that processes share is counted for each
+
+    def run(self):
+        this = psutil.Process()
+        while True:
+            total = 0
+            for process in (this, *this.children(recursive=True)):
+                with suppress(psutil.Error):  # it has ended
+                    total += process.memory_info().rss
+            self.peak = max(self.peak, total / 2**30)
+            time.sleep(1)
 
 
 def pytest_configure(config):
     config.stash[PEAKS] = {}
+    config.stash[MEMORY] = Memory()
+
+
+def pytest_sessionstart(session):
+    session.config.stash[MEMORY].start()
 
 
 def pytest_sessionfinish(session):
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["peak_memory"] = peak_memory()
+        session.config.workeroutput["peak_memory"] = session.config.stash[MEMORY].peak
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -84,8 +106,9 @@ def pytest_testnodedown(node):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    for worker, peak in (config.stash[PEAKS] or {"tests": peak_memory()}).items():
-        terminalreporter.write_line(f"peak memory of {worker}: {peak}")
+    peaks = config.stash[PEAKS] or {"the tests": config.stash[MEMORY].peak}
+    for worker, peak in peaks.items():
+        terminalreporter.write_line(f"peak memory of {worker} and its processes: {peak:.1f} GB")
 
 
 # --- fixtures -------------------------------------------------------------------------------------
