@@ -18,7 +18,7 @@ from sslens.configuration import settings
 from sslens.configuration.loading import load, merge
 from sslens.data.records import Split
 from sslens.jobs.process import POLICIES
-from sslens.networks import encoders, replicas
+from sslens.networks import replicas
 from sslens.training.labels import learn_labels
 from sslens.training.pretraining import pretrain
 
@@ -38,8 +38,6 @@ OVERLAY = {
         "weight_averaging": 0.9,
     },
 }
-# one block in each of two stages: all kinds of layers, a fraction of the tracing time
-encoders.DEPTHS["resnet18"] = (1, 1)
 CONFIG = load(ROOT / "config", OVERLAY)
 IMAGES = np.random.default_rng(0).normal(size=(24, 32, 32, 1)).astype(np.float32)
 IDS = np.arange(24).astype(str)
