@@ -1,6 +1,7 @@
 """The workflow as its users run it, for the tests that need a run."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -37,3 +38,11 @@ def planned(directory: Path, *arguments: str, **where) -> list[str]:
     """The messages of the jobs that would run, sorted; the target itself has none."""
     printed = run(directory, *arguments, "--dry-run", **where)
     return sorted(re.findall(r"^Job \d+: (.+)$", printed, re.MULTILINE))
+
+
+def copy_data(finished: Path, directory: Path) -> None:
+    """Begin a run with the data sets of a finished one, and with nothing that was trained."""
+    shutil.copytree(finished, directory)
+    for stage in ("pretrain", "finetune", "evaluate", "comparison"):
+        shutil.rmtree(directory / "results" / stage)
+    shutil.rmtree(directory / "logs")

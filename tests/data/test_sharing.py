@@ -9,10 +9,10 @@ import pytest
 from paths import ROOT
 from running import command, planned, run
 
-from sslens.data.records import read_split
+from sslens.data.records import describe, read_split
 from sslens.data.sharing import forget_missing, make_once
 from sslens.digests import sha256_of
-from sslens.files import read_json
+from sslens.files import write_json
 
 SLOWLY = """
 import sys, time
@@ -134,33 +134,32 @@ def test_what_was_there_is_replaced(make, tmp_path):
 def test_two_runs_that_start_together_share_their_records(tmp_path):
     shared = tmp_path / "shared"
     overlay = tmp_path / "shared.yaml"
-    small = {"images": 9}
     given = {
         "data_dir": str(shared),
         "run": {"datasets": ["model_2"], "arms": ["baseline"]},
-        "splits": {"train": {"images": 30, "shard_size": 15}, "validation": small, "test": small},
+        "splits": {"train": {"images": 15, "shard_size": 15}},
     }
     overlay.write_text(json.dumps(given))
-    target = "results/data/model_2/preprocessing.json"
+    target = "results/data/model_2/train/00000.tfrecord"
     folders = [tmp_path / "first", tmp_path / "second"]
     words = [command(folder, target, configs=(overlay,)) for folder in folders]
     started = [subprocess.Popen(each, cwd=ROOT, stderr=subprocess.DEVNULL) for each in words]
     assert [process.wait() for process in started] == [0, 0]
-    assert len(list(shared.rglob("*.tfrecord"))) == 4
+    assert len(list(shared.rglob("*.tfrecord"))) == 1
     logs = [log.read_text() for f in folders for log in (f / "logs/records").rglob("*.log")]
-    assert sum("taken from" in log for log in logs) == 4
-    assert sum("9 images" in log or "15 images" in log for log in logs) == 4
-    manifests = [folder / "results/data/model_2/manifest.json" for folder in folders]
-    assert read_json(manifests[0]) == read_json(manifests[1])
-    for folder in folders:
-        assert planned(folder, target, configs=(overlay,)) == []
+    assert sum("taken from" in log for log in logs) == 1
+    assert sum("15 images" in log for log in logs) == 1
 
-    # damage is told, set aside where it is, and made anew by the next run of either
-    link = folders[0] / "results/data/model_2/train/00000.tfrecord"
+    # damage is reported, set aside where it is, and the next run of either makes it anew
+    link, other = (folder / target for folder in folders)
     stored, digest = link.resolve(), sha256_of(link)
+    assert other.resolve() == stored
+    manifest = folders[0] / "results/data/model_2/manifest.json"
+    write_json(manifest, describe("model_2", [str(link)]))
     stored.write_bytes(stored.read_bytes()[:-100])
     with pytest.raises(ValueError, match=f"{stored}: .*damaged"):
-        read_split(manifests[0], "train")
-    run(folders[1], "results/data/model_2/train/00000.tfrecord", configs=(overlay,))
+        read_split(manifest, "train")
+    run(folders[1], target, configs=(overlay,))
     assert sha256_of(link) == digest
-    assert planned(folders[0], target, configs=(overlay,)) == []
+    for folder in folders:
+        assert planned(folder, target, configs=(overlay,)) == []

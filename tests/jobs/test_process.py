@@ -35,11 +35,11 @@ def test_messages_go_to_the_log_and_under_the_title_to_the_terminal(tmp_path):
     done = run(
         tmp_path,
         """
-        runtime.start("job.log", "pretrain model_1", 1)
+        process.start("job.log", "pretrain model_1", 1)
         import logging, warnings
-        runtime.log.info("epoch %d", 1)
+        process.log.info("epoch %d", 1)
         logging.getLogger("sslens.training.engine").info("τ 0.97")
-        runtime.log.debug("too much")
+        process.log.debug("too much")
         warnings.warn("careful")
         """,
     )
@@ -64,7 +64,7 @@ def test_an_uncaught_error_is_one_line_that_names_the_log(tmp_path, message):
     done = run(
         tmp_path,
         f"""
-        runtime.start("job.log", "finetune model_2", 1)
+        process.start("job.log", "finetune model_2", 1)
         def inner():
             raise FloatingPointError({message!r})
         inner()
@@ -84,7 +84,7 @@ def test_stopped_work_is_one_line_without_a_traceback_and_counts_as_failed(tmp_p
     done = run(
         tmp_path,
         """
-        runtime.start("job.log", "pretrain model_1", 1)
+        process.start("job.log", "pretrain model_1", 1)
         from sslens.training.stopping import Stopped
         raise Stopped("stopped by SIGTERM after step 37 of 120; the same command goes on")
         """,
@@ -103,7 +103,7 @@ def test_threads_are_those_asked_for_whatever_the_scheduler_says(tmp_path, given
         tmp_path,
         """
         import numpy  # loaded before
-        runtime.start("job.log", "job", 2)
+        process.start("job.log", "job", 2)
         import scipy.linalg  # loaded after
         import sklearn.linear_model
         from threadpoolctl import threadpool_info
@@ -123,7 +123,7 @@ def test_one_thread_is_one_thread(tmp_path):
     done = run(
         tmp_path,
         """
-        runtime.start("job.log", "job", 1)
+        process.start("job.log", "job", 1)
         import numpy
         from threadpoolctl import threadpool_info
         print(*(pool["num_threads"] for pool in threadpool_info()))
@@ -136,7 +136,7 @@ def test_starting_imports_no_tensorflow(tmp_path):
     done = run(
         tmp_path,
         """
-        runtime.start("job.log", "job", 1)
+        process.start("job.log", "job", 1)
         print("tensorflow" in sys.modules)
         """,
     )
@@ -148,8 +148,8 @@ def test_tensorflow_gets_its_threads_and_no_gpu(tmp_path):
         tmp_path,
         """
         import os
-        runtime.start("job.log", "job", 1)
-        runtime.start_tensorflow(1, gpus=0)
+        process.start("job.log", "job", 1)
+        process.start_tensorflow(1, gpus=0)
         import tensorflow as tf
         print(tf.config.threading.get_intra_op_parallelism_threads())
         print(tf.config.threading.get_inter_op_parallelism_threads())
@@ -167,8 +167,8 @@ def test_what_its_libraries_write_while_it_loads_is_in_the_log(tmp_path):
     done = run(
         tmp_path,
         """
-        runtime.start("job.log", "job", 1)
-        runtime.start_tensorflow(1, gpus=0)
+        process.start("job.log", "job", 1)
+        process.start_tensorflow(1, gpus=0)
         """,
     )
     assert done.returncode == -signal.SIGABRT
@@ -198,34 +198,23 @@ def test_a_job_asks_for_no_gpu_that_it_cannot_use(monkeypatch, packages, elsewhe
     assert process.gpus_of_a_job(elsewhere) == asked
 
 
-def test_an_operation_may_have_fewer_threads_than_there_are(tmp_path):
+def test_a_training_has_its_precision_and_its_threads_for_an_operation(tmp_path):
     done = run(
         tmp_path,
         """
-        runtime.start("job.log", "job", 3)
-        runtime.start_tensorflow(3, gpus=0, each=2)
+        process.start("job.log", "job", 3)
+        process.start_tensorflow(3, gpus=1, precision="bfloat16", each=2)
+        import keras
         import tensorflow as tf
+        layer = keras.layers.Dense(2)
+        layer.build((1, 3))
+        print(layer.compute_dtype, layer.kernel.dtype)
         print(tf.config.threading.get_intra_op_parallelism_threads())
         print(tf.config.threading.get_inter_op_parallelism_threads())
         """,
     )
-    assert done.stdout.split() == ["2", "3"], done.stderr
-
-
-def test_a_training_computes_in_the_precision_it_is_told(tmp_path):
-    done = run(
-        tmp_path,
-        """
-        runtime.start("job.log", "job", 2)
-        runtime.start_tensorflow(2, gpus=1, precision="bfloat16")
-        import keras
-        layer = keras.layers.Dense(2)
-        layer.build((1, 3))
-        print(layer.compute_dtype, layer.kernel.dtype)
-        """,
-    )
-    assert done.stdout == "bfloat16 float32\n", done.stderr
-    assert "on CPU in bfloat16, 2 threads, 2 for an operation" in (tmp_path / "job.log").read_text()
+    assert done.stdout == "bfloat16 float32\n2\n3\n", done.stderr
+    assert "on CPU in bfloat16, 3 threads, 2 for an operation" in (tmp_path / "job.log").read_text()
 
 
 @pytest.mark.parametrize(

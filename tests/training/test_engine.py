@@ -7,11 +7,8 @@ ways the workflow trains.
 import itertools
 import logging
 import math
-import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 
@@ -19,21 +16,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from paths import ROOT
 
-from sslens.configuration.loading import load
-from sslens.configuration.settings import arm_settings, pretraining_settings
-from sslens.data.records import Split
-from sslens.networks import encoders, replicas
-from sslens.networks.classifiers import build_classifier
+from sslens.networks import replicas
 from sslens.seeds import derive_seed
 from sslens.training import engine
 from sslens.training.checkpoints import Checkpoint
 from sslens.training.engine import compile_step, fit, prefetch, rows_of_step
-from sslens.training.finetuning import fine_tune
 from sslens.training.optimizers import build_optimizer
 from sslens.training.plan import Plan, plan_training
-from sslens.training.pretraining import pretrain
 from sslens.training.stopping import STOP_SIGNALS, Stopped
 
 OPTIMIZER = {
@@ -692,131 +682,6 @@ def test_checkpoints_come_by_the_epoch_and_by_the_time(tmp_path, monkeypatch):
     plan = Plan(8, 40, 40)
     fit(Line(plan), points(), plan, 7, Watched(tmp_path / "b", "x"))
     assert saved == [0, 0, 0, 1]  # after steps 10, 20, 30, and 40
-
-
-# --- interruptions of what the workflow trains ----------------------------------------------------
-
-# ResNets of one block in each of two stages: all kinds of layers, a fraction of the tracing time
-SHALLOW = (1, 1)
-OVERLAY = {
-    "encoder": {"width": 2, "stem": "small", "neck": [16], "neck_dropout": [0.3]},
-    "pretraining": {"batch_size": 8, "steps": 8},
-    "pretrainings": {
-        "small-contrastive": {"method": "contrastive", "pretext": "gaussian_noise"},
-        "small-byol": {"method": "byol", "pretext": "dihedral"},
-    },
-    "arms": {"small": {}},
-    "finetuning": {
-        "batch_size": 8,
-        "steps": 8,
-        "select": "best_validation",
-        "weight_averaging": 0.9,
-        "optimizer": {"clip_norm": 1.0},
-    },
-}
-STEPS_PER_EPOCH = 3  # of 24 images in batches of 8
-
-
-def small_split(size, seed):
-    rng = np.random.default_rng(seed)
-    images = rng.normal(size=(size, 16, 16, 1)).astype(np.float32)
-    ids = np.array([str(k) for k in range(size)])
-    return Split(ids, images, np.arange(size) % 3, ids)
-
-
-def train_small(what, checkpoint):
-    """A training as the workflow's scripts do it; weights and history."""
-    config = load(ROOT / "config", OVERLAY)
-    train, validation = small_split(24, 0), small_split(9, 1)
-    if what == "fine-tuning":
-        told = arm_settings(config, "small", "of this test")
-        model, _ = build_classifier(told["encoder"], (16, 16, 1), 3)
-        plan = plan_training(told["learning"], 24, 24)
-        history = fine_tune(model, train, validation, told["learning"], plan, 3, checkpoint)
-    else:
-        told = pretraining_settings(config, what, "of this test")
-        model, history = pretrain(train, validation, told, 3, checkpoint)
-    return model.get_weights(), history
-
-
-def at_step(step, happen):
-    """`compile_step`, but with something that happens before a step (from 0) of this process."""
-
-    def compile_other(*arguments):
-        whole, count = compile_step(*arguments), itertools.count()
-
-        def train_step(*given):
-            if next(count) == step:
-                happen()
-            return whole(*given)
-
-        return train_step
-
-    return compile_other
-
-
-def interrupt():
-    raise Interrupted
-
-
-def kill():
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def train_until_killed(what, folder, step):
-    """Run in a process of its own."""
-    encoders.DEPTHS["resnet18"] = SHALLOW
-    engine.compile_step = at_step(step, kill)
-    train_small(what, Checkpoint(folder, "x"))
-
-
-@pytest.mark.parametrize(
-    ("what", "step", "by_signal"),
-    [
-        ("small-contrastive", STEPS_PER_EPOCH + 1, True),
-        ("small-byol", STEPS_PER_EPOCH, False),
-        ("fine-tuning", 2 * STEPS_PER_EPOCH, False),
-    ],
-)
-def test_interrupted_or_killed_it_ends_in_the_same_bits(
-    tmp_path, monkeypatch, what, step, by_signal
-):
-    monkeypatch.setitem(encoders.DEPTHS, "resnet18", SHALLOW)
-    whole = Checkpoint(tmp_path / "whole", "x")
-    weights, history = train_small(what, whole)
-    assert history["step"].tolist() == [3, 6, 8]
-    # or what is compared below would be of a network that stands still
-    assert history["loss"].nunique() == 3
-    assert (history.get("embedding_std", default=history["loss"]) > 0.01).all()
-
-    folder = tmp_path / "again"
-    if by_signal:
-        code = (
-            "from test_engine import train_until_killed\n"
-            f"train_until_killed({what!r}, {str(folder)!r}, {step})"
-        )
-        places = os.pathsep.join(
-            str(ROOT / place) for place in ("tests", "tests/training", "workflow/scripts")
-        )
-        killed = subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, "PYTHONPATH": places},  # oneDNN as here, by conftest.py
-            capture_output=True,
-            text=True,
-        )
-        assert killed.returncode == -signal.SIGKILL, killed.stderr
-    else:
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
-            patch.setattr(engine, "compile_step", at_step(step, interrupt))
-            train_small(what, Checkpoint(folder, "x"))
-
-    again = Checkpoint(folder, "x")
-    assert len(again.load()[1]["history"]) == step // STEPS_PER_EPOCH
-    weights_again, history_again = train_small(what, again)
-    assert_same_bits(weights_again, weights)
-    assert_same_history(history_again, history)
-    # networks, optimiser, and the best epoch's weights
-    assert_same_bits(again.load()[0], whole.load()[0])
 
 
 # --- the compiler ---------------------------------------------------------------------------------

@@ -1,8 +1,9 @@
-"""Trainings that are killed, twenty times at random moments, end in the same bits.
+"""Trainings that are killed at random moments end in the same bits.
 
 The jobs are the workflow's own scripts in processes of their own, as Snakemake starts them, on a
-small data set and with a shallow network. `pytest tests/workflow/test_kills.py -s` tells of
-every kill.
+small data set and with a shallow network. Each of the five is killed once, or as often as
+`--kills` says: `.ci/run` kills them twenty times in all. `pytest tests/workflow/test_kills.py -n 0
+-s` describes every kill.
 """
 
 import json
@@ -31,7 +32,6 @@ from sslens.files import read_json, write_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
-KILLS = 4  # of each of the five
 STARTED = re.compile("INFO started as process")
 EPOCH = re.compile(r"INFO (?:epoch \d+/|inverse penalty )")  # of a training; of the probe
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -202,10 +202,10 @@ def times(job):
     return (ends[0] - began).total_seconds(), (ends[-1] - ends[0]).total_seconds() / len(ends)
 
 
-def kill(job, rng, first, each, epochs):
-    """Start a job and kill it within an epoch, one of its next or of so many after it; tell."""
+def kill(job, rng, first, each, least, most):
+    """Start a job and kill it after so many whole epochs, within the next; describe it."""
     number = SIGNALS[rng.integers(len(SIGNALS))]
-    epochs = int(rng.integers(epochs + 1))
+    epochs = int(rng.integers(least, most + 1))
     delay = float(rng.uniform(0, each if epochs else first))
     process = start(job, long_epochs=True)
     wait_for(process, job, STARTED, 1)
@@ -267,7 +267,8 @@ def datasets_of(path):
 # --- the test -------------------------------------------------------------------------------------
 
 
-def test_twenty_kills_change_nothing(data, tmp_path):
+def test_kills_change_nothing(data, tmp_path, pytestconfig):
+    kills = pytestconfig.getoption("kills")
     encoder = tmp_path / CONTRASTIVE / "trained.weights.h5"
 
     def whole(kind):
@@ -279,9 +280,15 @@ def test_twenty_kills_change_nothing(data, tmp_path):
         """A job that is killed again and again, goes on each time, and then ends."""
         rng = np.random.default_rng([1, KINDS.index(kind)])
         job = job_of(kind, data, tmp_path / f"{kind}-killed", encoder)
-        moments = (*times(wholes[kind]), 0 if kind == PROBE else 3)
-        told = [f"{kind}: {kill(job, rng, *moments)}" for _ in range(KILLS)]
+        moments, most = times(wholes[kind]), 0 if kind == PROBE else 3
+        # the first kill is after a checkpoint, or there would be nothing to go on from
+        told = [
+            f"{kind}: {kill(job, rng, *moments, min(most, number == 0), most)}"
+            for number in range(kills)
+        ]
         finish(job)
+        resumed = "resumed from the checkpoint of step" in Path(job.log[0]).read_text()
+        assert resumed or kind == PROBE
         return job, told
 
     wholes = {CONTRASTIVE: whole(CONTRASTIVE)}
@@ -289,7 +296,7 @@ def test_twenty_kills_change_nothing(data, tmp_path):
         wholes |= zip(KINDS[1:], pool.map(whole, KINDS[1:]), strict=True)
         for kind, (job, told) in zip(KINDS, pool.map(killed, KINDS), strict=True):
             print(*told, sep="\n")
-            assert len(told) == KILLS
+            assert len(told) == kills
             expected, found = everything(wholes[kind]), everything(job)
             assert list(found) == list(expected)
             assert [name for name in expected if found[name] != expected[name]] == []

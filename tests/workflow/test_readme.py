@@ -24,7 +24,7 @@ import pytest
 import yaml
 from archives import write_archive
 from paths import ROOT
-from running import TINY, planned, run
+from running import TINY, copy_data, planned, run
 
 from sslens.comparison.publish import PLACE, publish
 from sslens.data.catalogue import COLUMNS
@@ -306,15 +306,17 @@ def test_an_archive_is_imported_as_it_says(extended, tmp_path, monkeypatch):
 
 
 @slow
-def test_the_method_and_the_data_set_run(extended, tmp_path):
+def test_the_method_and_the_data_set_run(extended, finished, tmp_path):
     """In one run, since most of its time is the start of its processes."""
     history = "results/pretrain/model_2/simsiam-rotation/seed-1/history.csv"
     shard = "results/data/my_survey/test/00000.tfrecord"
     configs = (TINY, extended / "survey.yaml", extended / "simsiam.yaml")
-    run(tmp_path, history, shard, configs=configs, repository=extended)
-    loss = pd.read_csv(tmp_path / history)["loss"]
+    directory = tmp_path / "run"
+    copy_data(finished, directory)
+    run(directory, history, shard, configs=configs, repository=extended)
+    loss = pd.read_csv(directory / history)["loss"]
     assert loss.iloc[-1] < loss.iloc[0]
-    assert (tmp_path / shard).stat().st_size > 15 * 4 * 48 * 48
+    assert (directory / shard).stat().st_size > 15 * 4 * 48 * 48
 
 
 def printed_by(name, folder):

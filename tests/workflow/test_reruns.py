@@ -1,6 +1,6 @@
 """What runs again after a change, and what does not: by dry runs on a finished run."""
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 import yaml
@@ -45,6 +45,13 @@ BYOL = (
 )
 
 
+SHIFTED = {  # a row that may be defined and not be run
+    "pretexts": {"shifted": [{"shift": {"max_pixels": 3}}, {"dihedral": {}}]},
+    "pretrainings": {"byol-shifted": {"method": "byol", "pretext": "shifted"}},
+    "arms": {"byol-shifted": {"title": "BYOL, shifts", "pretraining": "byol-shifted"}},
+}
+
+
 @pytest.fixture
 def plan(finished, repository, tmp_path):
     """The jobs that would run with a further configuration laid over the run's."""
@@ -74,8 +81,36 @@ def library(repository, module):
     return repository / "workflow/scripts/sslens" / f"{module}.py"
 
 
-def test_a_second_run_has_nothing_to_do(finished, repository):
-    assert "Nothing to be done" in run(finished, "--dry-run", repository=repository)
+def test_what_concerns_no_result_reruns_nothing(finished, repository, tmp_path):
+    """All of it in one dry run: settings, definitions that no row uses, comments, new functions."""
+    overlay = {
+        "tensorboard": False,
+        "planning": {
+            "gpu_tflops": 1.0,
+            "core_gflops": 1.0,
+            "safety_factor": 9.0,
+            "overhead_min": 1,
+            "max_runtime_min": 9,
+        },
+        "data_dir": str(tmp_path),
+        "checkpoint_dir": "elsewhere",
+        "container": "sslens.sif",
+        **SHIFTED,
+    }
+    own = tmp_path / "own.yaml"
+    own.write_text(yaml.safe_dump(overlay))
+    edits = [
+        ("training/engine", "def fit(", "# a comment\n\n\ndef fit("),
+        ("training/engine", '"""Train, or go on', '"""Go on'),
+        ("networks/encoders", '"""Encoders: images', '"""Images'),
+        ("../pretrain", "inputs = [", "# a comment\ninputs = ["),
+        ("training/augmentations", "def blur", "def new():\n    pass\n\n\ndef blur"),
+    ]
+    with ExitStack() as stack:
+        for module, old, new in edits:
+            stack.enter_context(edited(library(repository, module), old, new))
+        printed = run(finished, "--dry-run", configs=(TINY, own), repository=repository)
+    assert "Nothing to be done" in printed
 
 
 def test_what_snakemake_does_not_see_is_said(finished, repository, tmp_path):
@@ -114,30 +149,13 @@ def test_the_threads_concern_all_jobs_with_networks(plan):
     assert not any(job.startswith("Rendering") for job in jobs)
 
 
-def test_logs_for_tensorboard(plan):
-    assert plan({"tensorboard": False}) == set()
-
-
-def test_what_concerns_no_result(plan, tmp_path):
-    planning = {"gpu_tflops": 1.0, "core_gflops": 1.0, "safety_factor": 9.0}
-    planning |= {"overhead_min": 1, "max_runtime_min": 9}
-    other = {"planning": planning, "data_dir": str(tmp_path), "checkpoint_dir": "elsewhere"}
-    assert plan({**other, "container": "sslens.sif"}) == set()
-
-
 def test_an_arm_that_is_added(plan):
     added = plan({"run": {"arms": [*ARMS, "probe-contrastive-rotation"]}})
     assert added == row("probe-contrastive-rotation") | TABLES | MAP
 
 
 def test_a_pretext_that_is_added(plan):
-    overlay = {
-        "pretexts": {"shifted": [{"shift": {"max_pixels": 3}}, {"dihedral": {}}]},
-        "pretrainings": {"byol-shifted": {"method": "byol", "pretext": "shifted"}},
-        "arms": {"byol-shifted": {"title": "BYOL, shifts", "pretraining": "byol-shifted"}},
-    }
-    assert plan(overlay) == set()  # it may be defined and not be run
-    jobs = plan(overlay | {"run": {"arms": [*ARMS, "byol-shifted"]}})
+    jobs = plan(SHIFTED | {"run": {"arms": [*ARMS, "byol-shifted"]}})
     new = pretraining("byol-shifted") | row("byol-shifted")
     assert jobs == new | COMPARISON | set(CURVES.values())
 
@@ -163,30 +181,17 @@ def test_a_method_that_is_added(plan, repository):
     assert jobs == new | COMPARISON | set(CURVES.values())
 
 
-@pytest.mark.parametrize(("images", "shards"), [(48, ["00001"]), (60, ["00001", "00002"])])
-def test_a_larger_training_split_renders_what_is_new(plan, images, shards):
-    jobs = plan({"splits": {"train": {"images": images}}})
-    made = {job for job in jobs if "atalogue" in job or "shard" in job}
-    what = ("Drawing catalogue", "Rendering shard")
-    assert made == {f"{job} {shard} of model_2/train" for job in what for shard in shards}
+def test_a_larger_training_split_renders_what_is_new(plan):
+    jobs = plan({"splits": {"train": {"images": 60}}})
+    rendered = {job for job in jobs if "atalogue" in job or "shard" in job}
+    kinds = ("Drawing catalogue", "Rendering shard")
+    assert rendered == {
+        f"{kind} {shard} of model_2/train" for kind in kinds for shard in ("00001", "00002")
+    }
     assert pretraining("byol-dihedral") | row("baseline") <= jobs
 
 
 # --- the code -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("module", "old", "new"),
-    [
-        ("training/engine", "def fit(", "# a comment\n\n\ndef fit("),
-        ("training/engine", '"""Train, or go on', '"""Go on'),
-        ("networks/encoders", '"""Encoders: images', '"""Images'),
-        ("../pretrain", "inputs = [", "# a comment\ninputs = ["),
-    ],
-)
-def test_comments_and_docstrings_rerun_nothing(plan, repository, module, old, new):
-    with edited(library(repository, module), old, new):
-        assert plan() == set()
 
 
 def test_a_function_reruns_what_uses_it(plan, repository):
@@ -210,9 +215,3 @@ def test_a_function_reruns_what_uses_it(plan, repository):
 def test_a_script_reruns_its_rule(plan, repository):
     with edited(library(repository, "../roc"), "for path in paths", "for path in list(paths)"):
         assert plan() == {"Drawing the ROC curves of model_2"}
-
-
-def test_a_new_function_reruns_nothing(plan, repository):
-    new = "def new():\n    pass\n\n\ndef blur"
-    with edited(library(repository, "training/augmentations"), "def blur", new):
-        assert plan() == set()

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 from paths import ROOT
-from running import command, run
+from running import command, copy_data, run
 from sklearn.metrics import roc_auc_score
 
 from sslens.classes import CLASSES
@@ -215,13 +215,14 @@ def test_a_mistake_in_the_configuration_is_one_line_and_exit_1(
     assert not (tmp_path / "results").exists()
 
 
-def test_an_interrupted_and_repeated_run_gives_the_same_predictions(finished, tmp_path):
+def test_an_interrupted_and_repeated_run_gives_the_same_predictions(finished, repository, tmp_path):
     directory = tmp_path / "interrupted"
+    copy_data(finished, directory)
     target = f"results/evaluate/{CELL.format('byol-dihedral')}/predictions.parquet"
     lock = directory / "checkpoints/pretrain/model_2/byol-dihedral/seed-1/lock"
     quiet = subprocess.DEVNULL
     first = subprocess.Popen(
-        command(directory, target),
+        command(directory, target, repository=repository),
         cwd=ROOT,
         stdout=quiet,
         stderr=quiet,
@@ -237,7 +238,7 @@ def test_an_interrupted_and_repeated_run_gives_the_same_predictions(finished, tm
     first.wait(timeout=300)
     assert not (directory / target).exists()
 
-    run(directory, target)
+    run(directory, target, repository=repository)
     assert sha256_of(directory / target) == sha256_of(finished / target)
 
 
