@@ -203,7 +203,9 @@ def test_a_wrong_command_is_found(line):
 @pytest.mark.parametrize("document", ALL)
 def test_options_that_it_names_are_snakemakes(document):
     options = set(re.findall(r"`(--[a-z-]+)[ `]", ALL[document]))
-    others = {"--bind", "--keep", "--kubernetes-persistent-volumes"}  # apptainer's, renew.py's, ...
+    # options of apptainer, renew.py, kubectl and pytest
+    others = {"--bind", "--keep", "--kubernetes-persistent-volumes"}
+    others |= {"--finished-run", "--kills", "--pdb"}
     assert options - others <= set(snakemake_parser()._option_string_actions)
 
 
