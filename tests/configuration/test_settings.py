@@ -1181,3 +1181,14 @@ def test_a_run_is_told_without_what_is_only_defined():
 def test_a_baseline_is_fine_tuned_and_has_no_pretraining(arm):
     message = error_of(config_with("comparison.baseline", arm))
     assert message.startswith(f"comparison.baseline: {arm} is no baseline; name an arm that is")
+
+
+def test_the_pages_of_a_run_and_their_settings():
+    config = config_with("run.arms", ["baseline", "probe-random"])
+    config["run"]["datasets"] = ["model_2"]
+    assert settings.pages_of_run(config) == ["auc_table", "probe_table", "auc_summary", "shortcuts"]
+    config["run"]["label_fractions"] = [1.0, 0.1]
+    assert settings.pages_of_run(config)[4:] == ["label_efficiency_model_2"]
+    shown = settings.page_settings(config)
+    assert list(shown["rows"]) == ["baseline"] and list(shown["frozen"]) == ["probe-random"]
+    assert list(shown["datasets"]) == ["model_2"] and shown["efficiency"] == ["model_2"]
