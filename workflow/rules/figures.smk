@@ -1,4 +1,4 @@
-# All results become figures.
+# All results become figures; shortcuts in the data become a table.
 
 
 rule roc:

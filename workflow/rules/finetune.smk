@@ -1,4 +1,4 @@
-# The labels are learned: by the whole network, or by a linear probe on a frozen one.
+# The labels are learned: by the whole network, or by a probe of a frozen one.
 
 
 rule finetune:

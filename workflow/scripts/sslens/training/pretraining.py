@@ -82,7 +82,7 @@ def pretrain(
 
 
 def uses_labels(method) -> bool:
-    """Whether a method learns from labels too, see `sslens.methods`."""
+    """Whether a method learns from labels too, see `sslens.methods.registry`."""
     return getattr(method, "uses_labels", False)
 
 
