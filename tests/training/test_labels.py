@@ -20,7 +20,7 @@ from sslens.metrics.predictions import softmax
 from sslens.networks import encoders
 from sslens.networks.classifiers import build_classifier
 from sslens.networks.inference import predict, predict_averaged
-from sslens.training import engine, labels
+from sslens.training import engine, finetuning, labels
 from sslens.training.checkpoints import Checkpoint
 from sslens.training.finetuning import cross_entropy, fine_tune, move_averages
 from sslens.training.labels import labelled_subset, learn_labels
@@ -298,7 +298,7 @@ def test_fine_tuning_sees_the_augmented_images(tmp_path, monkeypatch):
     def caught(images, seed, pretext):
         raise Seen(tuple(images.shape), pretext)
 
-    monkeypatch.setattr(labels, "make_view", caught)
+    monkeypatch.setattr(finetuning, "make_view", caught)
     told = arm_settings(CONFIG, "fresh", "of this test")["learning"]
     with pytest.raises(Seen) as seen:
         checkpoint = Checkpoint(tmp_path, "x")
