@@ -31,7 +31,7 @@ def made(rows, notes=(), problems=()):
 
 
 class Reader(HTMLParser):
-    """Every tag with its attributes, to be asked for by `of`."""
+    """Every tag of a page with its attributes; `of` gives those of one name."""
 
     def __init__(self, text):
         super().__init__()

@@ -214,12 +214,12 @@ def test_the_schema_and_the_code_know_the_same_protocols():
 
 @pytest.mark.parametrize("dataset", SHIPPED["datasets"])
 @pytest.mark.parametrize("arm", SHIPPED["arms"])
-def test_every_arm_that_ships_can_be_told_and_run(arm, dataset):
+def test_every_arm_that_ships_has_settings_and_can_be_run(arm, dataset):
     """Also those that no configuration of ours runs: all but what a control is needed for."""
     config = config_with("run.arms", [arm])
-    told = settings.arm_settings(config, arm, dataset)
+    own = settings.arm_settings(config, arm, dataset)
     fields = settings.arm_fields(config, arm, dataset)
-    assert told["protocol"] == fields["protocol"]
+    assert own["protocol"] == fields["protocol"]
     entry = config["arms"][arm]
     assert fields["pretraining"] == entry.get("pretraining")
     keys = {
@@ -227,16 +227,16 @@ def test_every_arm_that_ships_can_be_told_and_run(arm, dataset):
         "linear_probe": {"inverse_penalties"},
         "nearest_neighbours": {"neighbours", "temperature"},
     }
-    assert set(told["learning"]) == keys[told["protocol"]]
-    assert (told["learning"].get("match_steps_of") is None) == ("match_steps_of" not in entry)
+    assert set(own["learning"]) == keys[own["protocol"]]
+    assert (own["learning"].get("match_steps_of") is None) == ("match_steps_of" not in entry)
     if fields["pretraining"] is not None:
         source = settings.pretrained_on(entry, dataset)
         pretraining = settings.pretraining_settings(config, fields["pretraining"], source)
-        assert pretraining["encoder"] == told["encoder"]
+        assert pretraining["encoder"] == own["encoder"]
         assert pretraining["method"] == fields["method"]
-    if told["protocol"] in FROZEN:
+    if own["protocol"] in FROZEN:
         random = {"linear_probe": "probe-random", "nearest_neighbours": "neighbours-random"}
-        config["run"]["arms"] = list({arm: 0, random[told["protocol"]]: 0})
+        config["run"]["arms"] = list({arm: 0, random[own["protocol"]]: 0})
     config["run"]["datasets"] = [dataset]
     check(config, SCHEMA)
 
@@ -905,6 +905,7 @@ def test_an_arm_is_told_its_protocol_encoder_and_learning():
         "learning": finetuning
         | {"xla": False, "match_steps_of": None}
         | {"epochs": 2, "augmentation": config["pretexts"][finetuning["augmentation"]]},
+        "computing": settings.computing_settings(config),
     }
     assert settings.arm_settings(config, "baseline", "model_2")["learning"]["epochs"] != 2
     told = settings.arm_settings(config, "probe-byol-dihedral", "model_1")
@@ -912,6 +913,7 @@ def test_an_arm_is_told_its_protocol_encoder_and_learning():
         "protocol": "linear_probe",
         "encoder": config["encoder"],
         "learning": config["probe"],
+        "computing": settings.computing_settings(config),
     }
 
 
@@ -923,6 +925,7 @@ def test_neighbours_are_told_how_many_and_how_warm():
             "protocol": "nearest_neighbours",
             "encoder": config["encoder"],
             "learning": {"neighbours": 3, "temperature": 0.5},
+            "computing": settings.computing_settings(config),
         }
         told["learning"]["neighbours"] = 0
     assert config["nearest_neighbours"]["neighbours"] == 3

@@ -144,9 +144,8 @@ def job_of(kind, data, folder, encoder):
         output=output,
         resources={"gpu": 0},
         params={
-            "settings": told,
+            "settings": told | {"computing": {"threads": 2, "each": 1}},
             "code": "of this test",
-            "computing": {"threads": 2, "each": 1},
             "checkpoint": "checkpoint",
             "tensorboard": str(folder / "tensorboard"),
         },

@@ -234,18 +234,21 @@ def figure_params(script, figure=None, name="{dataset}"):
     }
 
 
+def drawn_files():
+    """Web pages and figures of the run: path -> the settings that it is made with."""
+    folder = "results/comparison"
+    pages = [f"{folder}/{table}.html" for table in settings.pages_of_run(config)]
+    figures = {
+        f"{folder}/{figure}_{name}.png": settings.figure_settings(config, figure, name)
+        for figure, name in settings.figures_of_run(config)
+    }
+    return dict.fromkeys(pages, settings.page_settings(config)) | figures
+
+
 def comparison_files():
     """The final files: tables, and figures of every data set."""
-    return [
-        "results/comparison/auc_table.md",
-        "results/comparison/auc_table.csv",
-        "results/comparison/shortcuts.md",
-        *(f"results/comparison/{table}.html" for table in settings.pages_of_run(config)),
-        *(
-            f"results/comparison/{figure}_{name}.png"
-            for figure, name in settings.figures_of_run(config)
-        ),
-    ]
+    tables = ["auc_table.md", "auc_table.csv", "shortcuts.md"]
+    return [*(f"results/comparison/{table}" for table in tables), *drawn_files()]
 
 
 def outdated_results():
@@ -270,14 +273,8 @@ def outdated_results():
         *cells(f"{EVALUATE}/metrics.json", arms),
         "results/comparison/provenance.json",
     ]
-    figures = {
-        f"results/comparison/{figure}_{name}.png": settings.figure_settings(config, figure, name)
-        for figure, name in settings.figures_of_run(config)
-    }
-    pages = [f"results/comparison/{table}.html" for table in settings.pages_of_run(config)]
-    figures |= dict.fromkeys(pages, settings.page_settings(config))
-    placed = {f"{PREFIX}{file}": shown for file, shown in figures.items()}
-    return outdated.outdated_results(config, [f"{PREFIX}{file}" for file in files], placed)
+    drawn = {f"{PREFIX}{file}": shown for file, shown in drawn_files().items()}
+    return outdated.outdated_results(config, [f"{PREFIX}{file}" for file in files], drawn)
 
 
 # Said here, since Snakemake says nothing where it finds nothing to do.

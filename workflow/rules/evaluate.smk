@@ -26,9 +26,7 @@ rule evaluate:
         **of_job("evaluate"),
     params:
         fields=lambda w: settings.arm_fields(config, w.arm, w.dataset),
-        settings=lambda w: settings.arm_settings(config, w.arm, w.dataset),
-        average=config["evaluation"]["average_orientations"],
-        computing=settings.thread_settings(config),
+        settings=lambda w: settings.evaluation_settings(config, w.arm, w.dataset),
         code=code_of("evaluate"),
     message:
         "Evaluating {wildcards.arm} on the test set of {wildcards.dataset}"

@@ -23,7 +23,6 @@ rule finetune:
         **of_job("finetune"),
     params:
         settings=lambda w: settings.arm_settings(config, w.arm, w.dataset),
-        computing=settings.computing_settings(config),
         checkpoint=f"{PREFIX}finetune/{CELL}",
         # the folder alone: whether it is used is no parameter, since it changes no result
         tensorboard=f"{PREFIX}logs/tensorboard/finetune/{CELL}",

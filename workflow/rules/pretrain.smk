@@ -21,7 +21,6 @@ rule pretrain:
         **of_job("pretrain"),
     params:
         settings=lambda w: settings.pretraining_settings(config, w.pretraining, w.dataset),
-        computing=settings.computing_settings(config),
         checkpoint=f"{PREFIX}pretrain/{{dataset}}/{{pretraining}}/seed-{{seed}}",
         # the folder alone: whether it is used is no parameter, since it changes no result
         tensorboard=f"{PREFIX}logs/tensorboard/pretrain/{{dataset}}/{{pretraining}}/seed-{{seed}}",

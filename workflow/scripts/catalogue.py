@@ -9,8 +9,8 @@ wildcards, params = snakemake.wildcards, snakemake.params
 title = f"catalogue {wildcards.dataset}/{wildcards.split} {wildcards.shard}"
 process.start(snakemake.log[0], title, 1)
 
-from sslens.data.simulation.sampling import draw_catalogue
 from sslens.data.catalogue import write_catalogue
+from sslens.data.simulation.sampling import draw_catalogue
 
 first, end = params.rows
 catalogue = draw_catalogue(

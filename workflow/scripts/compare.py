@@ -12,7 +12,9 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from sslens.comparison.cells import check_complete, collect
+from sslens.comparison.cells import CELL, check_complete, collect
+from sslens.comparison.origin import check_origin
+from sslens.comparison.summary import summarise
 from sslens.comparison.tables import (
     Comparison,
     comparison_tables,
@@ -20,13 +22,10 @@ from sslens.comparison.tables import (
     latex_table,
     markdown,
 )
-from sslens.formatting import csv_text
 from sslens.digests import json_digest
 from sslens.files import read_json, write_json, write_text
-from sslens.comparison.origin import check_origin
+from sslens.formatting import csv_text
 from sslens.jobs.outdated import outdated_file
-from sslens.comparison.cells import CELL
-from sslens.comparison.summary import summarise
 
 settings, outputs = snakemake.params.settings, snakemake.output
 arms, rows, datasets = settings["arms"], settings["rows"], settings["datasets"]

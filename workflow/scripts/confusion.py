@@ -7,12 +7,12 @@ from sslens.jobs import process
 
 process.start(snakemake.log[0], f"confusion {snakemake.wildcards.dataset}", 1)
 
-from sslens.metrics.scores import confusion_array
+from sslens.comparison.cells import by_row
 from sslens.figures.confusion import confusion_figure
 from sslens.figures.style import save_figure
-from sslens.comparison.cells import by_row
 from sslens.files import read_json
 from sslens.jobs.outdated import check
+from sslens.metrics.scores import confusion_array
 
 settings = snakemake.params.settings
 check(snakemake.config, snakemake.input.metrics)

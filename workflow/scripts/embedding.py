@@ -10,10 +10,10 @@ process.start(snakemake.log[0], f"embedding {snakemake.wildcards.dataset}", 1)
 import numpy as np
 import pandas as pd
 
-from sslens.seeds import measured_rows
 from sslens.figures.embedding import embedding_figure, project
 from sslens.figures.style import save_figure
 from sslens.jobs.outdated import check
+from sslens.seeds import measured_rows
 
 MAX_IMAGES = 750  # t-SNE of more images takes long, and shows no more
 

@@ -6,44 +6,42 @@ sys.path.insert(0, snakemake.scriptdir)
 from sslens.jobs import process
 
 wildcards, params = snakemake.wildcards, snakemake.params
+settings, computing = params.settings, params.settings["computing"]
 seed, fraction = int(wildcards.seed), float(wildcards.fraction)
 title = f"evaluate {wildcards.dataset}/{wildcards.arm} labels {fraction:g} seed {seed}"
-process.start(snakemake.log[0], title, params.computing["threads"])
-process.start_tensorflow(**params.computing, gpus=snakemake.resources.gpu)
+process.start(snakemake.log[0], title, computing["threads"])
+process.start_tensorflow(**computing, gpus=snakemake.resources.gpu)
 
 import pandas as pd
 
-from sslens.networks import replicas
 from sslens.classes import CLASSES
-from sslens.networks.classifiers import classifier_of_arm
-from sslens.training.labels import count_labelled
-from sslens.networks.inference import predict, predict_averaged
-from sslens.metrics.features import ended_collapsed
-from sslens.metrics.scores import metrics_of_file
-from sslens.metrics.predictions import predictions_frame, write_predictions
-from sslens.networks.export import export
+from sslens.data.records import load_split
 from sslens.files import read_json, write_array, write_json
 from sslens.jobs.provenance import provenance_record
-from sslens.data.records import load_split
+from sslens.metrics.features import ended_collapsed
+from sslens.metrics.predictions import predictions_frame, write_predictions
+from sslens.metrics.scores import metrics_of_file
+from sslens.networks import replicas
+from sslens.networks.classifiers import classifier_of_arm
+from sslens.networks.export import export
+from sslens.networks.inference import predict, predict_averaged
+from sslens.training.labels import count_labelled
 
 inputs, outputs = snakemake.input, snakemake.output
 data = [inputs.manifest, inputs.preprocessing]
 test, validation = (load_split(*data, split) for split in ("test", "validation"))
-known = read_json(inputs.manifest)["splits"]["train"]["images_per_class"]
-labelled = count_labelled(known, fraction)
-classifier, encoder = classifier_of_arm(params.settings, test.images.shape[1:], labelled, seed)
+counts = read_json(inputs.manifest)["splits"]["train"]["images_per_class"]
+labelled = count_labelled(counts, fraction)
+classifier, encoder = classifier_of_arm(settings, test.images.shape[1:], labelled, seed)
 classifier.load_weights(inputs.classifier)
-infer = predict_averaged if params.average else predict
+average = settings["average_orientations"]
+infer = predict_averaged if average else predict
 for split, path in ((test, outputs.predictions), (validation, outputs.validation)):
     labels = [CLASSES[label] for label in split.labels]
     logits = infer(classifier, split.images)
     write_predictions(predictions_frame(split.image_ids, labels, logits), path)
 write_array(outputs.features, predict(encoder, test.images))
 cell = {"dataset": wildcards.dataset, "arm": wildcards.arm, "labels": fraction, "seed": seed}
-settings = params.settings | {
-    "average_orientations": params.average,
-    "computing": params.computing,
-}
 device = replicas.described()
 record = provenance_record("evaluate", cell, settings, params.code, *data, device)
 history = inputs.get("pretraining") or None
@@ -63,4 +61,4 @@ fields = {
 metrics = metrics_of_file(outputs.predictions, params.fields | fields, outputs.validation)
 write_json(outputs.metrics, metrics)
 process.log.info("macro AUC %.4f on %d images", metrics["auc"]["macro"], metrics["images"])
-export(classifier, *data, outputs.model, params.average)
+export(classifier, *data, outputs.model, average)

@@ -6,37 +6,37 @@ sys.path.insert(0, snakemake.scriptdir)
 from sslens.jobs import process
 
 wildcards, params = snakemake.wildcards, snakemake.params
+settings, computing = params.settings, params.settings["computing"]
 seed, fraction = int(wildcards.seed), float(wildcards.fraction)
 title = f"finetune {wildcards.dataset}/{wildcards.arm} labels {fraction:g} seed {seed}"
-process.start(snakemake.log[0], title, params.computing["threads"])
-process.start_tensorflow(**params.computing, gpus=snakemake.resources.gpu)
+process.start(snakemake.log[0], title, computing["threads"])
+process.start_tensorflow(**computing, gpus=snakemake.resources.gpu)
 
 from pathlib import Path
 
-from sslens.networks import replicas
-from sslens.training.checkpoints import Checkpoint
-from sslens.training.labels import learn_labels
+from sslens.data.records import load_split
 from sslens.digests import fingerprint
 from sslens.files import read_json, write_json
 from sslens.jobs.provenance import provenance_record
-from sslens.data.records import load_split
-from sslens.training.tensorboard import reporter
+from sslens.networks import replicas
+from sslens.training.checkpoints import Checkpoint
 from sslens.training.engine import save_trained
+from sslens.training.labels import learn_labels
+from sslens.training.tensorboard import reporter
 
 inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
 pretrained = snakemake.input.get("encoder") or None
-used = [params.settings, params.code, params.computing, fraction, seed]
+used = [settings, params.code, fraction, seed]
 folder = Path(snakemake.config["checkpoint_dir"], params.checkpoint).expanduser()
 read = [*inputs, *([pretrained] if pretrained else [])]
 checkpoint = Checkpoint(folder, fingerprint(used, read))
 train, validation = (load_split(*inputs, split) for split in ("train", "validation"))
 report = reporter(params.tensorboard, snakemake.config["tensorboard"])
 classifier, history = learn_labels(
-    train, validation, params.settings, pretrained, fraction, seed, checkpoint, report
+    train, validation, settings, pretrained, fraction, seed, checkpoint, report
 )
 save_trained(classifier, snakemake.output.classifier, history, snakemake.output.history)
 cell = {"dataset": wildcards.dataset, "arm": wildcards.arm, "labels": fraction, "seed": seed}
-settings = params.settings | {"computing": params.computing}
 device = replicas.described()
 record = provenance_record("finetune", cell, settings, params.code, *inputs, device)
 started_from = snakemake.input.get("pretraining") or None

@@ -12,10 +12,10 @@ process.start_tensorflow(1, gpus=0)
 import pandas as pd
 
 from sslens.data.catalogue import read_catalogue
-from sslens.figures.style import save_figure
-from sslens.figures.gallery import gallery_figure, parameters_figure
-from sslens.jobs.outdated import check
 from sslens.data.records import read_split
+from sslens.figures.gallery import gallery_figure, parameters_figure
+from sslens.figures.style import save_figure
+from sslens.jobs.outdated import check
 
 check(snakemake.config, [inputs.manifest])
 images = read_split(inputs.manifest, "validation").images

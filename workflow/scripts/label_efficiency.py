@@ -8,18 +8,17 @@ from sslens.jobs import process
 dataset, settings = snakemake.wildcards.dataset, snakemake.params.settings
 process.start(snakemake.log[0], f"label_efficiency {dataset}", 1)
 
-import pandas as pd
-
 from sslens.comparison.summary import read_summary
 from sslens.comparison.tables import Comparison, efficiency_table
 from sslens.figures.label_efficiency import label_efficiency_figure
 from sslens.figures.style import save_figure
 from sslens.files import write_text
+from sslens.formatting import read_csv
 from sslens.jobs.outdated import check
 
 check(snakemake.config, [snakemake.input.provenance])
 rows, title = settings["rows"], settings["title"]
-frame = pd.read_csv(snakemake.input.csv)
+frame = read_csv(snakemake.input.csv, ["dataset", "arm"])
 frame = frame[(frame["dataset"] == dataset) & frame["arm"].isin(list(rows))]
 save_figure(label_efficiency_figure(frame, rows, title), snakemake.output[:2], settings)
 comparison = Comparison(read_summary(snakemake.input.summary), rows, {dataset: title})

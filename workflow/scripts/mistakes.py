@@ -10,11 +10,11 @@ process.start_tensorflow(1, gpus=0)
 
 import pandas as pd
 
-from sslens.metrics.predictions import averaged
+from sslens.data.records import read_split
 from sslens.figures.mistakes import mistakes_figure, most_confidently_wrong
 from sslens.figures.style import save_figure
 from sslens.jobs.outdated import check
-from sslens.data.records import read_split
+from sslens.metrics.predictions import averaged
 
 settings = snakemake.params.settings
 check(snakemake.config, [snakemake.input.manifest, *snakemake.input.metrics])

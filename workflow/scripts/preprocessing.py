@@ -8,9 +8,9 @@ from sslens.jobs import process
 process.start(snakemake.log[0], f"preprocessing {snakemake.wildcards.dataset}", 1)
 process.start_tensorflow(1, gpus=0)
 
-from sslens.files import write_json
 from sslens.data.preprocessing import check_variation, measure
 from sslens.data.records import read_split
+from sslens.files import write_json
 
 train = read_split(snakemake.input.manifest, "train")
 facts = measure(train.images, snakemake.params.settings)

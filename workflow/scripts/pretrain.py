@@ -6,33 +6,33 @@ sys.path.insert(0, snakemake.scriptdir)
 from sslens.jobs import process
 
 wildcards, params = snakemake.wildcards, snakemake.params
+settings, computing = params.settings, params.settings["computing"]
 seed = int(wildcards.seed)
 title = f"pretrain {wildcards.dataset}/{wildcards.pretraining} seed {seed}"
-process.start(snakemake.log[0], title, params.computing["threads"])
-process.start_tensorflow(**params.computing, gpus=snakemake.resources.gpu)
+process.start(snakemake.log[0], title, computing["threads"])
+process.start_tensorflow(**computing, gpus=snakemake.resources.gpu)
 
 from pathlib import Path
 
-from sslens.networks import replicas
-from sslens.training.checkpoints import Checkpoint
+from sslens.data.records import load_split
 from sslens.digests import fingerprint
 from sslens.files import write_json
-from sslens.training.pretraining import pretrain
 from sslens.jobs.provenance import provenance_record
-from sslens.data.records import load_split
-from sslens.training.tensorboard import reporter
+from sslens.networks import replicas
+from sslens.training.checkpoints import Checkpoint
 from sslens.training.engine import save_trained
+from sslens.training.pretraining import pretrain
+from sslens.training.tensorboard import reporter
 
 inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
-used = [params.settings, params.code, params.computing, seed]
+used = [settings, params.code, seed]
 folder = Path(snakemake.config["checkpoint_dir"], params.checkpoint).expanduser()
 checkpoint = Checkpoint(folder, fingerprint(used, inputs))
 train, validation = (load_split(*inputs, split) for split in ("train", "validation"))
 report = reporter(params.tensorboard, snakemake.config["tensorboard"])
-encoder, history = pretrain(train, validation, params.settings, seed, checkpoint, report)
+encoder, history = pretrain(train, validation, settings, seed, checkpoint, report)
 save_trained(encoder, snakemake.output.encoder, history, snakemake.output.history)
 cell = {"dataset": wildcards.dataset, "pretraining": wildcards.pretraining, "seed": seed}
-settings = params.settings | {"computing": params.computing}
 device = replicas.described()
 record = provenance_record("pretrain", cell, settings, params.code, *inputs, device)
 write_json(snakemake.output.provenance, record)

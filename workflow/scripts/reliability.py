@@ -9,12 +9,12 @@ process.start(snakemake.log[0], f"reliability {snakemake.wildcards.dataset}", 1)
 
 import pandas as pd
 
-from sslens.metrics.scores import reliability_curves
+from sslens.comparison.cells import by_row
 from sslens.figures.reliability import reliability_figure
 from sslens.figures.style import save_figure
-from sslens.comparison.cells import by_row
 from sslens.files import read_json
 from sslens.jobs.outdated import check
+from sslens.metrics.scores import reliability_curves
 
 settings, inputs = snakemake.params.settings, snakemake.input
 check(snakemake.config, inputs.metrics)

@@ -9,9 +9,9 @@ process.start(snakemake.log[0], f"roc {snakemake.wildcards.dataset}", 1)
 
 import pandas as pd
 
+from sslens.comparison.cells import by_row
 from sslens.figures.roc import roc_figure
 from sslens.figures.style import save_figure
-from sslens.comparison.cells import by_row
 from sslens.jobs.outdated import check
 
 settings = snakemake.params.settings

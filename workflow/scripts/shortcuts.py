@@ -10,11 +10,11 @@ process.start_tensorflow(1, gpus=0)
 
 import pandas as pd
 
-from sslens.formatting import csv_text
-from sslens.files import write_text
-from sslens.jobs.outdated import check
 from sslens.data.records import read_split
 from sslens.data.shortcuts import audit, shortcut_table
+from sslens.files import write_text
+from sslens.formatting import csv_text
+from sslens.jobs.outdated import check
 
 check(snakemake.config, snakemake.input.manifests)
 audits = {}

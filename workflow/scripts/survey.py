@@ -8,11 +8,11 @@ from sslens.jobs import process
 wildcards, params = snakemake.wildcards, snakemake.params
 process.start(snakemake.log[0], f"survey {wildcards.dataset}", 1)
 
+from sslens.configuration.checks import check_labels
 from sslens.data.archives.survey import survey
 from sslens.data.catalogue import write_catalogue
-from sslens.formatting import csv_text
 from sslens.files import write_text
-from sslens.configuration.checks import check_labels
+from sslens.formatting import csv_text
 
 found = survey(wildcards.dataset, params.archive)
 labels = found.images.loc[found.images["split"] == "train", "label"]

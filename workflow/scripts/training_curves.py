@@ -9,8 +9,8 @@ process.start(snakemake.log[0], f"{snakemake.wildcards.stage} {snakemake.wildcar
 
 import pandas as pd
 
-from sslens.figures.training_curves import history_figure
 from sslens.figures.style import save_figure
+from sslens.figures.training_curves import history_figure
 from sslens.jobs.outdated import check
 
 settings = snakemake.params.settings

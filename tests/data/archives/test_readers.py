@@ -1,4 +1,4 @@
-"""Files of every kind that is met become images; all else is told, and takes no memory."""
+"""Files of every layout become images; all others give one reason, and take no memory."""
 
 import bz2
 import gzip
@@ -114,8 +114,8 @@ def test_negative_pixels_are_kept(tmp_path):
 BANDS = np.stack([image(k) for k in range(4)])
 
 
-def asked(path, **settings):
-    """What is asked of the user whose file has several readings: one line that names the file."""
+def ambiguity_of(path, **settings):
+    """The error of a file with several readings: one line that names the file."""
     with pytest.raises(Ambiguous) as error:
         read_all(path, **settings)
     message = str(error.value)
@@ -171,7 +171,7 @@ every_format = pytest.mark.parametrize(("name", "write"), FORMATS)
 def test_a_first_axis_is_of_images_or_bands_as_a_key_states(tmp_path, name, write):
     path = tmp_path / name
     write(path, BANDS)
-    assert asked(path) == (
+    assert ambiguity_of(path) == (
         "an array of shape (4, 12, 12) may be 4 images: set datasets.mine.axes to [image, y, x]; "
         "or one image in 4 bands: set datasets.mine.axes to [band, y, x], and "
         "datasets.mine.channel to the band to take"
@@ -221,7 +221,7 @@ def test_many_images_in_many_bands(tmp_path, name, write, order):
     found = read_all(tmp_path / name, {1, 4}, channel=2, axes=axes)
     np.testing.assert_array_equal([one.image for one in found], expected[[1, 4]])
     if order != "image last":
-        assert "axes to [image, band, y, x]; or" in asked(tmp_path / name, channel=2)
+        assert "axes to [image, band, y, x]; or" in ambiguity_of(tmp_path / name, channel=2)
 
 
 @every_format
@@ -241,7 +241,7 @@ def test_an_axis_of_length_one_may_be_the_bands(tmp_path):
     assert len(read_all(path, axes=["image", "band", "y", "x"], channel=0)) == 4
     assert (
         "4 images: set datasets.mine.axes to [image, y, x], and leave datasets.mine.channel out; or"
-    ) in asked(path, channel=0)
+    ) in ambiguity_of(path, channel=0)
     assert "1 bands, counted from 0" in why(saved(tmp_path, IMAGE[None]), channel=1)
 
 
@@ -865,7 +865,7 @@ def test_of_several_extensions_one_is_named(tmp_path):
     """The Hubble telescope's images come with their errors and flags."""
     path = tmp_path / "hst.fits"
     write_extensions(path, SCI=IMAGE, ERR=IMAGE + 1, DQ=IMAGE.astype("i2"), TINY=IMAGE[:3])
-    assert asked(path) == (
+    assert ambiguity_of(path) == (
         "3 extensions hold an image: 1 SCI (12, 12), 2 ERR (12, 12), 3 DQ (12, 12); set "
         "datasets.mine.extension to the number or the name of one"
     )
@@ -889,7 +889,7 @@ def test_one_band_per_extension_and_extensions_of_one_name(tmp_path):
     units = [fits.ImageHDU(band, name="SCI", ver=k + 1) for k, band in enumerate(BANDS)]
     path = tmp_path / "bands.fits"
     fits.HDUList([fits.PrimaryHDU(), *units]).writeto(path)
-    assert "4 extensions hold an image: 1 SCI" in asked(path, extension="SCI")
+    assert "4 extensions hold an image: 1 SCI" in ambiguity_of(path, extension="SCI")
     found = read_one(path, extension=3)
     np.testing.assert_array_equal(found.image, BANDS[2].astype("f4"))
 

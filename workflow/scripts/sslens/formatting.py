@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -51,6 +52,18 @@ def cell_name(cell: Mapping[str, Any]) -> str:
 def csv_text(frame: pd.DataFrame) -> str:
     """The frame as CSV, every float in the fewest digits that read back to the same bits."""
     return frame.to_csv(index=False, float_format=lambda x: repr(float(x)), lineterminator="\n")
+
+
+def read_csv(path: str | Path, texts: Sequence[str]) -> pd.DataFrame:
+    """Read what `csv_text` wrote back to the same bits.
+
+    Args:
+        path: of the file.
+        texts: columns of texts, where only an empty field is a missing value: an arm may be called
+            "NA".
+    """
+    types = dict.fromkeys(texts, str)
+    return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
 
 
 def latex_text(text: str) -> str:

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from sslens.digests import json_digest
 from sslens.files import FIGURE_MARK
 from sslens.formatting import Table
@@ -25,6 +23,9 @@ def page(
         problems: what does not belong together, see `sslens.comparison.origin`; named at the end.
         settings: that the tables were made with; the page holds their digest, as a figure does.
     """
+    # not at the top, since the Snakefile reads `TEMPLATE`
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE.parent),
         autoescape=True,

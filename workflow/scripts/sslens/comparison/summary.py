@@ -14,7 +14,7 @@ import pandas as pd
 
 from sslens.classes import CLASSES
 from sslens.comparison.cells import CELL
-from sslens.formatting import cell_name
+from sslens.formatting import cell_name, read_csv
 from sslens.metrics import uncertainty
 from sslens.metrics.auc import log_odds
 from sslens.metrics.predictions import check_predictions, class_indices, logits_of
@@ -70,12 +70,7 @@ def summarise(
 def read_summary(path: str | Path) -> pd.DataFrame:
     """Read `auc_summary.csv` back to the same bits; only an empty field is a missing value."""
     names = ("dataset", "arm", "title", "protocol", "pretraining", "collapsed_seeds", "reference")
-    return pd.read_csv(
-        path,
-        dtype=dict.fromkeys(names, str),
-        keep_default_na=False,
-        na_values=[""],
-    )
+    return read_csv(path, names)
 
 
 def _dataset_rows(

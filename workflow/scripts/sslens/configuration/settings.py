@@ -161,6 +161,7 @@ def pretraining_settings(config: Mapping, pretraining: str, dataset: str) -> dic
     entry["options"] = _with_defaults(entry.get("options", {}), method_schema(entry))
     entry["encoder"] = _encoder(config, entry, dataset)
     entry["xla"] = config["xla"]
+    entry["computing"] = computing_settings(config)
     return entry
 
 
@@ -168,7 +169,7 @@ def arm_settings(config: Mapping, arm: str, dataset: str) -> dict:
     """Settings of an arm: how it learns the labels.
 
     Returns:
-        `protocol`, `encoder`, and the settings of the protocol under `learning`.
+        `protocol`, `encoder`, `computing`, and the settings of the protocol under `learning`.
     """
     protocol = arm_protocol(config, arm)
     if protocol == FINE_TUNE:
@@ -184,6 +185,15 @@ def arm_settings(config: Mapping, arm: str, dataset: str) -> dict:
         "protocol": protocol,
         "encoder": arm_encoder(config, arm, dataset),
         "learning": learning,
+        "computing": computing_settings(config),
+    }
+
+
+def evaluation_settings(config: Mapping, arm: str, dataset: str) -> dict:
+    """Settings of the evaluation of an arm: its own, and how images are predicted, in float32."""
+    return arm_settings(config, arm, dataset) | {
+        "average_orientations": config["evaluation"]["average_orientations"],
+        "computing": thread_settings(config),
     }
 
 
@@ -386,6 +396,7 @@ def pretraining_entry(config: Mapping, name: str, dataset: str) -> dict:
 
 
 def method_schema(pretraining: Mapping) -> dict:
+    """The schema of the options of a pretraining's method."""
     return load_schema(schema_path(pretraining["method"]))
 
 

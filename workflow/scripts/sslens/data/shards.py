@@ -41,11 +41,7 @@ def make_shard(
     Raises:
         ValueError: where the catalogue was made with other settings.
     """
-    if found := listed(differences(catalogue_settings(catalogue), settings)):
-        raise ValueError(
-            f"{catalogue}: made with other settings than the configuration has ({found}); delete "
-            "it and run again"
-        )
+    _check(catalogue, catalogue_settings(catalogue), settings)
 
     def make(where: Path) -> None:
         rows = read_catalogue(catalogue)
@@ -70,13 +66,16 @@ def check_settings(provenances: Sequence[str], settings: Mapping) -> dict:
         ValueError: where a shard was made with others.
     """
     for path in provenances:
-        if found := listed(differences(read_json(path)["settings"], settings)):
-            shard = Path(path).with_suffix(".tfrecord")
-            raise ValueError(
-                f"{shard}: made with other settings than the configuration has ({found}); delete "
-                "it and run again"
-            )
+        _check(Path(path).with_suffix(".tfrecord"), read_json(path)["settings"], settings)
     return _provenance(settings)
+
+
+def _check(path: str | Path, recorded: Mapping, settings: Mapping) -> None:
+    if found := listed(differences(recorded, settings)):
+        raise ValueError(
+            f"{path}: made with other settings than the configuration has ({found}); delete it and "
+            "run again"
+        )
 
 
 def _provenance(settings: Mapping) -> dict:

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from sslens.classes import CLASSES
-from sslens.formatting import Cell, Table, exact_numbers
+from sslens.formatting import Cell, Table, exact_numbers, read_csv
 
 #: Measure -> what the table calls it.
 MEASURES = {
@@ -94,7 +94,7 @@ def read_audits(path: str | Path, datasets: Mapping[str, str]) -> dict[str, pd.D
     Raises:
         ValueError: where the file is of other data sets.
     """
-    frame = pd.read_csv(path, dtype={"dataset": str})
+    frame = read_csv(path, ["dataset"])
     found = list(frame["dataset"].unique())
     if found != list(datasets):
         raise ValueError(

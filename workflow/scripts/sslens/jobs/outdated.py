@@ -9,7 +9,7 @@ is read, and of what is compared or drawn, before it is. Free of slow imports.
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from sslens.configuration import settings
@@ -38,24 +38,16 @@ def _data(config: Mapping, dataset: str) -> dict:
     return expected
 
 
-def _pretraining(config: Mapping, cell: Mapping) -> dict:
-    own = settings.pretraining_settings(config, cell["pretraining"], cell["dataset"])
-    return own | {"computing": settings.computing_settings(config)}
-
-
-def _finetuning(config: Mapping, cell: Mapping) -> dict:
-    own = settings.arm_settings(config, cell["arm"], cell["dataset"])
-    return own | {"computing": settings.computing_settings(config)}
-
-
-def _evaluation(config: Mapping, cell: Mapping) -> dict:
-    return settings.arm_settings(config, cell["arm"], cell["dataset"]) | {
-        "average_orientations": config["evaluation"]["average_orientations"],
-        "computing": settings.thread_settings(config),
-    }
-
-
-_SETTINGS = {"pretrain": _pretraining, "finetune": _finetuning, "evaluate": _evaluation}
+#: Stage -> the settings of its job of a cell, which are also what its rule has as a parameter.
+_SETTINGS: dict[str, Callable[[Mapping, Mapping], dict]] = {
+    "pretrain": lambda config, cell: settings.pretraining_settings(
+        config, cell["pretraining"], cell["dataset"]
+    ),
+    "finetune": lambda config, cell: settings.arm_settings(config, cell["arm"], cell["dataset"]),
+    "evaluate": lambda config, cell: settings.evaluation_settings(
+        config, cell["arm"], cell["dataset"]
+    ),
+}
 
 
 def expected_settings(config: Mapping, stage: str, cell: Mapping) -> dict:

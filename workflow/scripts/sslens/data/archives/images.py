@@ -40,6 +40,8 @@ class Found(NamedTuple):
 
 
 class RawImage(NamedTuple):
+    """An image as a file holds it, before it is checked."""
+
     image_index: int
     array: np.ndarray  # (pixels, pixels) or (bands, pixels, pixels)
     label: str | None = None
@@ -103,6 +105,7 @@ def _all_same(bands: np.ndarray) -> bool:
 
 
 def check_kind(dtype: np.dtype) -> None:
+    """Raise Unusable for values that are no numbers."""
     if dtype.kind not in "biuf":
         raise Unusable(f"values of type {dtype}, not numbers")
 
@@ -226,6 +229,7 @@ def array_names(there: Collection[str], keys: Mapping[str, str]) -> dict[str, st
 
 
 def as_text(value: Any) -> str:
+    """A label as a text; a whole number in any type as its digits."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", errors="replace")
     if isinstance(value, float | np.floating) and value.is_integer():
