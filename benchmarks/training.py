@@ -138,9 +138,8 @@ def measure_sslens(
     config = load(ROOT / "config", {})
     length = {"batch_size": BATCH, "epochs": EPOCHS, "steps": None, "xla": xla}
     encoder = config["encoder"] | {"name": name, "width": width}
-    ids = np.arange(images).astype(str)
     pixels = np.random.default_rng(0).normal(size=(images, 64, 64, 1)).astype(np.float32)
-    data = Split(ids, pixels, np.arange(images) % 3, ids)
+    data = Split.of(pixels, np.arange(images) % 3)
     validation = data.take(slice(BATCH))
     if method == "supervised":
         told = settings.arm_settings(config, "baseline", "model_2")["learning"] | length

@@ -40,8 +40,7 @@ OVERLAY = {
 }
 CONFIG = load(ROOT / "config", OVERLAY)
 IMAGES = np.random.default_rng(0).normal(size=(24, 32, 32, 1)).astype(np.float32)
-IDS = np.arange(24).astype(str)
-DATA = Split(IDS, IMAGES, np.arange(24) % 3, IDS)
+DATA = Split.of(IMAGES, np.arange(24) % 3, lens_id=np.arange(24))
 
 
 class NoCheckpoint:

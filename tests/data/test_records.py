@@ -1,8 +1,10 @@
-"""TFRecords: what goes in comes out, for anyone who reads the manifest; damage is told by name."""
+"""Records: what goes in comes out, for anyone who reads the manifest; damage is told by name."""
 
 import hashlib
 import json
 import re
+import resource
+import signal
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,9 @@ import tensorflow as tf
 
 from sslens.classes import CLASSES
 from sslens.data import preprocessing, records
-from sslens.data.records import describe, load_split, read_split, write_shard
+from sslens.data.records import describe, index_path, load_split, read_split, write_shard
+from sslens.data.tfrecords import crc32c, encode_example, frame
+from sslens.digests import sha256_of
 from sslens.files import read_json, write_json
 
 SIZE, SIDE = 23, 6
@@ -45,13 +49,14 @@ def write(path, image_ids, labels, images):
 
 
 def write_split(folder, split, sizes, content):
-    paths = []
+    """Write the shards of a split; their facts by their paths."""
+    facts = {}
     for shard, size in enumerate(sizes):
         rows = slice(sum(sizes[:shard]), sum(sizes[: shard + 1]))
         path = folder / split / shard_name(shard)
-        assert write(path, *(part[rows] for part in content)) == size
-        paths.append(str(path))
-    return paths
+        facts[str(path)] = write(path, *(part[rows] for part in content))
+        assert facts[str(path)]["images"] == size
+    return facts
 
 
 @pytest.fixture
@@ -62,38 +67,45 @@ def content():
 @pytest.fixture
 def data(tmp_path, content):
     """A data set of three shards for training and one for the test, with its manifest."""
-    paths = write_split(tmp_path, "train", [7, 8, 8], content)
-    paths += write_split(tmp_path, "test", [4], draw(size=4, seed=1, split="test"))
-    write_json(tmp_path / "manifest.json", describe("model_9", paths))
+    facts = write_split(tmp_path, "train", [7, 8, 8], content)
+    facts |= write_split(tmp_path, "test", [4], draw(size=4, seed=1, split="test"))
+    write_json(tmp_path / "manifest.json", describe("model_9", facts))
     return tmp_path
-
-
-@pytest.fixture
-def small_batches(monkeypatch):
-    """So that a shard of few images is read in several batches."""
-    monkeypatch.setattr(records, "BATCH", 3)
-
-
-def told_by(error):
-    """The message of an error: one line."""
-    message = str(error.value)
-    assert "\n" not in message
-    assert "run again" in message or "the next run makes it anew" in message
-    return message
 
 
 # --- round trip -----------------------------------------------------------------------------------
 
 
-def test_round_trip_is_bit_for_bit_over_several_shards(data, content, small_batches):
+def test_round_trip_is_bit_for_bit_over_several_shards(data, content):
     image_ids, labels, images = content
     split = read_split(data / "manifest.json", "train")
-    assert split.image_ids.tolist() == image_ids
-    assert split.lens_ids[7:11].tolist() == [image_ids[k] for k in (7, 7, 9, 9)]
+    assert split.columns["image_id"].tolist() == image_ids
+    assert split.columns["lens_id"][7:11].tolist() == [image_ids[k] for k in (7, 7, 9, 9)]
     assert [CLASSES[label] for label in split.labels] == labels
     assert split.images.shape == (SIZE, SIDE, SIDE, 1)
-    assert split.images.dtype == np.float32
-    assert split.images[..., 0].tobytes() == images.tobytes()
+    assert split.images[:].dtype == np.float32
+    assert split.images[:][..., 0].tobytes() == images.tobytes()
+
+
+def test_any_rows_are_read_in_their_order(data, content):
+    split = read_split(data / "manifest.json", "train")
+    images = content[2][..., None]
+    for rows in ([22, 0, 7, 6, 7], [], [[3, 8], [22, 0]]):
+        rows = np.array(rows, int)
+        assert split.images[rows].tobytes() == images[rows].tobytes()
+        assert split.images[rows].shape == images[rows].shape
+        assert split.images.take(rows)[:].tobytes() == images[rows].tobytes()
+    few = split.take(np.array([20, 3, 9])).take(slice(1, None))
+    assert few.images[:].tobytes() == images[[3, 9]].tobytes()
+    assert few.labels.tolist() == split.labels[[3, 9]].tolist()
+    assert few.columns["image_id"].tolist() == [content[0][k] for k in (3, 9)]
+
+
+def test_few_files_are_open_at_a_time(data, content, monkeypatch):
+    monkeypatch.setattr(records, "OPEN_FILES", 1)
+    split = read_split(data / "manifest.json", "train")
+    rows = np.random.default_rng(0).permutation(SIZE)
+    assert split.images[rows].tobytes() == content[2][rows].tobytes()
 
 
 def test_the_bytes_of_a_record_are_those_of_its_content(data):
@@ -105,18 +117,18 @@ def test_the_bytes_of_a_record_are_those_of_its_content(data):
 def test_splits_do_not_mix(data):
     split = read_split(data / "manifest.json", "test")
     image_ids, _, images = draw(size=4, seed=1, split="test")
-    assert split.image_ids.tolist() == image_ids
-    assert np.array_equal(split.images[..., 0], images)
+    assert split.columns["image_id"].tolist() == image_ids
+    assert np.array_equal(split.images[:][..., 0], images)
 
 
 def test_other_dtypes_and_layouts_are_stored_as_float32(tmp_path):
     image = np.asfortranarray(np.arange(12, dtype=">f8").reshape(3, 4) / 7)
     path = tmp_path / "train" / shard_name(0)
-    write(path, ["a", "b"], ["cdm", "axion"], iter([image, image[::-1]]))
-    write_json(tmp_path / "manifest.json", describe("x", [str(path)]))
+    facts = write(path, ["a", "b"], ["cdm", "axion"], iter([image, image[::-1]]))
+    write_json(tmp_path / "manifest.json", describe("x", {str(path): facts}))
     split = read_split(tmp_path / "manifest.json", "train")
-    assert np.array_equal(split.images[0, ..., 0], image.astype(np.float32))
-    assert np.array_equal(split.images[1, ..., 0], image[::-1].astype(np.float32))
+    assert np.array_equal(split.images[0][..., 0], image.astype(np.float32))
+    assert np.array_equal(split.images[1][..., 0], image[::-1].astype(np.float32))
     assert split.labels.tolist() == [1, 0]
 
 
@@ -133,6 +145,8 @@ def test_the_manifest_describes_what_is_there(data, content):
         assert shard["file"] == shard_name(index)
         file = data / "train" / shard["file"]
         assert shard["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+        assert shard["bytes"] == file.stat().st_size
+        assert shard["index_sha256"] == sha256_of(index_path(file))
 
 
 def test_the_manifest_is_enough_to_read_the_records_without_this_library(data, content):
@@ -165,10 +179,11 @@ def test_the_manifest_is_enough_to_read_the_records_without_this_library(data, c
     assert all(row["shape"].numpy().tolist() == image["shape"] for row in rows)
 
 
-def test_the_same_images_make_the_same_file(tmp_path, content):
+def test_the_same_images_make_the_same_files(tmp_path, content):
     for name in ("a", "b"):
         write(tmp_path / name, *content)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert index_path(tmp_path / "a").read_bytes() == index_path(tmp_path / "b").read_bytes()
 
 
 def test_load_split_is_the_split_preprocessed(data):
@@ -179,26 +194,34 @@ def test_load_split_is_the_split_preprocessed(data):
     for name in ("train", "test"):
         recorded = read_split(data / "manifest.json", name)
         loaded = load_split(data / "manifest.json", data / "preprocessing.json", name)
-        assert np.array_equal(loaded.images, preprocessing.preprocess(recorded.images, facts))
+        whole = preprocessing.preprocess(recorded.images[:], facts)
+        assert loaded.images[:].tobytes() == whole.tobytes()
+        assert loaded.images[2:4].tobytes() == whole[2:4].tobytes(), "a batch is as the whole"
         assert loaded.images.shape[1:] == (2, 2, 1)
-        assert np.array_equal(loaded.image_ids, recorded.image_ids)
+        assert np.array_equal(loaded.columns["image_id"], recorded.columns["image_id"])
         assert np.array_equal(loaded.labels, recorded.labels)
 
 
 def test_images_of_several_shapes_are_refused(tmp_path, content):
-    paths = write_split(tmp_path, "train", [SIZE], content)
-    paths += write_split(tmp_path, "test", [SIZE], draw(side=8))
+    facts = write_split(tmp_path, "train", [SIZE], content)
+    facts |= write_split(tmp_path, "test", [SIZE], draw(side=8))
     with pytest.raises(ValueError, match="model_9: images of several shapes"):
-        describe("model_9", paths)
+        describe("model_9", facts)
+    image_ids, labels, images = content
+    path = tmp_path / "train" / shard_name(1)
+    with pytest.raises(ValueError, match=f"{path}: images of several shapes"):
+        write(path, image_ids, labels, [images[0, :5], *images[1:]])
+    assert not path.exists() and not index_path(path).exists()
 
 
 def test_shards_with_other_numbers_are_refused(tmp_path, content):
-    paths = write_split(tmp_path, "train", [SIZE], content)
+    facts = write_split(tmp_path, "train", [SIZE], content)
     image_ids, labels, images = draw(size=4, split="test")
     rows = pd.DataFrame({"image_id": image_ids, "lens_id": image_ids, "label": labels})
-    write_shard(tmp_path / "test" / shard_name(0), rows, images)
+    path = tmp_path / "test" / shard_name(0)
+    facts[str(path)] = write_shard(path, rows, images)
     with pytest.raises(ValueError, match="model_9: records with other numbers"):
-        describe("model_9", [*paths, str(tmp_path / "test" / shard_name(0))])
+        describe("model_9", facts)
 
 
 # --- half-way -------------------------------------------------------------------------------------
@@ -228,33 +251,50 @@ def test_a_failure_half_way_leaves_no_new_file(tmp_path, content, former):
         assert [p.read_bytes() for p in path.parent.iterdir()] == ([former] if former else [])
 
 
+def test_a_full_disk_is_told_by_name(tmp_path, content):
+    path = tmp_path / shard_name(0)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1500, before[1]))  # no more room than that
+    try:
+        with pytest.raises(OSError, match=re.escape(str(path))):
+            write(path, *content)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert list(tmp_path.iterdir()) == []
+
+
 # --- damage ---------------------------------------------------------------------------------------
 
 
+def read_all(data):
+    return read_split(data / "manifest.json", "train").images[:]
+
+
 def assert_told(data, file):
-    """Reading and describing name the file in one line, with the remedy."""
+    """Reading names the file in one line, with the remedy, and sets it aside."""
     with pytest.raises(ValueError) as error:
-        read_split(data / "manifest.json", "train")
-    assert str(file) in told_by(error)
+        read_all(data)
+    message = str(error.value)
+    assert str(file) in message
+    assert "\n" not in message
+    assert "run again" in message or "the next run makes it anew" in message
     assert not file.exists(), "it would be read again by the next run, which makes what is missing"
-    return told_by(error)
-
-
-def assert_not_describable(file):
-    aside = file.with_name(f"{file.name}.damaged")
-    if aside.exists():
-        aside.rename(file)
-    with pytest.raises(ValueError) as error:
-        describe("model_9", [str(file)])
-    assert str(file) in told_by(error)
+    return message
 
 
 @pytest.mark.parametrize("shard", [0, 1, 2])
-def test_a_missing_shard_is_told(data, shard):
+def test_a_missing_file_is_told(data, shard):
     file = data / "train" / shard_name(shard)
+    content = file.read_bytes()
     file.unlink()
-    assert "missing or damaged" in assert_told(data, file)
-    assert_not_describable(file)
+    assert "missing" in assert_told(data, file)
+    with pytest.raises(ValueError, match=f"{file}: .*missing"):
+        describe("model_9", {str(file): {"bytes": len(content)}})
+    file.write_bytes(content)
+    index_path(file).unlink()
+    assert "the index is missing" in assert_told(data, index_path(file))
 
 
 def record_length(file):
@@ -262,23 +302,28 @@ def record_length(file):
     return 16 + int.from_bytes(file.read_bytes()[:8], "little")
 
 
-def test_a_shard_truncated_within_a_record_is_told(data):
+def test_a_file_of_another_size_is_told_when_it_is_opened(data):
     file = data / "train" / shard_name(1)
     content = file.read_bytes()
     second = record_length(file)
-    for kept in (1, 11, 12, 50, second - 1, second + 1, second + 11, len(content) - 1):
-        file.write_bytes(content[:kept])
-        assert_told(data, file)
-        assert_not_describable(file)
+    for other in (b"", content[:1], content[:second], content[:-1], content[second:], 2 * content):
+        file.write_bytes(other)
+        with pytest.raises(ValueError, match=f"{file}: .*bytes where"):
+            describe("model_9", {str(file): {"bytes": len(content)}})
+        file.write_bytes(other)
+        assert f"{len(other)} bytes where the manifest says {len(content)}" in assert_told(
+            data, file
+        )
 
 
-def test_a_shard_truncated_between_records_is_told_by_its_count(data):
-    file = data / "train" / shard_name(1)
-    content = file.read_bytes()
-    file.write_bytes(content[record_length(file) :])
-    assert re.search("7 images where the manifest says 8", assert_told(data, file))
-    file.write_bytes(b"")
-    assert re.search("0 images where the manifest says 8", assert_told(data, file))
+def test_a_file_that_is_cut_while_it_is_read_is_told(data):
+    split, file = read_split(data / "manifest.json", "train"), data / "train" / shard_name(2)
+    split.images[15:16]
+    with open(file, "r+b") as stream:
+        stream.truncate(record_length(file) + 5)
+    split.images[15:16]
+    with pytest.raises(ValueError, match=f"{file}: record 16 is not the one that was written"):
+        split.images[16:17]
 
 
 def test_a_flipped_bit_anywhere_is_told(data):
@@ -290,36 +335,40 @@ def test_a_flipped_bit_anywhere_is_told(data):
         damaged = bytearray(content)
         damaged[place] ^= 1 << place % 8
         file.write_bytes(damaged)
-        assert_told(data, file)
-    assert_not_describable(file)
+        assert "is not the one that was written" in assert_told(data, file)
 
 
-@pytest.mark.parametrize("shard", [0, 2])
-@pytest.mark.parametrize("more", [1, 5, 30])
-def test_a_grown_shard_is_told(data, small_batches, shard, more):
-    file = data / "train" / shard_name(shard)
-    before = read_json(data / "manifest.json")["splits"]["train"]["shards"][shard]["images"]
-    write(file, *draw(size=before + more, seed=2))
-    message = assert_told(data, file)
-    assert f"{before + more} images where the manifest says {before}" in message
+def test_a_changed_index_is_told(data):
+    file = index_path(data / "train" / shard_name(2))
+    content = file.read_bytes()
+    others = [index_path(data / "train" / shard_name(1)).read_bytes(), content[:-1], b""]
+    others.append(bytes([*content[:50], content[50] ^ 1, *content[51:]]))
+    for other in others:
+        file.write_bytes(other)
+        assert f"not the index of {shard_name(2)}" in assert_told(data, file)
 
 
-@pytest.mark.parametrize(("size", "side"), [(7, 5), (7, 12), (28, 3)])
-def test_a_shard_of_another_shape_is_told(data, size, side):
-    """Also where the number of pixels fits the manifest's shape."""
+def test_other_records_with_valid_crcs_and_of_the_same_size_are_told(data):
+    """As where a shard of an earlier configuration was copied over it, with its own CRCs."""
     file = data / "train" / shard_name(0)
-    image_ids, labels, _ = draw(size=size)
-    write(file, image_ids, labels, np.ones((size, side, side), np.float32))
-    assert "manifest" in assert_told(data, file)
+    size = file.stat().st_size
+    image_ids, labels, images = draw(size=7, seed=5)
+    write(data / "other", image_ids, labels, images)
+    (data / "other").replace(file)  # without its index
+    assert file.stat().st_size == size
+    assert "record 0 is not the one that was written" in assert_told(data, file)
+    payload = encode_example({"image": bytes(size)})
+    payload = payload[: size - 16]
+    file.write_bytes(frame(payload, crc32c(payload)))
+    assert "record 0 is not the one that was written" in assert_told(data, file)
 
 
-def test_other_records_than_these_are_told(data):
-    file = data / "train" / shard_name(0)
-    with tf.io.TFRecordWriter(str(file)) as writer:
-        for _ in range(7):
-            writer.write(tf.train.Example().SerializeToString())
-    assert_told(data, file)
-    with tf.io.TFRecordWriter(str(file)) as writer:
-        for _ in range(7):
-            writer.write(b"no example")
-    assert_told(data, file)
+def test_a_file_that_cannot_be_read_now_stays(data, monkeypatch):
+    def fails(*_):
+        raise OSError(5, "Input/output error")
+
+    split = read_split(data / "manifest.json", "train")
+    monkeypatch.setattr(records.os, "pread", fails)
+    with pytest.raises(ValueError, match="cannot be read now .Input/output error"):
+        split.images[:1]
+    assert (data / "train" / shard_name(0)).exists()

@@ -9,22 +9,26 @@ import pytest
 from paths import ROOT
 from running import command, planned, run
 
-from sslens.data.records import describe, read_split
+from sslens.data.records import describe, index_path, read_split
 from sslens.data.sharing import forget_missing, make_once
 from sslens.digests import sha256_of
-from sslens.files import write_json
+from sslens.files import read_json, write_json
 
 SLOWLY = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {library!r})
 from sslens.data.sharing import forget_missing, make_once
-def make(path):
+def make(path, index):
     with open({made!r}, "a") as made:
         made.write("made\\n")
-    time.sleep({seconds})
     path.write_text("content")
-make_once(make, {path!r}, {folder!r}, ["recipe"], [])
+    time.sleep({seconds})
+    index.write_text("index")
+paths = [Path({path!r}), Path({path!r}).with_suffix(".index.parquet")]
+for path in paths:
+    path.parent.mkdir(parents=True, exist_ok=True)
+make_once(make, paths, {folder!r}, ["recipe"], [])
 """
 
 
@@ -79,7 +83,13 @@ def make(tmp_path):
     def of(told, inputs=(), folder=tmp_path / "shared", name="run"):
         path = tmp_path / name / "model_2/train/00000.tfrecord"
         folder = folder and str(folder)
-        make_once(lambda p: write(p, str(told)), path, folder, told, list(inputs))
+        paths = [path, index_path(path), path.with_suffix(".json")]
+
+        def write_all(*paths):
+            for each in paths:
+                write(each, str(told))
+
+        make_once(write_all, paths, folder, told, list(inputs))
         return path
 
     return of
@@ -120,6 +130,21 @@ def test_links_to_files_that_are_gone_are_forgotten(make, tmp_path):
     assert not link.is_symlink()
 
 
+@pytest.mark.parametrize("suffix", [".tfrecord", ".index.parquet", ".json"])
+def test_the_files_of_a_shard_are_linked_and_forgotten_together(make, tmp_path, suffix):
+    link, data = make(["a"]), tmp_path / "run"
+    catalogue = link.with_suffix(".parquet")
+    catalogue.write_text("this run's own")
+    links = [link, index_path(link), link.with_suffix(".json")]
+    assert all(each.is_symlink() and each.exists() for each in links)
+    assert len({each.resolve().name.partition(".")[0] for each in links}) == 1
+    link.with_suffix(suffix).resolve().unlink()
+    forget_missing(data)
+    assert list(link.parent.iterdir()) == [catalogue]
+    assert make(["a"]).read_text() == "['a']"
+    assert all(each.exists() for each in links), "all of them were made anew"
+
+
 def test_what_was_there_is_replaced(make, tmp_path):
     path = tmp_path / "run/model_2/train/00000.tfrecord"
     write(path, "of an earlier run")
@@ -155,11 +180,14 @@ def test_two_runs_that_start_together_share_their_records(tmp_path):
     stored, digest = link.resolve(), sha256_of(link)
     assert other.resolve() == stored
     manifest = folders[0] / "results/data/model_2/manifest.json"
-    write_json(manifest, describe("model_2", [str(link)]))
-    stored.write_bytes(stored.read_bytes()[:-100])
-    with pytest.raises(ValueError, match=f"{stored}: .*damaged"):
-        read_split(manifest, "train")
-    run(folders[1], target, configs=(overlay,))
-    assert sha256_of(link) == digest
+    facts = read_json(link.with_suffix(".json"))
+    write_json(manifest, describe("model_2", {str(link): facts}))
+    for file in (stored, index_path(stored)):
+        file.write_bytes(file.read_bytes()[:-100])
+        with pytest.raises(ValueError, match=f"{file}: .* it is {file.name}.damaged now"):
+            read_split(manifest, "train")
+        run(folders[1], target, configs=(overlay,))
+        assert sha256_of(link) == digest
+        assert len(read_split(manifest, "train").images[:]) == 15
     for folder in folders:
         assert planned(folder, target, configs=(overlay,)) == []

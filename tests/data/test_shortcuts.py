@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sslens.classes import CLASSES
+from sslens.data.records import Split
 from sslens.data.shortcuts import MEASURES, audit, measure, shortcut_table
 
 
@@ -32,23 +33,23 @@ def classes_by(strength, seed, size=600):
     labels = np.arange(size) % 3
     images = rng.normal(size=(size, 8, 8, 1)).astype(np.float32)
     images[labels == CLASSES.index("axion")] += strength / 8
-    return images, labels
+    return Split.of(images, labels)
 
 
 @pytest.mark.parametrize("strength", [3.0, -3.0])
 def test_a_shortcut_is_found_whatever_its_direction(strength):
-    table = audit(*classes_by(strength, 0), *classes_by(strength, 1)).set_index("measure")
+    table = audit(classes_by(strength, 0), classes_by(strength, 1)).set_index("measure")
     assert table.loc["total_flux", "auc_axion"] > 0.97  # Φ(3/√2) = 0.983
     assert 0.7 < table.loc["total_flux", "auc_cdm"] < 0.8  # two thirds of the rest are not axions
 
 
 def test_without_a_shortcut_all_are_near_chance():
-    table = audit(*classes_by(0.0, 0), *classes_by(0.0, 1)).set_index("measure")
+    table = audit(classes_by(0.0, 0), classes_by(0.0, 1)).set_index("measure")
     assert ((table > 0.4) & (table < 0.6)).all(axis=None)
 
 
 def test_the_table_has_a_row_a_measure_and_a_column_a_data_set():
-    frame = audit(*classes_by(3.0, 0), *classes_by(3.0, 1))
+    frame = audit(classes_by(3.0, 0), classes_by(3.0, 1))
     lines = shortcut_table({"One": frame, "Two|Three": frame}).markdown().splitlines()
     table = [re.split(r" +\| +", line.strip("| ")) for line in lines[:6]]
     assert table[0] == ["Without learning", "One", r"Two\|Three"]

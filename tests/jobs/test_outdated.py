@@ -10,7 +10,8 @@ from origins import SHIPPED, write_results
 from sslens.configuration import settings
 from sslens.configuration.loading import merge
 from sslens.data.catalogue import write_catalogue
-from sslens.data.shards import check_settings, make_shard
+from sslens.data.records import index_path
+from sslens.data.shards import make_shard, manifest_of
 from sslens.differences import differences
 from sslens.files import read_json, write_json
 from sslens.jobs.outdated import check, outdated_figure, outdated_results
@@ -163,19 +164,22 @@ def test_figures_are_not_drawn_of_results_with_other_settings(results, caplog):
 def test_a_shard_says_what_it_was_made_with_and_its_catalogue_must_be_alike(tmp_path):
     recipe = settings.dataset_settings(CONFIG, "model_2")
     rows = pd.DataFrame({"image_id": ["a"], "lens_id": ["a"], "label": ["cdm"]})
-    catalogue, shard, said = (tmp_path / name for name in ("c.parquet", "0.tfrecord", "0.json"))
+    catalogue, shard, facts = (tmp_path / name for name in ("c.parquet", "0.tfrecord", "0.json"))
     write_catalogue(rows, catalogue, recipe)
 
     def make(own):
         images = lambda rows, _: ([[1.0]] for _ in rows.itertuples())  # noqa: E731
-        make_shard(shard, said, str(catalogue), images, own, "code", None)
+        paths = [shard, index_path(shard), facts]
+        make_shard(paths, str(catalogue), images, own, "code", None)
 
     other = deepcopy(recipe) | {"deflection_scale": 0.7}
     with pytest.raises(ValueError, match=r"c.parquet: made with other .*deflection_scale 0.634"):
         make(other)
     assert not shard.exists()
     make(recipe)
-    assert read_json(said)["settings"] == recipe
-    assert check_settings([str(said)], recipe)["settings"] == recipe
+    assert read_json(facts)["settings"] == recipe
+    manifest = manifest_of("model_2", [str(facts)], recipe)
+    assert manifest["settings"] == recipe
+    assert manifest["splits"][tmp_path.name]["images"] == 1
     with pytest.raises(ValueError, match=r"0.tfrecord: made with other .*0.634, not 0.7"):
-        check_settings([str(said)], other)
+        manifest_of("model_2", [str(facts)], other)

@@ -15,6 +15,7 @@ from paths import ROOT
 from sslens.classes import CLASSES
 from sslens.configuration.loading import load
 from sslens.data.preprocessing import SCALINGS, measure, preprocess
+from sslens.images import Images
 from sslens.metrics.predictions import PROBABILITY_COLUMNS, predictions_frame
 from sslens.networks.classifiers import classifier_of_arm
 from sslens.networks.export import exportable
@@ -73,7 +74,8 @@ def trained_classifier(encoder, input_shape, protocol="fine_tune"):
 
 def evaluated(classifier, facts, images, average):
     """The probabilities of predictions.parquet, as the rule `evaluate` finds them."""
-    logits = (predict_averaged if average else predict)(classifier, preprocess(images, facts))
+    images = Images.of(preprocess(images, facts))
+    logits = (predict_averaged if average else predict)(classifier, images)
     labels = [CLASSES[k % 3] for k in range(len(images))]
     frame = predictions_frame(range(len(images)), labels, logits)
     return frame[list(PROBABILITY_COLUMNS)].to_numpy()

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sslens.configuration.loading import load
 from sslens.configuration.settings import arm_settings
 from sslens.data.records import Split
+from sslens.images import Images
 from sslens.metrics.auc import class_aucs
 from sslens.metrics.predictions import softmax
 from sslens.networks import encoders
@@ -53,8 +54,7 @@ def split_of(size, seed):
     labels = np.arange(size) % 3
     images = np.random.default_rng(seed).normal(size=(size, 16, 16, 1))
     images = (images * (1 + labels.reshape(-1, 1, 1, 1) / 4)).astype(np.float32)
-    ids = np.array([f"{seed}-{k}" for k in range(size)])
-    return Split(ids, images, labels, ids)
+    return Split.of(images, labels)
 
 
 TRAIN, VALIDATION = split_of(90, 0), split_of(45, 1)
@@ -136,7 +136,7 @@ ORIENTED = np.random.default_rng(6).normal(size=(4, 4, 3))
 
 def test_averaged_probabilities_are_the_mean_over_the_eight_orientations():
     model = linear_classifier(ORIENTED)
-    averaged = predict_averaged(model, SQUARES)
+    averaged = predict_averaged(model, Images.of(SQUARES))
     assert averaged.dtype == np.float32
     assert averaged.shape == (7, 3)
     for image, logits in zip(SQUARES[..., 0], averaged, strict=True):
@@ -156,22 +156,26 @@ def test_averaged_probabilities_are_the_mean_over_the_eight_orientations():
 def test_averaging_changes_nothing_where_the_orientation_does_not_matter():
     model = linear_classifier(np.broadcast_to([0.1, -0.2, 0.3], (4, 4, 3)))
     np.testing.assert_allclose(
-        softmax(predict_averaged(model, SQUARES)), softmax(predict(model, SQUARES)), atol=1e-6
+        softmax(predict_averaged(model, Images.of(SQUARES))),
+        softmax(predict(model, SQUARES)),
+        atol=1e-6,
     )
 
 
 def test_averaged_predictions_are_the_same_in_every_orientation():
     model = linear_classifier(ORIENTED)
-    expected = predict_averaged(model, SQUARES)
+    expected = predict_averaged(model, Images.of(SQUARES))
     flips = [SQUARES[:, ::-1], SQUARES[:, :, ::-1], SQUARES.transpose(0, 2, 1, 3)]
     for oriented in (*flips, np.rot90(SQUARES, axes=(1, 2))):
-        np.testing.assert_allclose(predict_averaged(model, oriented), expected, atol=1e-5)
+        np.testing.assert_allclose(
+            predict_averaged(model, Images.of(oriented)), expected, atol=1e-5
+        )
 
 
 def test_averaging_keeps_images_apart_whose_probabilities_are_saturated():
     model = linear_classifier(np.broadcast_to([1, 0, 0], (4, 4, 3)), 50)
     images = np.ones((3, 4, 4, 1), np.float32) * np.array([1, 2, 3]).reshape(3, 1, 1, 1)
-    averaged = predict_averaged(model, images)
+    averaged = predict_averaged(model, Images.of(images))
     assert np.isfinite(averaged).all()
     assert (softmax(averaged)[:, 0] == 1).all()
     np.testing.assert_allclose(averaged[:, 0] - averaged[:, 1], [800, 1600, 2400], rtol=1e-6)
@@ -224,7 +228,7 @@ def test_the_probe_leaves_the_encoder_as_it_was(probed):
 def test_settling_changes_the_statistics_of_batches_alone():
     _, encoder = small_classifier()
     before = {v.path: v.numpy().copy() for v in encoder.variables}
-    recompute_batch_norm_statistics(encoder, TRAIN.images * 5 + 2)
+    recompute_batch_norm_statistics(encoder, TRAIN.images[:] * 5 + 2)
     changed = [v.path for v in encoder.variables if not np.array_equal(before[v.path], v.numpy())]
     statistics = [v.path for v in encoder.variables if "moving" in v.path]
     assert changed == statistics
@@ -262,7 +266,7 @@ def test_fine_tuning_changes_all_and_its_history_is_true(tmp_path):
     classifier, _ = small_classifier()
     before = {v.path: v.numpy().copy() for v in classifier.variables}
     told = arm_settings(CONFIG, "fresh", "of this test")["learning"]
-    few = Split(*(array[:20] for array in TRAIN))
+    few = TRAIN.take(slice(20))
     history = fine_tune(
         classifier, few, VALIDATION, told, plan_training(told, 20, 24), 3, Checkpoint(tmp_path, "x")
     )
@@ -424,8 +428,7 @@ def test_fine_tuning_with_few_labels_sees_those_and_counts_by_all(learned):
     assert model is classifier
     rows = labelled_subset(TRAIN.labels, 0.2, 3)
     assert len(rows) == 18
-    assert train.image_ids.tolist() == TRAIN.image_ids[rows].tolist()
-    assert np.array_equal(train.images, TRAIN.images[rows])
+    assert np.array_equal(train.images[:], TRAIN.images[rows])
     assert np.array_equal(train.labels, TRAIN.labels[rows])
     assert validation is VALIDATION
     assert (settings, plan, seed) == (told["learning"], plan_training(settings, 18, 90), 3)

@@ -32,8 +32,8 @@ OVERLAY = {
 CONFIG = load(ROOT / "config", OVERLAY)
 IMAGES = np.random.default_rng(0).normal(size=(24, 16, 16, 1)).astype(np.float32)
 LENSES = np.array([f"lens {k % 2}-{k // 6}" for k in range(24)])  # three images each
-TRAIN = Split(np.arange(24), IMAGES, np.arange(24) % 3, LENSES)
-VALIDATION = Split(*(array[::2] for array in TRAIN))
+TRAIN = Split.of(IMAGES, np.arange(24) % 3, lens_id=LENSES)
+VALIDATION = TRAIN.take(slice(None, None, 2))
 
 
 # --- collapse -------------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ def test_a_pair_of_one_lens_has_the_label_of_its_images(tmp_path, monkeypatch):
     lenses = LENSES[kept]
     label_of = {lens: k % 3 for k, lens in enumerate(dict.fromkeys(lenses))}
     labels = np.array([label_of[lens] for lens in lenses])
-    train = Split(kept, IMAGES[kept], labels, lenses)
+    train = Split.of(IMAGES[kept], labels, lens_id=lenses)
     own = {"pairs": "same_lens", "views": [], "batch_size": 7, "steps": 9}
     shown = watch(tmp_path, monkeypatch, LabelWatcher, train, **own)
     row_of = {image.tobytes(): row for row, image in enumerate(train.images)}
@@ -298,7 +298,7 @@ def dense_encoder():
 def test_the_diagnosis_is_of_the_features_it_says():
     encoder = dense_encoder()
     found = Diagnosis(encoder, TRAIN, VALIDATION, TOLD, 3).measure()
-    known, asked = (encoder.predict_on_batch(s.images) for s in (TRAIN, VALIDATION))
+    known, asked = (encoder.predict_on_batch(s.images[:]) for s in (TRAIN, VALIDATION))
     assert found["effective_rank"] == pytest.approx(features.effective_rank(asked))
     assert found["neighbour_auc"] == features.neighbour_auc(
         asked, VALIDATION.labels, known, TRAIN.labels
@@ -331,7 +331,7 @@ def test_pairs_of_one_lens_are_diagnosed_as_such_where_there_are_any():
     encoder, told = dense_encoder(), {"pairs": "same_lens", "views": []}
     pairs = Diagnosis(encoder, TRAIN, TRAIN, told, 3).measure()
     assert pairs["alignment"] > 0.1
-    apart = TRAIN._replace(lens_ids=TRAIN.image_ids)
+    apart = Split.of(IMAGES, TRAIN.labels, lens_id=np.arange(24))
     assert Diagnosis(encoder, TRAIN, apart, told, 3).measure()["alignment"] == 0
 
 
@@ -408,8 +408,7 @@ def striped(size, seed):
     labels = np.random.default_rng(seed).permutation(np.arange(size) % 3)
     waves = np.sin(np.arange(16) * np.array([0.6, 1.2, 2.4])[labels][:, None])
     noise = np.random.default_rng(seed + 1).normal(size=(size, 16, 16, 1))
-    ids = np.arange(size)
-    return Split(ids, (waves[:, None, :, None] + 0.5 * noise).astype(np.float32), labels, ids)
+    return Split.of((waves[:, None, :, None] + 0.5 * noise).astype(np.float32), labels)
 
 
 @pytest.fixture

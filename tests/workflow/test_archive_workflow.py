@@ -43,8 +43,8 @@ def test_records_hold_the_images_of_the_files(imported):
     for split in ("train", "validation", "test"):
         found = read_split(manifest, split)
         rows = catalogue[catalogue["split"] == split].set_index("image_id")
-        assert set(found.image_ids) == set(rows.index)
-        for image_id, pixels in zip(found.image_ids, found.images, strict=True):
+        assert set(found.columns["image_id"]) == set(rows.index)
+        for image_id, pixels in zip(found.columns["image_id"], found.images[:], strict=True):
             row = rows.loc[image_id]
             content = np.load(folder / "data" / row["found_in"] / row["file"], allow_pickle=True)
             content = content[0] if row["label"] == "axion" else content

@@ -104,18 +104,21 @@ def data(tmp_path_factory):
     from sslens.data.preprocessing import measure
     from sslens.data.records import describe, read_split, write_shard
 
-    folder, rng, paths = tmp_path_factory.mktemp("data"), np.random.default_rng(0), []
+    folder, rng, facts = tmp_path_factory.mktemp("data"), np.random.default_rng(0), {}
     for split, size in (("train", 160), ("validation", 12)):
         ids = [f"{split}-{k}" for k in range(size)]
         labels = [CLASSES[k % 3] for k in range(size)]
         rows = pd.DataFrame({"image_id": ids, "lens_id": ids, "label": labels})
-        paths.append(str(folder / split / "00000.tfrecord"))
-        write_shard(paths[-1], rows, rng.normal(size=(size, 16, 16)).astype(np.float32))
+        path = str(folder / split / "00000.tfrecord")
+        images = rng.normal(size=(size, 16, 16)).astype(np.float32)
+        facts[path] = write_shard(path, rows, images)
     made_with = {"settings": {"source": "simulation"}, "settings_sha256": "0"}
-    write_json(folder / "manifest.json", describe("model_2", paths) | made_with)
+    write_json(folder / "manifest.json", describe("model_2", facts) | made_with)
     train = read_split(folder / "manifest.json", "train")
-    facts = measure(train.images, preprocessing_settings(load(ROOT / "config", OVERLAY), "model_2"))
-    write_json(folder / "preprocessing.json", facts)
+    measured = measure(
+        train.images, preprocessing_settings(load(ROOT / "config", OVERLAY), "model_2")
+    )
+    write_json(folder / "preprocessing.json", measured)
     return folder
 
 

@@ -31,8 +31,7 @@ def data() -> Split:
     recorded = np.stack(list(render_all(catalogue, recipe)))[..., None]
     facts = measure(recorded, settings.preprocessing_settings(CONFIG, "model_1"))
     labels = np.array([CLASSES.index(label) for label in catalogue["label"]])
-    ids = catalogue["image_id"].to_numpy()
-    return Split(ids, preprocess(recorded, facts), labels, ids)
+    return Split.of(preprocess(recorded, facts), labels)
 
 
 def test_images_are_of_native_size_between_0_and_1(data):

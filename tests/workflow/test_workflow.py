@@ -69,9 +69,10 @@ def test_the_exported_classifier_predicts_the_same_from_raw_images(finished, tmp
     split = read_split(finished / "results/data/model_2/manifest.json", "test")
     folder = tmp_path / "images"
     folder.mkdir()
-    for image_id, image in zip(split.image_ids[:8], split.images, strict=False):
+    image_ids = split.columns["image_id"]
+    for image_id, image in zip(image_ids[:8], split.images[:8], strict=True):
         np.save(folder / f"{image_id}.npy", image[..., 0])
-    fits.writeto(folder / f"{split.image_ids[8]}.fits", split.images[8, ..., 0])
+    fits.writeto(folder / f"{image_ids[8]}.fits", split.images[8][..., 0])
     cell = CELL.format("baseline")
     classifier = finished / "results/evaluate" / cell / "classifier.keras"
     done = subprocess.run(

@@ -55,7 +55,8 @@ rule archive_records:
         catalogue=f"{DATA}/{{split}}/{{shard}}.parquet",
     output:
         shard=f"{DATA}/{{split}}/{{shard}}.tfrecord",
-        provenance=f"{DATA}/{{split}}/{{shard}}.json",
+        index=f"{DATA}/{{split}}/{{shard}}.index.parquet",
+        facts=f"{DATA}/{{split}}/{{shard}}.json",
     log:
         "logs/records/{dataset}/{split}/{shard}.log",
     benchmark:

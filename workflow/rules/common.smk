@@ -104,9 +104,14 @@ def shards_of(*splits, kind="tfrecord"):
     return files
 
 
+def shard_files(*splits):
+    """Inputs of a job that needs the records of these splits: `shards`, and the `indexes` to read them by."""
+    return {"shards": shards_of(*splits), "indexes": shards_of(*splits, kind="index.parquet")}
+
+
 def records_of(*splits):
-    """Inputs of a job that reads these splits of its data set: `manifest` and `shards`."""
-    return {"manifest": f"{DATA}/manifest.json", "shards": shards_of(*splits)}
+    """Inputs of a job that reads these splits of its data set: `manifest`, `shards`, `indexes`."""
+    return {"manifest": f"{DATA}/manifest.json", **shard_files(*splits)}
 
 
 def cells(pattern, arms, **wildcards):
@@ -120,10 +125,16 @@ def cells(pattern, arms, **wildcards):
 
 
 def records_of_run(*splits):
-    """Records of these splits of all data sets of the run."""
+    """Inputs of a job that reads these splits of all data sets of the run, as `records_of`."""
     datasets = config["run"]["datasets"]
-    wildcards = [SimpleNamespace(dataset=dataset) for dataset in datasets]
-    return [file for each in wildcards for file in shards_of(*splits)(each)]
+    each = [SimpleNamespace(dataset=dataset) for dataset in datasets]
+    return {
+        "manifests": expand(f"{DATA}/manifest.json", dataset=datasets),
+        **{
+            name: [file for wildcards in each for file in files(wildcards)]
+            for name, files in shard_files(*splits).items()
+        },
+    }
 
 
 def settings_of_dataset(wildcards):

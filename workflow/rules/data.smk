@@ -28,7 +28,8 @@ rule records:
         catalogue=f"{DATA}/{{split}}/{{shard}}.parquet",
     output:
         shard=f"{DATA}/{{split}}/{{shard}}.tfrecord",
-        provenance=f"{DATA}/{{split}}/{{shard}}.json",
+        index=f"{DATA}/{{split}}/{{shard}}.index.parquet",
+        facts=f"{DATA}/{{split}}/{{shard}}.json",
     log:
         "logs/records/{dataset}/{split}/{shard}.log",
     benchmark:
@@ -50,8 +51,8 @@ rule records:
 
 rule manifest:
     input:
-        shards=shards_of(*config["splits"]),
-        provenance=shards_of(*config["splits"], kind="json"),
+        **shard_files(*config["splits"]),
+        facts=shards_of(*config["splits"], kind="json"),
     output:
         manifest=f"{DATA}/manifest.json",
     log:

@@ -174,8 +174,7 @@ rule training_curves:
 
 rule shortcuts:
     input:
-        manifests=expand(f"{DATA}/manifest.json", dataset=config["run"]["datasets"]),
-        shards=records_of_run("train", "test"),
+        **records_of_run("train", "test"),
     output:
         table="results/comparison/shortcuts.md",
         csv="results/comparison/shortcuts.csv",

@@ -8,14 +8,12 @@ from sslens.jobs import process
 wildcards, params = snakemake.wildcards, snakemake.params
 title = f"records {wildcards.dataset}/{wildcards.split} {wildcards.shard}"
 process.start(snakemake.log[0], title, 1)
-process.start_tensorflow(1, gpus=0)
 
 from sslens.data.archives.survey import read_rows
 from sslens.data.shards import make_shard
 
 make_shard(
-    snakemake.output.shard,
-    snakemake.output.provenance,
+    snakemake.output,
     snakemake.input.catalogue,
     read_rows,
     params.archive,

@@ -39,7 +39,7 @@ infer = predict_averaged if average else predict
 for split, path in ((test, outputs.predictions), (validation, outputs.validation)):
     labels = [CLASSES[label] for label in split.labels]
     logits = infer(classifier, split.images)
-    write_predictions(predictions_frame(split.image_ids, labels, logits), path)
+    write_predictions(predictions_frame(split.columns["image_id"], labels, logits), path)
 write_array(outputs.features, predict(encoder, test.images))
 cell = {"dataset": wildcards.dataset, "arm": wildcards.arm, "labels": fraction, "seed": seed}
 device = replicas.described()

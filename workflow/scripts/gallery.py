@@ -7,7 +7,6 @@ from sslens.jobs import process
 
 inputs, outputs, settings = snakemake.input, snakemake.output, snakemake.params.settings
 process.start(snakemake.log[0], f"gallery {snakemake.wildcards.dataset}", 1)
-process.start_tensorflow(1, gpus=0)
 
 import pandas as pd
 

@@ -6,7 +6,6 @@ sys.path.insert(0, snakemake.scriptdir)
 from sslens.jobs import process
 
 process.start(snakemake.log[0], f"mistakes {snakemake.wildcards.dataset}", 1)
-process.start_tensorflow(1, gpus=0)
 
 import pandas as pd
 
@@ -21,6 +20,6 @@ check(snakemake.config, [snakemake.input.manifest, *snakemake.input.metrics])
 test = read_split(snakemake.input.manifest, "test")
 together = averaged([pd.read_parquet(path) for path in snakemake.input.predictions])
 table = most_confidently_wrong(together, 6)
-rows = pd.Index(test.image_ids).get_indexer(table["image_id"])
+rows = pd.Index(test.columns["image_id"]).get_indexer(table["image_id"])
 title = f"{settings['title']}: what the networks of all rows together are most wrong about"
 save_figure(mistakes_figure(test.images[rows], table, title), snakemake.output, settings)

@@ -6,7 +6,6 @@ sys.path.insert(0, snakemake.scriptdir)
 from sslens.jobs import process
 
 process.start(snakemake.log[0], "shortcuts", 1)
-process.start_tensorflow(1, gpus=0)
 
 import pandas as pd
 
@@ -19,8 +18,7 @@ from sslens.jobs.outdated import check
 check(snakemake.config, snakemake.input.manifests)
 audits = {}
 for name, manifest in zip(snakemake.params.datasets, snakemake.input.manifests, strict=True):
-    train, test = (read_split(manifest, split) for split in ("train", "test"))
-    audits[name] = audit(train.images, train.labels, test.images, test.labels)
+    audits[name] = audit(*(read_split(manifest, split) for split in ("train", "test")))
 titled = {snakemake.params.datasets[name]: frame for name, frame in audits.items()}
 table = shortcut_table(titled).markdown()
 frame = pd.concat(audits, names=["dataset"]).reset_index("dataset")

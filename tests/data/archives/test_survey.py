@@ -563,17 +563,18 @@ def test_a_single_test_image_of_a_class_is_too_few(archive):
 def test_there_may_be_more_shards_than_images(archive, tmp_path):
     _, entry = archive
     images = survey("mine", entry).images
-    paths = []
+    facts = {}
     for shard in range(25):
         write_catalogue(shard_rows(images, "validation", shard, 25), tmp_path / "rows.parquet", {})
         rows = read_catalogue(tmp_path / "rows.parquet")
         path = tmp_path / "validation" / f"{shard:05d}.tfrecord"
-        paths.append(str(path))
-        write_shard(path, rows, read_rows(rows, entry))
-    write_json(tmp_path / "manifest.json", describe("mine", paths))
+        facts[str(path)] = write_shard(path, rows, read_rows(rows, entry))
+    write_json(tmp_path / "manifest.json", describe("mine", facts))
     found = read_split(tmp_path / "manifest.json", "validation")
-    assert len(found.images) == 12
-    assert set(found.image_ids) == set(images.loc[images["split"] == "validation", "image_id"])
+    assert len(found.images[:]) == 12
+    assert set(found.columns["image_id"]) == set(
+        images.loc[images["split"] == "validation", "image_id"]
+    )
 
 
 @pytest.mark.parametrize("how", ["changed", "gone", "grown"])

@@ -19,6 +19,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
     The temporary name keeps the whole suffix, because Keras and matplotlib choose a format by
     it. If the block fails, the temporary file is removed and `path` is left as it was.
+
+    Raises:
+        OSError: of the block, with the name of the file where it had none, as on a full disk.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,6 +34,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from sslens.images import Images
+
 PART = 1024  # images that are worked on at a time
 #: Least median over the images of their standard deviation, in units of that of all pixels. With
 #: all recipes it is above 0.5, whatever the stretch and the scaling.
@@ -12,7 +14,7 @@ MIN_VARIATION = 0.01
 MEASURED = ("input_shape", "softening_flux", "mean", "standard_deviation")
 
 
-def measure(images: np.ndarray, settings: dict) -> dict:
+def measure(images: Images, settings: dict) -> dict:
     """Measure on the training split what `preprocess` needs.
 
     Args:
@@ -62,7 +64,7 @@ def preprocess(images: np.ndarray, facts: dict) -> np.ndarray:
     return normalised
 
 
-def check_variation(images: np.ndarray, facts: dict, image_ids: Sequence[str]) -> None:
+def check_variation(images: Images, facts: dict, image_ids: Sequence[str]) -> None:
     """Stop where preprocessed images are nearly constant, so that there is nothing to learn.
 
     Args:
@@ -95,7 +97,8 @@ def check_variation(images: np.ndarray, facts: dict, image_ids: Sequence[str]) -
 
 
 def _standardise(images: np.ndarray, facts: dict) -> np.ndarray:
-    return (images - facts["mean"]) / facts["standard_deviation"]
+    centred = images - facts["mean"]
+    return np.divide(centred, facts["standard_deviation"], out=centred)
 
 
 def _min_max(images: np.ndarray, facts: dict) -> np.ndarray:
@@ -112,12 +115,12 @@ SCALINGS = {
 }
 
 
-def _parts(images: np.ndarray) -> Iterator[slice]:
-    """Slices of a large array, so that work on it needs little memory beside it."""
+def _parts(images: Images | np.ndarray) -> Iterator[slice]:
+    """Slices of many images, so that work on them needs little memory."""
     return (slice(start, start + PART) for start in range(0, len(images), PART))
 
 
-def _moments(images: np.ndarray, function: Callable) -> tuple[float, float]:
+def _moments(images: Images, function: Callable) -> tuple[float, float]:
     """Mean and standard deviation of all pixels of a function of the images."""
     count = total = squares = 0.0
     # counted from the first pixel, or the squares would cancel where all pixels are far from zero
@@ -153,13 +156,18 @@ def _bin(images: np.ndarray, factor: int) -> np.ndarray:
     if height % factor or width % factor:
         raise ValueError(f"preprocessing.bin: {factor} does not divide {height} x {width} pixels")
     blocks = (count, height // factor, factor, width // factor, factor, channels)
-    return images.reshape(blocks).mean(axis=(2, 4))
+    parts = images.reshape(blocks)
+    # as `mean(axis=(2, 4))`, to the same bits up to blocks of 7, in a tenth of its time
+    rows = (sum(parts[:, :, row, :, column] for column in range(factor)) for row in range(factor))
+    return np.divide(sum(rows), factor**2)
 
 
 def _stretch(images: np.ndarray, facts: dict) -> np.ndarray:
     """Compress the bright pixels, so that faint arcs carry weight."""
     if facts["stretch"] == "asinh":
-        return np.arcsinh(images / facts["softening_flux"])
+        scaled = images / facts["softening_flux"]
+        return np.arcsinh(scaled, out=scaled)
     if facts["stretch"] == "sqrt":
-        return np.sqrt(np.maximum(images, 0))
+        positive = np.maximum(images, 0)
+        return np.sqrt(positive, out=positive)
     return images

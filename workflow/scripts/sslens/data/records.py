@@ -1,85 +1,148 @@
-"""TFRecords in and out, and the manifest that describes them."""
+"""Records: the images of a data set in TFRecords, each with an index to read it by.
 
+Of every shard there are three files: `00000.tfrecord`, `00000.index.parquet` with a row an example
+(its place in the TFRecord, its CRC32C, and all but its pixels), and `00000.json`, the shard's facts
+(see `shards`). The manifest of the data set, which is combined from the facts, has the digest of
+every index, and an index the CRC32C of every example: so whatever is read is what was written.
+"""
+
+import hashlib
+import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 
 from sslens.classes import CLASSES
 from sslens.data.preprocessing import preprocess
-from sslens.digests import sha256_of
+from sslens.data.tfrecords import (
+    FOOTER,
+    HEADER,
+    bytes_feature,
+    crc32c,
+    encode_example,
+    frame,
+    payload_of,
+)
+from sslens.digests import sha256, sha256_of
 from sslens.files import atomic_path, read_json
+from sslens.images import Images
 
-BATCH = 512
-#: What TensorFlow says of a file that has gone or is not what was written.
-DAMAGE = (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError)
-FRAME = 16  # bytes of a record's length and CRCs
-
-
-class Split(NamedTuple):
-    """A split of a data set in memory, row by row: images are (n, height, width, 1)."""
-
-    image_ids: np.ndarray
-    images: np.ndarray
-    labels: np.ndarray
-    lens_ids: np.ndarray  # images of one lens have the same
-
-    def take(self, rows: np.ndarray | slice) -> "Split":
-        """The split of these rows alone."""
-        return Split(*(array[rows] for array in self))
+#: Suffix of an index, in the place of the TFRecord's.
+INDEX = ".index.parquet"
+#: Columns of an index that say where an example is: of its frame the first byte, of its payload the
+#: length and the CRC32C.
+PLACE = {"offset": np.int64, "length": np.uint32, "crc32c": np.uint32}
+#: Facts of a shard that the manifest lists of each; of the others, it has what they make together.
+PER_SHARD = ("images", "bytes", "sha256", "index_sha256")
+OPEN_FILES = 256  # TFRecords that are open at a time
 
 
-def write_shard(path: str | Path, rows: pd.DataFrame, images: Iterable[np.ndarray]) -> int:
-    """Write a TFRecord of examples, atomically.
+# --- writing --------------------------------------------------------------------------------------
+
+
+def write_shard(path: str | Path, rows: pd.DataFrame, images: Iterable[np.ndarray]) -> dict:
+    """Write a TFRecord of examples and its index, atomically each.
 
     Args:
-        path: of the shard.
+        path: of the TFRecord.
         rows: of a catalogue, one an image: `image_id`, `lens_id`, `label` (a class name; stored as
             its index in `CLASSES`), and columns of floats, which are stored under their names.
         images: (height, width) each; stored as little-endian float32 bytes.
 
     Returns:
-        The number of images written.
+        The facts of the shard, as `describe` reads them: `images` (their number), their `shape`
+        (height, width, 1), `images_per_class`, `numbers` (names of the floats), and the `bytes` and
+        `sha256` of the TFRecord and the `index_sha256`.
+
+    Raises:
+        ValueError: for a label that is no class, images of several shapes, or more or fewer images
+            than rows.
     """
-    count = 0
-    with atomic_path(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
-        numbers = list(rows.select_dtypes("float"))
-        for row, image in zip(rows.to_dict("records"), images, strict=True):
-            example = _example(row, numbers, image)
-            # the features' order is another one in every process otherwise
-            writer.write(example.SerializeToString(deterministic=True))
-            count += 1
-    return count
+    path = Path(path)
+    numbers = list(rows.select_dtypes("float"))
+    labels = np.array([CLASSES.index(label) for label in rows["label"]], np.int64)
+    places, shapes, digest = [], set(), hashlib.sha256()
+    with atomic_path(path) as temporary:
+        with open(temporary, "wb") as file:
+            columns = rows.to_dict("records"), labels.tolist(), images
+            for row, label, image in zip(*columns, strict=True):
+                features = _features(row, label, numbers, image)
+                shapes.add(tuple(features["shape"]))
+                payload = encode_example(features)
+                places.append((file.tell(), len(payload), crc32c(payload)))
+                framed = frame(payload, places[-1][-1])
+                file.write(framed)
+                digest.update(framed)
+        if len(shapes) > 1:
+            raise ValueError(f"{path}: images of several shapes, {sorted(shapes)}")
+        index = pd.DataFrame(places, columns=list(PLACE)).astype(PLACE)
+        index[["image_id", "lens_id"]] = rows[["image_id", "lens_id"]].to_numpy()
+        index["label"] = labels
+        index[numbers] = rows[numbers].to_numpy(np.float32)
+        with atomic_path(index_path(path)) as temporary_index:
+            index.to_parquet(temporary_index, index=False)
+    return {
+        "images": len(labels),
+        "images_per_class": {name: int(np.sum(labels == c)) for c, name in enumerate(CLASSES)},
+        "shape": list(shapes.pop()) if shapes else None,
+        "numbers": sorted(numbers),
+        "bytes": path.stat().st_size,
+        "sha256": digest.hexdigest(),
+        "index_sha256": sha256_of(index_path(path)),
+    }
 
 
-def describe(dataset: str, paths: list[str]) -> dict:
-    """Check the shards of a data set and describe them: its manifest.
+def index_path(path: str | Path) -> Path:
+    """The path of the index of a TFRecord."""
+    return Path(path).with_suffix(INDEX)
+
+
+def _features(row: Mapping, label: int, numbers: Sequence[str], image: np.ndarray) -> dict:
+    pixels = np.ascontiguousarray(image, dtype="<f4")
+    return {
+        "image": pixels.tobytes(),
+        "image_id": row["image_id"].encode(),
+        "lens_id": row["lens_id"].encode(),
+        "label": [label],
+        "shape": [*pixels.shape, 1],
+    } | {name: row[name] for name in numbers}
+
+
+# --- the manifest ---------------------------------------------------------------------------------
+
+
+def describe(dataset: str, shards: Mapping[str, dict]) -> dict:
+    """Combine the facts of a data set's shards: its manifest.
 
     Args:
         dataset: name of the data set.
-        paths: of all shards, each in the folder of its split, in the order they are read in.
+        shards: path of every TFRecord, in the folder of its split, in the order they are read in,
+            with its facts (of `write_shard`).
 
     Returns:
         Schema of an example, the class index, and per split the number of images, of images a
-        class, and the name, number of images and SHA-256 of every shard.
+        class, and the name, number of images, bytes and SHA-256 of every shard, and of its index.
 
     Raises:
-        ValueError: if a shard is damaged, or images or examples are not all of one shape.
+        ValueError: if a TFRecord is missing or not as long as its facts say, or images or examples
+            are not all of one shape.
     """
-    splits: dict[str, list[Path]] = {}
-    for path in map(Path, paths):
-        splits.setdefault(path.parent.name, []).append(path)
-    facts = {split: [_describe_shard(path) for path in paths] for split, paths in splits.items()}
-    shapes = {shape for shards in facts.values() for shard in shards for shape in shard.shapes}
+    for path, facts in shards.items():
+        _check_size(Path(path), facts["bytes"])
+    shapes = {tuple(facts["shape"]) for facts in shards.values() if facts["images"]}
     if len(shapes) != 1:
         raise ValueError(f"{dataset}: images of several shapes, {sorted(shapes)}")
-    numbers = {shard.numbers for shards in facts.values() for shard in shards if shard.labels}
+    numbers = {tuple(facts["numbers"]) for facts in shards.values() if facts["images"]}
     if len(numbers) != 1:
         raise ValueError(f"{dataset}: records with other numbers than others, {sorted(numbers)}")
+    splits: dict[str, dict[str, dict]] = {}
+    for path, facts in shards.items():
+        splits.setdefault(Path(path).parent.name, {})[Path(path).name] = facts
     return {
         "dataset": dataset,
         "classes": {name: index for index, name in enumerate(CLASSES)},
@@ -91,147 +154,179 @@ def describe(dataset: str, paths: list[str]) -> dict:
             "shape": {"type": "int64", "length": 3},
             **{name: {"type": "float"} for name in numbers.pop()},
         },
-        "splits": {split: _describe_split(shards) for split, shards in facts.items()},
+        "splits": {split: _describe_split(files) for split, files in splits.items()},
     }
 
 
-def read_split(manifest_path: str | Path, split: str) -> Split:
-    """Read all images of a split into memory, shard by shard in the manifest's order.
-
-    Raises:
-        ValueError: if a shard is missing, damaged or of another length than the manifest says.
-    """
-    manifest = read_json(manifest_path)
-    shape = manifest["schema"]["image"]["shape"]
-    facts = manifest["splits"][split]
-    images = np.empty((facts["images"], *shape), np.float32)
-    image_ids: list[str] = []
-    lens_ids: list[str] = []
-    labels: list[int] = []
-    for shard in facts["shards"]:
-        path = Path(manifest_path).parent / split / shard["file"]
-        start = len(labels)
-        for batch in _read_shard(path):
-            pixels = _decode(batch["image"], shape, path)
-            # a shard that grew since is an error below, by its count
-            room = images[len(labels) :][: len(pixels)]
-            room[:] = pixels[: len(room)]
-            image_ids.extend(name.decode() for name in batch["image_id"].numpy())
-            lens_ids.extend(name.decode() for name in batch["lens_id"].numpy())
-            labels.extend(batch["label"].numpy().tolist())
-        if len(labels) - start != shard["images"]:
-            raise _damaged(
-                path, f"{len(labels) - start} images where the manifest says {shard['images']}"
-            )
-    return Split(np.array(image_ids), images, np.array(labels), np.array(lens_ids))
-
-
-def load_split(manifest_path: str | Path, preprocessing_path: str | Path, split: str) -> Split:
-    """Read a split and preprocess its images: what every training and evaluation sees."""
-    recorded = read_split(manifest_path, split)
-    return recorded._replace(images=preprocess(recorded.images, read_json(preprocessing_path)))
-
-
-class _Shard(NamedTuple):
-    """Facts of a shard."""
-
-    file: str
-    sha256: str
-    labels: list[int]
-    shapes: set[tuple[int, ...]]
-    numbers: tuple[str, ...]  # names of the floats beside the image
-
-
-def _describe_shard(path: Path) -> _Shard:
-    labels: list[int] = []
-    shapes: set[tuple[int, ...]] = set()
-    for batch in _read_shard(path):
-        labels.extend(batch["label"].numpy().tolist())
-        shapes.update(map(tuple, batch["shape"].numpy().tolist()))
-    return _Shard(path.name, sha256_of(path), labels, shapes, _numbers(path))
-
-
-def _numbers(path: Path) -> tuple[str, ...]:
-    """Names of the floats in a shard's first example."""
-    for serialized in tf.data.TFRecordDataset(str(path)).take(1):
-        features = tf.train.Example.FromString(serialized.numpy()).features.feature
-        return tuple(sorted(name for name in features if features[name].HasField("float_list")))
-    return ()
-
-
-def _describe_split(shards: list[_Shard]) -> dict:
-    labels = np.concatenate([shard.labels for shard in shards]).astype(int)
-    counts = np.bincount(labels, minlength=len(CLASSES)).tolist()
+def _describe_split(files: Mapping[str, dict]) -> dict:
     return {
-        "images": len(labels),
-        "images_per_class": dict(zip(CLASSES, counts, strict=True)),
+        "images": sum(facts["images"] for facts in files.values()),
+        "images_per_class": {
+            name: sum(facts["images_per_class"][name] for facts in files.values())
+            for name in CLASSES
+        },
         "shards": [
-            {"file": shard.file, "images": len(shard.labels), "sha256": shard.sha256}
-            for shard in shards
+            {"file": file} | {key: facts[key] for key in PER_SHARD} for file, facts in files.items()
         ],
     }
 
 
-def _example(row: dict, numbers: list[str], image: np.ndarray) -> tf.train.Example:
-    pixels = np.ascontiguousarray(image, dtype="<f4")
-    shape = [*pixels.shape, 1]
-    feature = {
-        "image": _bytes_feature(pixels.tobytes()),
-        "image_id": _bytes_feature(row["image_id"].encode()),
-        "lens_id": _bytes_feature(row["lens_id"].encode()),
-        "label": _integers_feature([CLASSES.index(row["label"])]),
-        "shape": _integers_feature(shape),
-    } | {
-        name: tf.train.Feature(float_list=tf.train.FloatList(value=[row[name]])) for name in numbers
-    }
-    return tf.train.Example(features=tf.train.Features(feature=feature))
+# --- reading --------------------------------------------------------------------------------------
 
 
-def _bytes_feature(value: bytes) -> tf.train.Feature:
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+class Split(NamedTuple):
+    """A split of a data set, row by row; a batch of its images is read when it is asked for."""
+
+    images: Images
+    labels: np.ndarray  # (n,) indices into `CLASSES`
+    columns: "Columns"  # of the index, such as image_id, lens_id or einstein_radius
+
+    @classmethod
+    def of(cls, images: np.ndarray, labels: np.ndarray, **columns: np.ndarray) -> "Split":
+        """A split in memory: images (n, height, width, channels), and columns by their names."""
+        return cls(Images.of(images), labels, Columns(columns.__getitem__))
+
+    def take(self, rows: np.ndarray | slice) -> "Split":
+        """The split of these rows alone."""
+        return Split(self.images.take(rows), self.labels[rows], self.columns.take(rows))
 
 
-def _integers_feature(value: list[int]) -> tf.train.Feature:
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=value))
+class Columns:
+    """Columns of a split by name, (n,) each, read when they are asked for."""
+
+    def __init__(self, read: Callable[[str], np.ndarray], rows: np.ndarray | slice = slice(None)):
+        self._read, self._rows = read, rows
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._read(name)[self._rows]
+
+    def take(self, rows: np.ndarray | slice) -> "Columns":
+        """The columns of these rows alone."""
+        return Columns(lambda name: self[name], rows)
 
 
-def _read_shard(path: Path) -> Iterator[dict[str, tf.Tensor]]:
-    """Yield batches of parsed examples; a damaged file is a ValueError."""
-    features = {
-        "image": tf.io.FixedLenFeature([], tf.string),
-        "image_id": tf.io.FixedLenFeature([], tf.string),
-        "lens_id": tf.io.FixedLenFeature([], tf.string),
-        "label": tf.io.FixedLenFeature([], tf.int64),
-        "shape": tf.io.FixedLenFeature([3], tf.int64),
-    }
-    size = 0
+def read_split(manifest_path: str | Path, split: str) -> Split:
+    """Open a split, shard by shard in the manifest's order; its images are as they were recorded.
+
+    Returns:
+        The split, with the labels in memory. Whatever is read of it later raises the same errors.
+
+    Raises:
+        ValueError: if a file is missing, or is not what the manifest says; it is then set aside.
+    """
+    manifest = read_json(manifest_path)
+    folder = Path(manifest_path).parent / split
+    shards = manifest["splits"][split]["shards"]
+    records = _Records(folder, shards, manifest["schema"]["image"]["shape"])
+    count = manifest["splits"][split]["images"]
+    images = Images(records.images, np.arange(count), records.shape)
+    return Split(images, records.labels, Columns(lambda name: records.columns(name)[0]))
+
+
+def load_split(manifest_path: str | Path, preprocessing_path: str | Path, split: str) -> Split:
+    """Open a split whose images are preprocessed: what every training and evaluation sees."""
+    recorded = read_split(manifest_path, split)
+    facts = read_json(preprocessing_path)
+    images = recorded.images.map(lambda part: preprocess(part, facts), facts["input_shape"])
+    return recorded._replace(images=images)
+
+
+class _Records:
+    """The examples of a split's shards, read by row; rows are counted over all shards."""
+
+    def __init__(self, folder: Path, shards: Sequence[Mapping], shape: Sequence[int]):
+        self.shape = tuple(shape)
+        self._paths = [folder / shard["file"] for shard in shards]
+        self._bytes = [shard["bytes"] for shard in shards]
+        self._digests = [shard["index_sha256"] for shard in shards]
+        self._ends = np.cumsum([shard["images"] for shard in shards])
+        for path, size in zip(self._paths, self._bytes, strict=True):
+            _check_size(path, size)
+        self.labels, *places = self.columns("label", *PLACE)
+        self._offsets, self._lengths, self._crcs = places
+        self._open = lru_cache(maxsize=OPEN_FILES)(_File)
+
+    def columns(self, *names: str) -> list[np.ndarray]:
+        """Columns of the indexes, (n,) each."""
+        parts = [
+            _read_columns(path, digest, names)
+            for path, digest in zip(self._paths, self._digests, strict=True)
+        ]
+        return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+    def images(self, rows: np.ndarray) -> np.ndarray:
+        """Read images: (m,) rows to (m, *shape) float32, every example's CRC32C checked."""
+        places = (column[rows].tolist() for column in (self._offsets, self._lengths, self._crcs))
+        shards = np.searchsorted(self._ends, rows, side="right").tolist()
+        pixels = [
+            self._pixels(*place) for place in zip(rows.tolist(), shards, *places, strict=True)
+        ]
+        images = np.frombuffer(b"".join(pixels), "<f4").astype(np.float32, copy=False)
+        return images.reshape(-1, *self.shape)
+
+    def _pixels(self, row: int, shard: int, offset: int, length: int, crc: int) -> bytes:
+        path = self._paths[shard]
+        read = self._open(path, self._bytes[shard]).read(offset, HEADER + length + FOOTER)
+        payload = payload_of(read)
+        # of the whole frame, since others read these files too
+        if crc32c(payload) != crc or frame(payload, crc) != read:
+            raise _damaged(path, f"record {row} is not the one that was written")
+        return bytes_feature(payload, "image")
+
+
+class _File:
+    """A TFRecord that is open for reading; its threads need not wait for each other."""
+
+    def __init__(self, path: Path, size: int):
+        self._path = path
+        _check_size(path, size)
+        self._number = os.open(path, os.O_RDONLY)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Bytes from an offset on; not by a memory map, whose pages count as the process's own."""
+        try:
+            return os.pread(self._number, length, offset)
+        except OSError as error:
+            raise _unreadable(self._path, error) from None
+
+    def __del__(self) -> None:
+        if hasattr(self, "_number"):
+            os.close(self._number)
+
+
+def _read_columns(path: Path, digest: str, names: Sequence[str]) -> list[np.ndarray]:
+    """Columns of the index of a TFRecord."""
+    file = index_path(path)
     try:
-        # TFRecord's own CRCs are checked as it is read
-        for serialized in tf.data.TFRecordDataset(str(path)).batch(BATCH):
-            size += int(tf.reduce_sum(tf.strings.length(serialized) + FRAME))
-            yield tf.io.parse_example(serialized, features)
-    except DAMAGE as error:
-        raise _damaged(path, f"missing or damaged record ({_in_a_line(error)})") from None
-    except tf.errors.OpError as error:  # of the machine, or of the way to the file
-        raise ValueError(f"{path}: cannot be read now ({_in_a_line(error)})") from None
-    if size != path.stat().st_size:  # TensorFlow takes a frame cut short for the end of the file
-        raise _damaged(path, "truncated record")
+        content = file.read_bytes()
+    except FileNotFoundError:
+        raise _damaged(file, "the index is missing") from None
+    except OSError as error:
+        raise _unreadable(file, error) from None
+    if sha256(content) != digest:
+        raise _damaged(file, f"not the index of {path.name} that the manifest lists")
+    index = pd.read_parquet(io.BytesIO(content), columns=list(names))
+    return [index[name].to_numpy() for name in names]
 
 
-def _in_a_line(error: tf.errors.OpError) -> str:
-    return " ".join(error.message.split())
-
-
-def _decode(raw: tf.Tensor, shape: list[int], path: Path) -> np.ndarray:
+def _check_size(path: Path, size: int) -> None:
+    """Stop where a TFRecord is missing, or was cut or has grown since it was written."""
     try:
-        pixels = tf.io.decode_raw(raw, tf.float32, little_endian=True)
-        return tf.reshape(pixels, [len(raw), *shape]).numpy()
-    except tf.errors.InvalidArgumentError:
-        raise _damaged(path, f"images are not of the manifest's shape {shape}") from None
+        found = path.stat().st_size
+    except FileNotFoundError:
+        raise _damaged(path, "the file is missing") from None
+    except OSError as error:  # of the machine, or of the way to the file
+        raise _unreadable(path, error) from None
+    if found != size:
+        raise _damaged(path, f"{found} bytes where the manifest says {size}")
+
+
+def _unreadable(path: Path, error: OSError) -> ValueError:
+    return ValueError(f"{path}: cannot be read now ({error.strerror})")
 
 
 def _damaged(path: Path, what: str) -> ValueError:
-    """The error of a shard that cannot be used; it is set aside, so that the next run makes it."""
+    """The error of a file that cannot be used; it is set aside, so that the next run makes it."""
     path = path.resolve()  # of a shared one the file itself, not this run's link
     aside = path.with_name(f"{path.name}.damaged")
     try:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sslens.data.catalogue import catalogue_settings, read_catalogue
-from sslens.data.records import write_shard
+from sslens.data.records import describe, write_shard
 from sslens.data.sharing import make_once
 from sslens.data.tracking import tracked
 from sslens.differences import differences, listed
@@ -19,8 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def make_shard(
-    path: str | Path,
-    provenance: str | Path,
+    paths: Sequence[str | Path],
     catalogue: str,
     images_of: Callable[[pd.DataFrame, Mapping], Iterator[np.ndarray]],
     settings: Mapping,
@@ -30,8 +29,8 @@ def make_shard(
     """Make the records of a catalogue's rows, or link to those that runs share (see `sharing`).
 
     Args:
-        path: of the shard.
-        provenance: path of the file that says what it was made with.
+        paths: of the TFRecord, of its index, and of its facts as JSON: those of
+            `records.write_shard`, and what it was made with.
         catalogue: path of its rows.
         images_of: the images (height, width) of rows, in their order, by the settings.
         settings: of the data set.
@@ -43,31 +42,34 @@ def make_shard(
     """
     _check(catalogue, catalogue_settings(catalogue), settings)
 
-    def make(where: Path) -> None:
+    def make(shard: Path, index: Path, facts: Path) -> None:
         rows = read_catalogue(catalogue)
         images = tracked(images_of(rows, settings), len(rows), "images")
-        log.info("%d images", write_shard(where, rows, images))
+        found = write_shard(shard, rows, images)
+        log.info("%d images", found["images"])
+        write_json(facts, found | _provenance(settings) | {"code": code})
 
-    make_once(make, path, folder, [settings, code], [catalogue])
-    write_json(provenance, _provenance(settings) | {"code": code})
+    make_once(make, [Path(path) for path in paths], folder, [settings, code], [catalogue])
 
 
-def check_settings(provenances: Sequence[str], settings: Mapping) -> dict:
-    """Check that all shards of a data set were made with the same settings, and with these.
+def manifest_of(dataset: str, facts: Sequence[str], settings: Mapping) -> dict:
+    """The manifest of a data set, whose shards must all have been made with these settings.
 
     Args:
-        provenances: paths of what `make_shard` wrote beside them.
+        dataset: name of the data set.
+        facts: paths of what `make_shard` wrote beside the TFRecords.
         settings: of the data set.
 
     Returns:
-        The settings, as `settings`, and their digest `settings_sha256`.
+        What `records.describe` makes of the facts, with the `settings` and their `settings_sha256`.
 
     Raises:
-        ValueError: where a shard was made with others.
+        ValueError: where a shard was made with other settings, and as `records.describe`.
     """
-    for path in provenances:
-        _check(Path(path).with_suffix(".tfrecord"), read_json(path)["settings"], settings)
-    return _provenance(settings)
+    shards = {str(Path(path).with_suffix(".tfrecord")): read_json(path) for path in facts}
+    for path, found in shards.items():
+        _check(path, found["settings"], settings)
+    return describe(dataset, shards) | _provenance(settings)
 
 
 def _check(path: str | Path, recorded: Mapping, settings: Mapping) -> None:

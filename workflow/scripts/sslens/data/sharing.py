@@ -1,13 +1,14 @@
 """Files that several runs share: each made once, by whichever run needs it first.
 
 A shared file is named after a digest of all that it follows from, so runs of other settings, images
-or code never meet. Each run has a link to it where its own file would be.
+or code never meet. Each run has a link to it where its own file would be. The files of a shard
+(records, index, facts) are made, linked and removed together.
 """
 
 import fcntl
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,50 +21,55 @@ MADE = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 
 
 def make_once(
-    make: Callable[[Path], None],
-    path: str | Path,
+    make: Callable[..., None],
+    paths: Sequence[Path],
     folder: str | None,
     settings: list,
     inputs: list[str],
 ) -> None:
-    """Make a file, or link to the one that some run has made.
+    """Make the files of a shard, or link to those that some run has made.
 
-    Of runs that need it at the same time, one makes it and the others wait.
+    Of runs that need them at the same time, one makes them and the others wait.
 
     Args:
-        make: writes it to the path that it is given, at once and as a whole.
-        path: where this run wants it, such as results/data/model_2/train/00000.tfrecord.
+        make: writes the files to the paths that it is given, as many as `paths`, each as a whole.
+        paths: where this run wants them, all in one folder and alike up to the first dot, such as
+            results/data/model_2/train/00000.tfrecord.
         folder: what runs share, on a file system that locks files for all of its machines; with
-            None the file is this run's own.
-        settings: what the file follows from, as JSON; with its code.
-        inputs: paths of the files it follows from.
+            None the files are this run's own.
+        settings: what the files follow from, as JSON; with their code.
+        inputs: paths of the files they follow from.
     """
-    path = Path(path)
     if folder is None:
-        make(path)
+        make(*paths)
         return
     digest = fingerprint(settings, inputs)[:16]
-    shared = Path(folder).expanduser().resolve().joinpath(*path.parent.parts[-2:])
-    stored = shared / f"{path.stem}-{digest}{path.suffix}"
-    with _locked(shared / ".locks" / f"{stored.stem}.lock"):
-        if stored.exists():
-            log.info("taken from %s", stored)
+    shared = Path(folder).expanduser().resolve().joinpath(*paths[0].parent.parts[-2:])
+    stored = [shared / path.name.replace(".", f"-{digest}.", 1) for path in paths]
+    with _locked(shared / ".locks" / f"{stored[0].stem}.lock"):
+        if all(path.exists() for path in stored):
+            log.info("taken from %s", stored[0])
         else:
-            make(stored)
-            # the same whenever it is made, or runs that have it would take it for changed
-            os.utime(stored, (MADE, MADE))
-    with atomic_path(path) as temporary:
-        temporary.symlink_to(stored)
+            make(*stored)
+            for path in stored:
+                # the same whenever it is made, or runs that have it would take it for changed
+                os.utime(path, (MADE, MADE))
+    for path, target in zip(paths, stored, strict=True):
+        with atomic_path(path) as temporary:
+            temporary.symlink_to(target)
 
 
 def forget_missing(data: Path) -> None:
     """Remove a run's links to shared files that are gone; Snakemake would take them for files.
 
-    Links into a folder that is not there stay: it may only not be mounted here.
+    With a link go those to the other files of its shard. Links into a folder that is not there
+    stay: it may only not be mounted here.
     """
-    for link in data.glob("*/*/*.tfrecord"):
+    for link in list(data.glob("*/*/*")):
         if link.is_symlink() and not link.exists() and link.readlink().parent.is_dir():
-            link.unlink(missing_ok=True)
+            for beside in link.parent.glob(f"{link.name.partition('.')[0]}.*"):
+                if beside.is_symlink():
+                    beside.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -13,7 +13,9 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from sslens.classes import CLASSES
+from sslens.data.records import Split
 from sslens.formatting import Cell, Table, exact_numbers, read_csv
+from sslens.seeds import measured_rows
 
 #: Measure -> what the table calls it.
 MEASURES = {
@@ -24,32 +26,35 @@ MEASURES = {
 }
 CENTRE = 1 / 16  # radius of the centre, of an image's side
 MAX_NEIGHBOURS = 5000  # no_sub images that others are compared to
+MAX_IMAGES = 6000  # of a split that are measured, drawn at random where there are more
 
 
-def audit(
-    train: np.ndarray, train_labels: np.ndarray, test: np.ndarray, test_labels: np.ndarray
-) -> pd.DataFrame:
+def audit(train: Split, test: Split) -> pd.DataFrame:
     """AUC of every measure and class on the test images.
 
     Whether a class has higher or lower values than the others is taken from the training images,
-    as are the no_sub images that a distance is measured to.
+    as are the no_sub images that a distance is measured to. Of larger splits, `MAX_IMAGES` of the
+    images are read.
 
     Args:
-        train, test: images as recorded, (n, pixels, pixels, 1).
-        train_labels, test_labels: indices into `CLASSES`.
+        train, test: splits as recorded.
 
     Returns:
         A row a measure: `measure` and `auc_axion`, `auc_cdm`, `auc_no_sub`.
     """
-    no_sub = train[train_labels == CLASSES.index("no_sub")][:MAX_NEIGHBOURS]
-    reference, new = (measure(images, no_sub) for images in (train, test))
+    no_sub = np.flatnonzero(train.labels == CLASSES.index("no_sub"))[:MAX_NEIGHBOURS]
+    neighbours = train.images[no_sub]
+    train, test = (
+        split.take(measured_rows(len(split.labels), MAX_IMAGES, seed=0)) for split in (train, test)
+    )
+    reference, new = (measure(split.images[:], neighbours) for split in (train, test))
     rows = []
     for name in MEASURES:
         aucs = {}
         for index, label in enumerate(CLASSES):
-            higher = roc_auc_score(train_labels == index, reference[name]) >= 0.5
+            higher = roc_auc_score(train.labels == index, reference[name]) >= 0.5
             sign = 1 if higher else -1
-            aucs[f"auc_{label}"] = roc_auc_score(test_labels == index, sign * new[name])
+            aucs[f"auc_{label}"] = roc_auc_score(test.labels == index, sign * new[name])
         rows.append({"measure": name, **aucs})
     return pd.DataFrame(rows)
 

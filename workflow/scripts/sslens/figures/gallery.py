@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from sslens.classes import CLASSES
 from sslens.figures.images import show_image
 from sslens.figures.style import CLASS_TITLES, line_looks, new_figure, own_style
+from sslens.images import Images
 
 COLUMNS = 6
 BINS = 12
@@ -40,9 +41,7 @@ RADII = ("einstein_radius", "sie_einstein_radius")
 
 
 @own_style()
-def gallery_figure(
-    images: np.ndarray, catalogue: pd.DataFrame, dataset: Mapping, title: str
-) -> Figure:
+def gallery_figure(images: Images, catalogue: pd.DataFrame, dataset: Mapping, title: str) -> Figure:
     """Images of every class with their parameters, a row a class.
 
     Args:
@@ -63,7 +62,7 @@ def gallery_figure(
         chosen = np.flatnonzero(catalogue["label"] == name)[:COLUMNS]
         row[0].set_ylabel(f"{CLASS_TITLES[name]}\n{'arcsec' if scale else 'pixels'}")
         for panel, index in zip(row, chosen, strict=False):
-            show_image(panel, images[index, ..., 0], half)
+            show_image(panel, images[index][..., 0], half)
             panel.set_title(_caption(catalogue.iloc[index], dataset), fontsize=7)
         for panel in row[len(chosen) :]:
             panel.set_axis_off()

@@ -1,16 +1,18 @@
 """Logits of images by a network, as they are or averaged over orientations."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import keras
 import numpy as np
 import tensorflow as tf
 from scipy.special import log_softmax, logsumexp
 
+from sslens.images import Images
 from sslens.networks import replicas
 
 
-def predict(model: keras.Model, images: np.ndarray, batch_size: int = 250) -> np.ndarray:
+def predict(model: keras.Model, images: Images | np.ndarray, batch_size: int = 250) -> np.ndarray:
     """Outputs of a model in inference mode for every image, each once, in order.
 
     The batches hold at most `batch_size` images and are as even as can be, since every size of
@@ -20,12 +22,12 @@ def predict(model: keras.Model, images: np.ndarray, batch_size: int = 250) -> np
     on_cpu = not replicas.devices()
     workers = tf.config.threading.get_inter_op_parallelism_threads() or 1 if on_cpu else 1
     most = max(batch_size // workers, 1)
-    # not `model.predict`, which copies all images first
-    first, *others = np.array_split(images, -(-len(images) // most))
+    # not `model.predict`, which wants all images at once
+    first, *others = np.array_split(np.arange(len(images)), -(-len(images) // most))
 
-    def outputs_of(batch: np.ndarray) -> np.ndarray:
+    def outputs_of(rows: np.ndarray) -> np.ndarray:
         # the replicas of a shared model predict the same images, one replica after the other
-        return model.predict_on_batch(batch)[: len(batch)]
+        return model.predict_on_batch(images[rows])[: len(rows)]
 
     outputs = [outputs_of(first)]  # Keras makes its function here, not in a thread
     with ThreadPoolExecutor(workers) as pool:
@@ -34,7 +36,7 @@ def predict(model: keras.Model, images: np.ndarray, batch_size: int = 250) -> np
     return np.concatenate(outputs).astype(np.float32, copy=False)
 
 
-def predict_averaged(model: keras.Model, images: np.ndarray) -> np.ndarray:
+def predict_averaged(model: keras.Model, images: Images) -> np.ndarray:
     """Logits of a classifier whose probabilities are averaged over the orientations of an image.
 
     The eight flips and quarter turns of a square change no pixel and no lens's class. The mean is
@@ -49,8 +51,8 @@ def predict_averaged(model: keras.Model, images: np.ndarray) -> np.ndarray:
         (n, classes), float32, finite where the model's logits are.
     """
     orientations = (
-        np.rot90(mirrored, turns, axes=(1, 2))
-        for mirrored in (images, images[:, :, ::-1])
+        images.map(partial(_oriented, mirrored=mirrored, turns=turns), images.shape[1:])
+        for mirrored in (False, True)
         for turns in range(4)
     )
     # by logarithms, since in float64 too a probability may be 0
@@ -59,3 +61,8 @@ def predict_averaged(model: keras.Model, images: np.ndarray) -> np.ndarray:
         for oriented in orientations
     ]
     return (logsumexp(logarithms, axis=0) - np.log(len(logarithms))).astype(np.float32)
+
+
+def _oriented(images: np.ndarray, mirrored: bool, turns: int) -> np.ndarray:
+    """Images, mirrored left to right or not, after so many quarter turns."""
+    return np.rot90(images[:, :, ::-1] if mirrored else images, turns, axes=(1, 2))

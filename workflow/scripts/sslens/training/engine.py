@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Protocol
 
 import keras
@@ -14,6 +15,7 @@ import pandas as pd
 import tensorflow as tf
 
 from sslens.files import atomic_path
+from sslens.images import Images
 from sslens.networks import replicas
 from sslens.seeds import derive_seed
 from sslens.training.checkpoints import Checkpoint
@@ -38,18 +40,22 @@ def rows_of_step(images: int, batch_size: int, step: int, seed: int) -> np.ndarr
         (batch_size,) indices in [0, images).
     """
     batches = images // batch_size
-    order = np.random.default_rng(derive_seed(seed, "order", step // batches)).permutation(images)
     start = step % batches * batch_size
-    return order[start : start + batch_size]
+    return _order_of_pass(images, step // batches, seed)[start : start + batch_size]
 
 
-def reader(data: Sequence[np.ndarray]) -> Callable[[np.ndarray], tuple]:
+@lru_cache(maxsize=1)
+def _order_of_pass(images: int, number: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(derive_seed(seed, "order", number)).permutation(images)
+
+
+def reader(data: Sequence[Images | np.ndarray]) -> Callable[[np.ndarray], tuple]:
     """A function of rows to the batch of them, a tensor an array.
 
     Where there is a GPU whose memory can hold the data (`HELD_BY_GPU`), they are copied there once.
     """
     if replicas.devices() and sum(array.nbytes for array in data) <= HELD_BY_GPU:
-        held = [tf.constant(array) for array in data]
+        held = [tf.constant(array[:]) for array in data]
         return lambda rows: tuple(tf.gather(tensor, rows) for tensor in held)
     return lambda rows: tuple(tf.constant(array[rows]) for array in data)
 
@@ -123,7 +129,7 @@ def compile_step(
 
 def fit(
     learner: Learner,
-    data: Sequence[np.ndarray],
+    data: Sequence[Images | np.ndarray],
     plan: Plan,
     seed: int,
     checkpoint: Checkpoint,
@@ -137,7 +143,8 @@ def fit(
 
     Args:
         learner: to be trained; at the end it is.
-        data: arrays with one row an image; a batch is the same rows of each.
+        data: with one row an image each; a batch is the same rows of all, and is read when it is
+            needed.
         plan: length of the training.
         seed: of the run.
         checkpoint: written after every epoch, within long ones every ten minutes, and when a

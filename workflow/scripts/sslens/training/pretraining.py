@@ -9,6 +9,7 @@ import tensorflow as tf
 from threadpoolctl import threadpool_limits
 
 from sslens.data.records import Split
+from sslens.images import Images
 from sslens.methods.registry import load_method
 from sslens.metrics.features import (
     alignment,
@@ -66,17 +67,19 @@ def pretrain(
         learning_rate (when the epoch has ended), what `Diagnosis` measures then, and collapsed
         (1 or 0, see `features.has_collapsed`).
     """
-    of_one_lens = settings["pairs"] == "same_lens"
-    rows = group_rows(train.lens_ids) if of_one_lens else np.arange(len(train.labels))[:, None]
-    groups = train.images[rows] if of_one_lens else train.images[:, None]  # a view, not a copy
+    rows = np.arange(len(train.labels))[:, None]
+    if settings["pairs"] == "same_lens":
+        rows = group_rows(train.columns["lens_id"])
+    groups = train.images.take(rows)
     plan = plan_training(settings, len(groups), len(train.images))
     with replicas.shared_by_gpus(plan.batch_size):
         encoder = build_encoder(settings["encoder"], train.images.shape[1:], seed)
         method = load_method(settings["method"])(encoder, settings["options"], seed)
         diagnosis = Diagnosis(encoder, train, validation, settings, seed)
         learner = _Pretraining(method, settings, plan, diagnosis)
-        # images of one lens are of one class
-        data = [groups, train.labels[rows[:, 0]]] if uses_labels(method) else [groups]
+        data: list[Images | np.ndarray] = [groups]
+        if uses_labels(method):
+            data.append(train.labels[rows[:, 0]])  # images of one lens are of one class
         history = engine.fit(learner, data, plan, seed, checkpoint, report=report)
     return encoder, history
 
@@ -107,14 +110,15 @@ class Diagnosis:
             for name, split in (("train", train), ("validation", validation))
         )
         self._labels = validation.labels[query], train.labels[reference]
-        groups = validation.images[:, None]
-        if settings["pairs"] == "same_lens" and len(set(validation.lens_ids)) < len(groups):
-            lenses = validation.images[group_rows(validation.lens_ids)]
+        rows = np.arange(len(validation.labels))[:, None]
+        if settings["pairs"] == "same_lens":
+            lens_ids = validation.columns["lens_id"]
             # a small validation split may have no two lenses with several images
-            groups = lenses if len(lenses) > 1 else groups
-        groups = groups[measured_rows(len(groups), DIAGNOSED["pairs"], seed)]
+            if len(set(lens_ids)) < len(lens_ids) and len(lenses := group_rows(lens_ids)) > 1:
+                rows = lenses
+        rows = rows[measured_rows(len(rows), DIAGNOSED["pairs"], seed)]
         key = tf.constant(derive_seed(seed, "diagnosed views"), tf.int32)
-        views = map(np.asarray, draw_views(groups, key, settings["views"]))
+        views = map(np.asarray, draw_views(validation.images[rows], key, settings["views"]))
         parts = [validation.images[query], train.images[reference], *views]
         # in one piece, since every size of batch is traced anew
         self._images = np.concatenate(parts)

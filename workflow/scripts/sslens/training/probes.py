@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sslens.classes import CLASSES
 from sslens.data.records import Split
+from sslens.images import Images
 from sslens.metrics.auc import class_aucs
 from sslens.metrics.features import normalised
 from sslens.networks.inference import predict
@@ -84,7 +85,7 @@ def fit_nearest_neighbours(
     return pd.DataFrame([{"neighbours": settings["neighbours"], "validation_auc": auc}])
 
 
-def recompute_batch_norm_statistics(encoder: keras.Model, images: np.ndarray) -> None:
+def recompute_batch_norm_statistics(encoder: keras.Model, images: Images) -> None:
     """Set the statistics of an encoder's batch normalisations to those of the images as they are.
 
     They become the plain averages over the batches of one pass ("precise BatchNorm", Wu & Johnson
@@ -96,9 +97,10 @@ def recompute_batch_norm_statistics(encoder: keras.Model, images: np.ndarray) ->
         layer for layer in encoder.layers if isinstance(layer, keras.layers.BatchNormalization)
     ]
     momenta = [layer.momentum for layer in layers]
-    for seen, batch in enumerate(np.array_split(images, max(len(images) // 64, 1))):
+    batches = np.array_split(np.arange(len(images)), max(len(images) // 64, 1))
+    for seen, rows in enumerate(batches):
         for layer in layers:
             layer.momentum = seen / (seen + 1)
-        encoder(batch, training=True)
+        encoder(images[rows], training=True)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
