@@ -22,6 +22,7 @@ include: "workflow/rules/archive.smk"
 include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/finetune.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/probe.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/figures.smk"
 

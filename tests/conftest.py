@@ -146,6 +146,7 @@ def finished(repository, tmp_path_factory, pytestconfig) -> Path:
     with open(shared / "finished run.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
-            run(directory, repository=repository)
+            variables = {"SSLENS_MODULES": str(Path(directory, "modules"))}
+            run(directory, repository=repository, variables=variables)
             done.touch()
     return directory

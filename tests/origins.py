@@ -12,6 +12,7 @@ from sslens.digests import json_digest
 from sslens.figures.style import new_figure, save_figure
 from sslens.files import write_json
 from sslens.jobs.outdated import expected_settings
+from sslens.protocols import FROZEN
 
 SHIPPED = load(ROOT / "config", {})
 
@@ -25,12 +26,18 @@ def record_of(config, stage, cell) -> dict[str, Any]:
 def provenance_of(config, arm, dataset, labels=1.0, seed=1) -> dict[str, Any]:
     """The provenance of a cell's stages."""
     cell = {"arm": arm, "dataset": dataset, "labels": labels, "seed": seed}
-    finetuning, pretraining = record_of(config, "finetune", cell), None
+    pretraining = None
     if name := config["arms"][arm].get("pretraining"):
         source = settings.pretrained_on(config["arms"][arm], dataset)
         start = {"dataset": source, "pretraining": name, "seed": seed}
         pretraining = record_of(config, "pretrain", start)
-    finetuning["pretraining"] = pretraining
+    if settings.arm_protocol(config, arm) in FROZEN:
+        encoder = settings.frozen_encoder(config, arm, dataset)
+        own = {"dataset": dataset, "encoder": encoder, "seed": seed}
+        features = record_of(config, "features", own) | {"pretraining": pretraining}
+        probe = record_of(config, "probe", cell)
+        return {"pretrain": pretraining, "features": features, "probe": probe}
+    finetuning = record_of(config, "finetune", cell) | {"pretraining": pretraining}
     evaluation = record_of(config, "evaluate", cell)
     return {"pretrain": pretraining, "finetune": finetuning, "evaluate": evaluation}
 
@@ -57,9 +64,11 @@ def write_results(config, folder: Path) -> tuple[list[str], dict[str, dict]]:
                     place = f"pretrain/{dataset}/{name}/seed-{seed}"
                     files[f"{place}/provenance.json"] = start
                 cell = f"{dataset}/{arm}/labels-1.0/seed-{seed}"
-                files[f"finetune/{cell}/provenance.json"] = provenance["finetune"]
-                fields = provenance["evaluate"]["cell"] | {"provenance": provenance}
-                files[f"evaluate/{cell}/metrics.json"] = fields
+                *_, last = provenance.values()
+                fields = {"protocol": settings.arm_protocol(config, arm), **last["cell"]}
+                files[f"evaluate/{cell}/metrics.json"] = fields | {"provenance": provenance}
+                if "finetune" in provenance:
+                    files[f"finetune/{cell}/provenance.json"] = provenance["finetune"]
     tables = {"settings": settings.comparison_settings(config), "cells": []}
     files["comparison/provenance.json"] = tables
     for name, content in files.items():

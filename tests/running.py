@@ -1,5 +1,6 @@
 """The workflow as its users run it, for the tests that need a run."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -21,13 +22,14 @@ def command(
     return [*start, "--directory", str(directory), *configfile, *resources, *arguments]
 
 
-def run(directory: Path, *arguments: str, **where) -> str:
-    """Run it to its end; what it printed."""
+def run(directory: Path, *arguments: str, variables: dict[str, str] | None = None, **where) -> str:
+    """Run it to its end, with variables of its own; what it printed."""
     done = subprocess.run(
         command(directory, *arguments, **where),
         capture_output=True,
         text=True,
         cwd=ROOT,
+        env=os.environ | (variables or {}),
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
@@ -43,6 +45,6 @@ def planned(directory: Path, *arguments: str, **where) -> list[str]:
 def copy_data(finished: Path, directory: Path) -> None:
     """Begin a run with the data sets of a finished one, and with nothing that was trained."""
     shutil.copytree(finished, directory)
-    for stage in ("pretrain", "finetune", "evaluate", "comparison"):
+    for stage in ("pretrain", "finetune", "features", "probe", "evaluate", "comparison"):
         shutil.rmtree(directory / "results" / stage)
     shutil.rmtree(directory / "logs")

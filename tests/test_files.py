@@ -3,10 +3,11 @@
 import json
 import math
 
+import numpy as np
 import pytest
 
 from sslens.comparison.cells import by_row
-from sslens.files import atomic_path, read_json, write_json, write_text
+from sslens.files import atomic_path, read_arrays, read_json, write_arrays, write_json, write_text
 
 
 def names(folder):
@@ -63,6 +64,32 @@ def test_json_refuses_what_it_has_no_word_for(tmp_path, number):
     with pytest.raises(ValueError):
         write_json(tmp_path / "a.json", {"auc": number})
     assert names(tmp_path) == []
+
+
+def test_arrays_keep_their_names_types_and_bits(tmp_path):
+    arrays = {
+        "kernel": np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32),
+        "bias": np.array([np.nan, -0.0, 5e-324]),
+        "labels": np.arange(4),
+    }
+    write_arrays(tmp_path / "a.npz", arrays)
+    assert names(tmp_path) == ["a.npz"]
+    found = read_arrays(tmp_path / "a.npz")
+    assert list(found) == list(arrays)
+    for name, array in arrays.items():
+        assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
+        assert found[name].tobytes() == array.tobytes()
+
+
+def test_arrays_of_objects_are_neither_written_nor_read(tmp_path):
+    """They would be pickled, and reading a pickle may run any code."""
+    objects = {"a": np.array([{}], dtype=object)}
+    with pytest.raises(ValueError):
+        write_arrays(tmp_path / "a.npz", objects)
+    assert names(tmp_path) == []
+    np.savez(tmp_path / "a.npz", **objects)
+    with pytest.raises(ValueError):
+        read_arrays(tmp_path / "a.npz")
 
 
 def test_what_a_killed_writer_of_this_path_left_is_cleared_and_nothing_else(tmp_path):

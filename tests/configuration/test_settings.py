@@ -217,8 +217,15 @@ def test_the_schema_and_the_code_know_the_same_protocols():
 def test_every_arm_that_ships_has_settings_and_can_be_run(arm, dataset):
     """Also those that no configuration of ours runs: all but what a control is needed for."""
     config = config_with("run.arms", [arm])
-    own = settings.arm_settings(config, arm, dataset)
     fields = settings.arm_fields(config, arm, dataset)
+    if fields["protocol"] in FROZEN:
+        own = settings.probe_settings(config, arm, dataset)
+        name = settings.frozen_encoder(config, arm, dataset)
+        assert name in settings.frozen_arms(config, dataset)
+        encoder = settings.features_settings(config, name, dataset)["encoder"]
+    else:
+        own = settings.arm_settings(config, arm, dataset)
+        encoder = own["encoder"]
     assert own["protocol"] == fields["protocol"]
     entry = config["arms"][arm]
     assert fields["pretraining"] == entry.get("pretraining")
@@ -232,7 +239,7 @@ def test_every_arm_that_ships_has_settings_and_can_be_run(arm, dataset):
     if fields["pretraining"] is not None:
         source = settings.pretrained_on(entry, dataset)
         pretraining = settings.pretraining_settings(config, fields["pretraining"], source)
-        assert pretraining["encoder"] == own["encoder"]
+        assert pretraining["encoder"] == encoder
         assert pretraining["method"] == fields["method"]
     if own["protocol"] in FROZEN:
         random = {"linear_probe": "probe-random", "nearest_neighbours": "neighbours-random"}
@@ -609,6 +616,27 @@ def test_what_the_run_does_not_use_need_not_be_a_recipe_that_works():
     check(config, SCHEMA)
 
 
+def test_a_classification_needs_images_of_every_class():
+    config = config_with("datasets.model_1.class_shares", {"axion": 1, "cdm": 0, "no_sub": 0})
+    assert error_of(config) == (
+        "datasets.model_1.class_shares: no images of cdm, no_sub, but a classification needs all "
+        "classes"
+    )
+    config["run"]["datasets"] = ["model_2", "model_3"]
+    check(config, SCHEMA)
+    shares = {"axion": 90, "cdm": 9, "no_sub": 1}
+    config["datasets"]["model_3"]["class_shares"] = shares
+    config["splits"]["test"]["images"] = 110
+    message = error_of(config)
+    assert message.startswith(
+        "splits.test.images: 110 images of model_3 have 1 of the rarest class"
+    )
+    config["splits"]["test"]["images"] = 200
+    config["run"]["label_fractions"] = [0.02]
+    message = error_of(config)
+    assert message.startswith("run.label_fractions.0: 0.02 of 15 training images per class leaves")
+
+
 def test_pairs_of_one_lens_need_several_images_of_it():
     config = config_with("pretrainings.byol-dihedral.pairs", "same_lens")
     message = error_of(config)
@@ -623,7 +651,7 @@ def test_pairs_of_one_lens_need_several_images_of_it():
     assert message.startswith(
         "splits.train.images: 11 images, but pairs: same_lens of pretrainings."
     )
-    assert "byol-dihedral needs 12 of model_1: the 4 images of one lens" in message
+    assert "byol-dihedral needs 12 of model_1: the 4 images of each of its first lenses" in message
 
 
 CONTROLS = [
@@ -908,27 +936,53 @@ def test_an_arm_is_told_its_protocol_encoder_and_learning():
         "computing": settings.computing_settings(config),
     }
     assert settings.arm_settings(config, "baseline", "model_2")["learning"]["epochs"] != 2
-    told = settings.arm_settings(config, "probe-byol-dihedral", "model_1")
+    told = settings.probe_settings(config, "probe-byol-dihedral", "model_1")
     assert told == {
         "protocol": "linear_probe",
-        "encoder": config["encoder"],
         "learning": config["probe"],
-        "computing": settings.computing_settings(config),
+        "average_orientations": False,
+        "computing": settings.thread_settings(config),
     }
 
 
 def test_neighbours_are_told_how_many_and_how_warm():
     config = config_with("nearest_neighbours", {"neighbours": 3, "temperature": 0.5})
     for arm in ("neighbours-random", "neighbours-byol-dihedral"):
-        told = settings.arm_settings(config, arm, "model_3")
+        told = settings.probe_settings(config, arm, "model_3")
         assert told == {
             "protocol": "nearest_neighbours",
-            "encoder": config["encoder"],
             "learning": {"neighbours": 3, "temperature": 0.5},
-            "computing": settings.computing_settings(config),
+            "average_orientations": False,
+            "computing": settings.thread_settings(config),
         }
         told["learning"]["neighbours"] = 0
     assert config["nearest_neighbours"]["neighbours"] == 3
+
+
+def test_frozen_encoders_are_named_by_what_they_follow_from():
+    config = config_with("encoder.for_dataset", {"model_2": {"width": 8}})
+    config["arms"]["moved"] = {
+        "protocol": "linear_probe",
+        "pretraining": "byol-dihedral",
+        "pretrained_on": "model_3",
+    }
+    names = {
+        (arm, dataset): settings.frozen_encoder(config, arm, dataset)
+        for arm in ("probe-random", "neighbours-random", "probe-byol-dihedral", "moved")
+        for dataset in ("model_1", "model_2", "model_3")
+    }
+    for dataset in ("model_1", "model_2", "model_3"):
+        assert names["probe-random", dataset] == names["neighbours-random", dataset]
+        assert names["probe-byol-dihedral", dataset] == f"byol-dihedral@{dataset}"
+        assert names["moved", dataset] == "byol-dihedral@model_3"
+        found = settings.frozen_arms(config, dataset)
+        assert set(found) >= {name for (_, other), name in names.items() if other == dataset}
+        for name, arm in found.items():
+            assert settings.frozen_encoder(config, arm, dataset) == name
+    assert names["probe-random", "model_1"] == names["probe-random", "model_3"]
+    assert names["probe-random", "model_1"] != names["probe-random", "model_2"]
+    moved = settings.features_settings(config, "byol-dihedral@model_3", "model_2")
+    assert moved["encoder"]["width"] == config["encoder"]["width"], "as where it was pretrained"
 
 
 def test_an_arm_has_a_fine_tuning_of_its_own():

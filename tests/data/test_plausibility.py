@@ -47,7 +47,8 @@ def rejected(images):
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_is_plausible_and_a_sentinel_in_it_is_not(name):
     recipe = settings.dataset_settings(CONFIG, name)
-    images = np.array(list(render_all(draw_catalogue(name, recipe, "train", 20), recipe)))
+    rendered = render_all(draw_catalogue(name, recipe, "train", 20), recipe)
+    images = np.array([each["image"] for each in rendered])
     assert rejected(images) == {}
     images[7, 3, 5] = 65535
     assert list(rejected(images)) == [7]

@@ -45,7 +45,7 @@ def write(path, image_ids, labels, images):
             "masses": [np.ones(2) for _ in image_ids],  # no number: it stays in the catalogue
         }
     )
-    return write_shard(path, rows, images)
+    return write_shard(path, rows, ({"image": image} for image in images))
 
 
 def write_split(folder, split, sizes, content):
@@ -219,8 +219,8 @@ def test_shards_with_other_numbers_are_refused(tmp_path, content):
     image_ids, labels, images = draw(size=4, split="test")
     rows = pd.DataFrame({"image_id": image_ids, "lens_id": image_ids, "label": labels})
     path = tmp_path / "test" / shard_name(0)
-    facts[str(path)] = write_shard(path, rows, images)
-    with pytest.raises(ValueError, match="model_9: records with other numbers"):
+    facts[str(path)] = write_shard(path, rows, [{"image": image} for image in images])
+    with pytest.raises(ValueError, match="model_9: records with other features"):
         describe("model_9", facts)
 
 

@@ -342,7 +342,7 @@ def digests():
         ("figures/training_curves", "linewidth=1.4", "linewidth=1.5", set()),
         ("metrics/auc", "else 0.5", "else 0.4", {*TENSORFLOW, "compare", "roc"}),
         (
-            "metrics/features",
+            "metrics/collapse",
             "COLLAPSED_RANK = 1.5",
             "COLLAPSED_RANK = 1.6",
             {"contrastive", "byol"},

@@ -88,8 +88,10 @@ def test_nothing_is_said_of_results_of_the_configuration(results):
         (
             {"datasets": {"model_2": {"deflection_scale": 0.7}}},
             ["images of model_2: deflection_scale 0.634, not 0.7",
-             "finetune of baseline on model_2 (labels 1, seed 1) and 9 more: "
-             "other settings of data"],
+             "finetune of baseline on model_2 (labels 1, seed 1) and 5 more: "
+             "other settings of data",
+             "probe-random on model_2 (labels 1, seed 1) and 1 more: "
+             "other settings of data (features, probe)"],
         ),
         (
             {"splits": {"train": {"images": 750}}},
@@ -98,7 +100,7 @@ def test_nothing_is_said_of_results_of_the_configuration(results):
         (
             {"preprocessing": {"softening": 0.1}},
             ["preprocessing of model_2: softening 0.05, not 0.1",
-             "finetune of baseline on model_2 (labels 1, seed 1) and 9 more: "
+             "finetune of baseline on model_2 (labels 1, seed 1) and 5 more: "
              "data.preprocessing.softening 0.05, not 0.1"],
         ),
         (
@@ -108,10 +110,27 @@ def test_nothing_is_said_of_results_of_the_configuration(results):
         ),
         (
             {"evaluation": {"average_orientations": True}},
-            ["baseline on model_2 (labels 1, seed 1) and 7 more: "
-             "average_orientations False, not True (evaluate)"],
+            ["baseline on model_2 (labels 1, seed 1) and 3 more: "
+             "average_orientations False, not True (evaluate)",
+             "probe-random on model_2 (labels 1, seed 1) and 3 more: "
+             "average_orientations False, not True (features, probe)"],
         ),
-        ({"cpu_threads": 4}, ["finetune of baseline on model_2 (labels 1, seed 1) and 9 more: "
+        (
+            {"probe": {"inverse_penalties": [1.0]}},
+            ["probe-random on model_2 (labels 1, seed 1) and 3 more: "
+             "learning.inverse_penalties [0.001, 0.01, 0.1, 1.0, 10.0], not [1.0] (probe)"],
+        ),
+        (
+            {"arms": {"probe-byol-dihedral": {"pretraining": "contrastive-rotation"}}},
+            ["probe-byol-dihedral on model_2 (labels 1, seed 1) and 1 more: "
+             "encoder byol-dihedral@model_2, not contrastive-rotation@model_2 (features)"],
+        ),
+        (
+            {"arms": {"probe-byol-dihedral": {"protocol": "nearest_neighbours"}}},
+            ["probe-byol-dihedral on model_2 (labels 1, seed 1) and 1 more: "
+             "protocol linear_probe, not nearest_neighbours"],
+        ),
+        ({"cpu_threads": 4}, ["finetune of baseline on model_2 (labels 1, seed 1) and 5 more: "
                               "computing.threads 2, not 4"]),
     ],
 )  # fmt: skip
@@ -168,7 +187,7 @@ def test_a_shard_says_what_it_was_made_with_and_its_catalogue_must_be_alike(tmp_
     write_catalogue(rows, catalogue, recipe)
 
     def make(own):
-        images = lambda rows, _: ([[1.0]] for _ in rows.itertuples())  # noqa: E731
+        images = lambda rows, _: ({"image": [[1.0]]} for _ in rows.itertuples())  # noqa: E731
         paths = [shard, index_path(shard), facts]
         make_shard(paths, str(catalogue), images, own, "code", None)
 

@@ -78,8 +78,9 @@ def test_the_plan_of_a_configuration(tmp_path):
     assert done.returncode == 0
     lines = [line.split("|") for line in done.stdout.splitlines() if line.startswith("|")]
     rows = {line[1].strip(): line[2:] for line in lines}
-    counts = {rule: int(rows[rule][0]) for rule in ("records", "pretrain", "finetune", "evaluate")}
-    assert counts == {"records": 3 * (90 + 10 + 15), "pretrain": 9, "finetune": 24, "evaluate": 24}
+    counts = {rule: int(rows[rule][0]) for rule in ("records", "pretrain", "features")}
+    assert counts == {"records": 3 * (90 + 10 + 15), "pretrain": 9, "features": 12}
+    assert {int(rows[rule][0]) for rule in ("finetune", "evaluate", "probe")} == {12}
     assert rows["pretrain"][1].strip() == "2"  # CPUs, whatever this machine has
     slow = tmp_path / "slow.yaml"
     slow.write_text("planning: {core_gflops: 20.0}")

@@ -7,10 +7,12 @@ from types import SimpleNamespace
 import pytest
 from paths import ROOT
 
+from sslens.configuration import settings
 from sslens.configuration.loading import load, merge
 from sslens.data import shortcuts
 from sslens.jobs import resources
 from sslens.networks.encoders import build_encoder
+from sslens.training import engine
 
 
 def configured(**given):
@@ -103,11 +105,24 @@ def test_a_fine_tuning_that_is_as_long_as_a_pretraining_takes_its_steps_besides(
     assert (longer - reading) / (plain - reading) == pytest.approx((16 + 10) / 16, rel=1e-3)
 
 
-def test_a_probe_is_shorter_than_a_fine_tuning():
-    config = configured()
-    assert resources.finetuning_seconds(
-        config, "probe-random", "model_2", 10**6, 1
-    ) < resources.finetuning_seconds(config, "baseline", "model_2", 10**6, 1)
+def test_features_are_computed_in_less_time_than_a_fine_tuning_takes():
+    config = configured(encoder={"width": 64})
+    encoder = settings.frozen_encoder(config, "probe-random", "model_2")
+    features = resources.features_seconds(config, encoder, "model_2", 10**6, 1)
+    assert features < resources.finetuning_seconds(config, "baseline", "model_2", 10**6, 1)
+    reading = 60 + 10**6 * 4 * 64**2 / 5e7
+    computing = 2 * 10**6 * 2 * 35_000 * 64**2 / 5e12  # twice through the encoder
+    assert features == pytest.approx(reading + computing, abs=2)
+
+
+def test_a_probe_by_hand():
+    config = configured(encoder={"width": 64})
+    config["evaluation"]["average_orientations"] = True
+    assert resources.probing_mb(config, "probe-random", "model_2", 10**5, 0) == pytest.approx(
+        1500 + 20e-6 * 10**5 * 512 * 8
+    )
+    seconds = resources.probing_seconds(config, "probe-random", "model_2", 10**6, 0)
+    assert seconds == pytest.approx(60 + 5 * 1e4 * 10**6 * 512 / 40e9, abs=1)
 
 
 def test_averaging_over_orientations_takes_longer():
@@ -123,15 +138,17 @@ def test_averaging_over_orientations_takes_longer():
 
 def test_memory_on_a_gpu_holds_images_and_without_one_feature_maps_too():
     config = configured(encoder={"name": "resnet50", "width": 64})
-    images = 2.2 * 4 * 64**2 * 1800 / 1e6
-    on_gpu = resources.pretraining_mb(config, "contrastive-rotation", "model_2", 1800, 1)
-    assert on_gpu == pytest.approx(3000 + images)
-    on_cpu = resources.pretraining_mb(config, "contrastive-rotation", "model_2", 1800, 0)
-    assert on_cpu == pytest.approx(on_gpu + 4e-6 * 760 * 64**2 * 2 * 64)
-    tuning = resources.finetuning_mb(config, "baseline", "model_2", 1800, 0)
-    assert tuning == pytest.approx(on_gpu + 4e-6 * 760 * 64**2 * 64)
-    probe = resources.finetuning_mb(config, "probe-random", "model_2", 1800, 0)
-    assert probe == pytest.approx(on_gpu)
+    name, dataset = "contrastive-rotation", "model_2"
+    fixed = 3000 + 100 * 1800 / 1e6
+    on_gpu = resources.pretraining_mb(config, name, dataset, 1800, 1)
+    assert on_gpu == pytest.approx(fixed + 2 * 4 * 64**2 * 1800 / 1e6)
+    on_cpu = resources.pretraining_mb(config, name, dataset, 1800, 0)
+    assert on_cpu == pytest.approx(fixed + 4e-6 * 760 * 64**2 * 2 * 64)
+    tuning = resources.finetuning_mb(config, "baseline", dataset, 1800, 0)
+    assert tuning == pytest.approx(fixed + 4e-6 * 760 * 64**2 * 64)
+    # a million images stay on the disk
+    many = resources.pretraining_mb(config, name, dataset, 10**6, 1)
+    assert many == pytest.approx(3000 + 100 + 2 * 4000)
 
 
 def test_images_of_an_archive_are_told_by_its_records():
@@ -161,8 +178,10 @@ def test_retries_double_up_to_eight_times():
     assert [resources.doubled(9.5, attempt) for attempt in range(1, 7)] == [10, 20, 40, 80, 80, 80]
 
 
-def test_the_neighbours_of_shortcuts_are_those_counted_here():
+def test_limits_of_other_modules_are_those_counted_here():
     assert resources.MAX_NEIGHBOURS == shortcuts.MAX_NEIGHBOURS
+    assert resources.MAX_IMAGES == shortcuts.MAX_IMAGES
+    assert resources.HELD_BY_GPU == engine.HELD_BY_GPU
 
 
 @pytest.mark.parametrize("images", [10**5, 10**6])
@@ -170,9 +189,14 @@ def test_data_jobs_grow_with_their_images(images):
     config = configured()
     size = 4 * 64**2 * images
     assert resources.reading_seconds(config, "model_2", images) == math.ceil(60 + size / 5e7)
-    distances = 2 * 64**2 * images * 5000 / 40e9
+    measuring = resources.measuring_seconds(config, "model_2", images)
+    assert measuring == math.ceil(60 + 3 * size / 5e7)
+    # but of those that are compared, there are no more than so many
+    distances = 2 * 64**2 * 12_000 * 5000 / 40e9
     comparing = resources.comparing_seconds(config, "model_2", images)
-    assert comparing == pytest.approx(60 + size / 5e7 + distances, abs=2)
+    assert comparing == pytest.approx(60 + 4 * 64**2 * 12_000 / 5e7 + distances, abs=2)
+    memory = resources.comparing_mb(config, "model_2", images)
+    assert memory == pytest.approx(1500 + 4 * 4 * 64**2 * 17_000 / 1e6)
     # that of the largest images, whichever the data set
     rendering = resources.rendering_seconds(config, images)
     assert rendering == pytest.approx(60 + 1e-7 * 150**2 * images, abs=1)
@@ -213,7 +237,7 @@ def test_a_second_attempt_requests_twice_as_much_and_is_estimated_to_take_as_lon
     assert second["estimated_seconds"] == first["estimated_seconds"]
 
 
-def test_a_job_that_reads_every_data_set_holds_one_after_the_other():
+def test_a_job_that_compares_every_data_set_holds_one_after_the_other():
     config = configured()
     found = requested("shortcuts", {})
     images = 1500 + config["splits"]["test"]["images"]
@@ -221,10 +245,6 @@ def test_a_job_that_reads_every_data_set_holds_one_after_the_other():
     assert len(datasets) == 3
     seconds = [resources.comparing_seconds(config, name, images) for name in datasets]
     assert found["estimated_seconds"] == sum(seconds)
-    held = [resources.holding_mb(config, name, images) for name in datasets]
+    held = [resources.comparing_mb(config, name, images) for name in datasets]
     assert found["mem_mb"] == math.ceil(max(held))
     assert "gpu" not in found
-
-
-def test_a_job_that_is_not_submitted_requests_memory_alone():
-    assert set(requested("gallery", {"dataset": "model_1"})) == {"mem_mb"}

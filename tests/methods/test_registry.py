@@ -30,13 +30,16 @@ OPTIMIZER = {
 
 
 def default_options(name):
-    """What a method is told by a configuration that tells it nothing."""
+    """The options of a method in a configuration that sets none of them."""
     config = {
         "pretraining": {},
         "pretrainings": {"it": {"method": name, "pretext": "none"}},
         "pretexts": {"none": []},
         "encoder": {},
         "xla": False,
+        "cpu_threads": 1,
+        "threads_per_operation": 1,
+        "precision": "float32",
     }
     return pretraining_settings(config, "it", "model_1")["options"]
 

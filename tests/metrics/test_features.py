@@ -3,16 +3,15 @@
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from sslens.metrics.features import (
     alignment,
     effective_rank,
-    ended_collapsed,
-    has_collapsed,
     neighbour_auc,
+    neighbour_shares,
+    share_logits,
     uniformity,
 )
 from sslens.seeds import measured_rows
@@ -28,25 +27,6 @@ def unit(vector):
 
 def squared_distance(one, other):
     return sum((x - y) ** 2 for x, y in zip(unit(one), unit(other), strict=True))
-
-
-# --- collapse -------------------------------------------------------------------------------------
-
-
-def measures(std=0.1, rank=20.0):
-    return {"embedding_std": std, "embedding_std_uniform": 0.125, "effective_rank": rank}
-
-
-def test_a_collapse_is_of_the_embeddings_or_of_the_features():
-    assert not has_collapsed(measures())
-    assert not has_collapsed(measures(std=0.013, rank=1.6))
-    assert has_collapsed(measures(std=0.012))
-    assert has_collapsed(measures(rank=1.4))
-
-
-def test_the_last_epoch_counts():
-    assert ended_collapsed(pd.DataFrame({"collapsed": [0, 0, 1]}))
-    assert not ended_collapsed(pd.DataFrame({"collapsed": [1, 1, 0]}))
 
 
 # --- effective rank -------------------------------------------------------------------------------
@@ -107,24 +87,58 @@ def test_uniformity_at_its_ends():
 # --- nearest neighbours ---------------------------------------------------------------------------
 
 
-def slow_neighbour_auc(features, labels, known, known_labels, neighbours):
+def slow_neighbour_shares(features, reference, reference_labels, neighbours, temperature):
+    """Section 3.4 of arXiv:1805.01978: the nearest by cosine vote for their class."""
     scores = np.zeros((len(features), 3))
     for i, row in enumerate(features.tolist()):
-        cosines = [np.dot(unit(row), unit(other)) for other in known.tolist()]
-        for k in sorted(range(len(known)), key=lambda k: -cosines[k])[:neighbours]:
-            scores[i, known_labels[k]] += math.exp(cosines[k] / 0.07)
-    shares = scores / scores.sum(axis=1, keepdims=True)
-    return roc_auc_score(labels, shares, multi_class="ovr", average="macro")
+        cosines = [np.dot(unit(row), unit(other)) for other in reference.tolist()]
+        for k in sorted(range(len(reference)), key=lambda k: -cosines[k])[:neighbours]:
+            scores[i, reference_labels[k]] += math.exp(cosines[k] / temperature)
+    return scores / scores.sum(axis=1, keepdims=True)
+
+
+def features_of(labels):
+    return RNG.normal(size=(len(labels), 5)) + np.eye(5)[labels]
+
+
+TRUTH, REFERENCE_LABELS = np.arange(30) % 3, np.arange(60) % 3
+OWN, REFERENCE = features_of(TRUTH), features_of(REFERENCE_LABELS)
+
+
+@pytest.mark.parametrize("neighbours", [1, 5, 60, 1000])
+@pytest.mark.parametrize("temperature", [0.02, 0.07, 1.0])
+def test_neighbour_shares_by_hand(neighbours, temperature):
+    shares = neighbour_shares(OWN, REFERENCE, REFERENCE_LABELS, neighbours, temperature)
+    expected = slow_neighbour_shares(OWN, REFERENCE, REFERENCE_LABELS, neighbours, temperature)
+    np.testing.assert_allclose(shares, expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-12)
+
+
+def test_at_a_temperature_near_0_the_nearest_alone_votes():
+    nearest = neighbour_shares(OWN, REFERENCE, REFERENCE_LABELS, 1, 0.07)
+    for temperature in (1e-6, 1e-300):
+        shares = neighbour_shares(OWN, REFERENCE, REFERENCE_LABELS, 10, temperature)
+        assert np.isfinite(shares).all()
+        np.testing.assert_allclose(shares, nearest, atol=1e-12)
+    shares = neighbour_shares(REFERENCE, REFERENCE, REFERENCE_LABELS, 10, 1e-6)
+    np.testing.assert_allclose(shares, np.eye(3)[REFERENCE_LABELS], atol=1e-12)
+
+
+def test_shares_as_logits_are_finite_and_keep_their_order():
+    shares = np.array([[0.0, 1.0, 0.0], [0.2, 0.3, 0.5], [0.0, 1e-9, 1 - 1e-9]])
+    logits = share_logits(shares)
+    assert np.isfinite(logits).all()
+    np.testing.assert_allclose(np.exp(logits), shares, atol=2e-12)
+    assert np.array_equal(
+        np.argsort(logits, axis=1, kind="stable"), np.argsort(shares, axis=1, kind="stable")
+    )
 
 
 @pytest.mark.parametrize("neighbours", [1, 5, 60])
 def test_neighbour_auc_by_hand(neighbours):
-    labels, known_labels = np.arange(30) % 3, np.arange(60) % 3
-    features, known = (
-        RNG.normal(size=(len(own), 5)) + np.eye(5)[own] for own in (labels, known_labels)
-    )
-    expected = slow_neighbour_auc(features, labels, known, known_labels, neighbours)
-    found = neighbour_auc(features, labels, known, known_labels, neighbours)
+    shares = slow_neighbour_shares(OWN, REFERENCE, REFERENCE_LABELS, neighbours, 0.07)
+    expected = roc_auc_score(TRUTH, shares, multi_class="ovr", average="macro")
+    found = neighbour_auc(OWN, TRUTH, REFERENCE, REFERENCE_LABELS, neighbours)
     assert found == pytest.approx(expected, abs=1e-9)
     assert 0.5 < found < 0.95
 

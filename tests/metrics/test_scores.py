@@ -23,6 +23,7 @@ from sslens.metrics.predictions import (
     LOGIT_COLUMNS,
     PREDICTION_COLUMNS,
     PROBABILITY_COLUMNS,
+    mean_logits,
     predictions_frame,
     softmax,
     write_predictions,
@@ -90,6 +91,35 @@ def test_predictions_that_cannot_be_right_are_refused(ids, labels, logits, messa
     with pytest.raises(ValueError, match=message) as error:
         predictions_frame(ids, labels, logits)
     assert "\n" not in str(error.value)
+
+
+def test_the_softmax_of_mean_logits_is_the_mean_of_the_probabilities():
+    logits = np.random.default_rng(0).normal(scale=3, size=(8, 7, 3)).astype(np.float32)
+    found = mean_logits(logits)
+    assert found.shape == (7, 3)
+    assert found.dtype == np.float32
+    expected = np.mean([softmax(oriented) for oriented in logits], axis=0)
+    np.testing.assert_allclose(softmax(found), expected, rtol=1e-5)
+    np.testing.assert_allclose(np.exp(found), expected, rtol=1e-5)
+    assert np.abs(expected - softmax(logits.mean(axis=0))).max() > 0.05, "not the mean of logits"
+    np.testing.assert_allclose(mean_logits(logits + 100), found, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(mean_logits(logits[::-1]), found, rtol=1e-6)
+
+
+def test_mean_logits_of_one_orientation_are_the_same():
+    logits = np.random.default_rng(0).normal(scale=30, size=(1, 7, 3)).astype(np.float32)
+    found = mean_logits(logits)
+    assert found.dtype == np.float32
+    assert np.array_equal(found, logits[0])
+
+
+def test_mean_logits_are_finite_and_keep_images_apart_whose_probabilities_are_0_and_1():
+    logits = np.zeros((8, 3, 3), np.float32)
+    logits[:, :, 0] = [800, 1600, 2400]
+    found = mean_logits(logits)
+    assert np.isfinite(found).all()
+    assert (softmax(found)[:, 0] == 1).all()
+    np.testing.assert_allclose(found[:, 0] - found[:, 1], [800, 1600, 2400], rtol=1e-6)
 
 
 # --- score ---------------------------------------------------------------------------------------

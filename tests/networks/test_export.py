@@ -16,11 +16,12 @@ from sslens.classes import CLASSES
 from sslens.configuration.loading import load
 from sslens.data.preprocessing import SCALINGS, measure, preprocess
 from sslens.images import Images
-from sslens.metrics.predictions import PROBABILITY_COLUMNS, predictions_frame
-from sslens.networks.classifiers import classifier_of_arm
+from sslens.metrics.features import normalised
+from sslens.metrics.predictions import PROBABILITY_COLUMNS, mean_logits, predictions_frame
+from sslens.networks.classifiers import build_classifier, classifier_of_probe
 from sslens.networks.export import exportable
-from sslens.networks.inference import predict, predict_averaged
-from sslens.protocols import FINE_TUNE, FROZEN
+from sslens.networks.inference import predict, predict_oriented
+from sslens.protocols import FINE_TUNE, FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
 
 ENCODER = load(ROOT / "config", {})["encoder"] | {"width": 2}
 CASES = [
@@ -32,10 +33,10 @@ CASES = [
     ),
     ({"crop": 36, "bin": 2, "stretch": "none", "scaling": "none"}, {}),
 ]
-#: The protocol of each; no matter whether the last layer was fine-tuned or fitted.
-PROTOCOLS = ["fine_tune", "linear_probe", "fine_tune", "nearest_neighbours"]
+#: The protocol of each.
+PROTOCOLS = [FINE_TUNE, LINEAR_PROBE, FINE_TUNE, NEAREST_NEIGHBOURS]
 AVERAGED = [False, True]
-KNOWN = 12
+VOTERS = 12  # images that vote
 PREDICT = """
 import keras, numpy as np
 images = np.load("images.npy")
@@ -52,11 +53,9 @@ def recorded(size=5, pixels=37):
     return images.astype(np.float32)
 
 
-def trained_classifier(encoder, input_shape, protocol="fine_tune"):
+def trained_classifier(encoder_settings, input_shape, protocol=FINE_TUNE):
     """One whose batch statistics are not those of a fresh one."""
-    learning = {"neighbours": 5, "temperature": 0.07}
-    told = {"protocol": protocol, "encoder": encoder, "learning": learning}
-    classifier, _ = classifier_of_arm(told, input_shape, KNOWN, seed=1)
+    classifier, encoder = build_classifier(encoder_settings, input_shape, seed=1)
     rng = np.random.default_rng(1)
     classifier.set_weights(
         [
@@ -64,18 +63,23 @@ def trained_classifier(encoder, input_shape, protocol="fine_tune"):
             for w in classifier.get_weights()
         ]
     )
-    if protocol == "nearest_neighbours":
-        cosines, classes = classifier.get_layer("cosines"), classifier.get_layer("classes")
-        unit = rng.normal(size=cosines.kernel.shape)
-        cosines.set_weights([unit / np.linalg.norm(unit, axis=0)])
-        classes.set_weights([np.eye(3)[np.arange(KNOWN) % 3]])
-    return classifier
+    if protocol == FINE_TUNE:
+        return classifier
+    features = encoder.output_shape[1]
+    if protocol == LINEAR_PROBE:
+        learning = {}
+        probe = {"kernel": rng.normal(size=(features, 3)), "bias": rng.normal(size=3)}
+    else:
+        learning = {"neighbours": 5, "temperature": 0.07}
+        unit = normalised(rng.normal(size=(VOTERS, features)))
+        probe = {"features": unit, "labels": np.arange(VOTERS) % 3}
+    return classifier_of_probe({"protocol": protocol, "learning": learning}, encoder, probe)
 
 
 def evaluated(classifier, facts, images, average):
     """The probabilities of predictions.parquet, as the rule `evaluate` finds them."""
     images = Images.of(preprocess(images, facts))
-    logits = (predict_averaged if average else predict)(classifier, images)
+    logits = mean_logits(predict_oriented(classifier, images, average))
     labels = [CLASSES[k % 3] for k in range(len(images))]
     frame = predictions_frame(range(len(images)), labels, logits)
     return frame[list(PROBABILITY_COLUMNS)].to_numpy()
@@ -115,7 +119,7 @@ def test_every_scaling_and_protocol_is_tested():
     assert {own["stretch"] for own, _ in CASES} == {"asinh", "sqrt", "none"}
 
 
-@pytest.mark.parametrize("protocol", ["fine_tune", "nearest_neighbours"])
+@pytest.mark.parametrize("protocol", [FINE_TUNE, *FROZEN])
 def test_the_classifier_is_left_as_it_was(protocol):
     images = recorded()
     facts = measure(

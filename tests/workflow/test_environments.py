@@ -63,7 +63,7 @@ def test_pytorch_is_in_the_benchmarks_alone():
 def test_what_the_workflow_imports_is_a_dependency():
     """A package that only another one brings may go when that one no longer needs it."""
     named = {"sklearn": "scikit-learn", "yaml": "pyyaml", "tensorflow": "tensorflow-cpu"}
-    named |= {"pynvml": "nvidia-ml-py"}
+    named |= {"pynvml": "nvidia-ml-py", "google": "protobuf", "google_crc32c": "google-crc32c"}
     named |= {"snakemake_interface_logger_plugins": "snakemake-interface-logger-plugins"}
     code = "".join(path.read_text() for path in (ROOT / "workflow").rglob("*.py"))
     statement = r"^ *(?:import|from) ([a-z]\w*)[\w.]*(?: as \w+| import .+)?$"

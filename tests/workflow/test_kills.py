@@ -1,4 +1,4 @@
-"""Trainings that are killed at random moments end in the same bits.
+"""Trainings, and the features of a frozen encoder, that are killed at random end in the same bits.
 
 The jobs are the workflow's own scripts in processes of their own, as Snakemake starts them, on a
 small data set and with a shallow network. Each of the five is killed once, or as often as
@@ -27,13 +27,19 @@ from paths import ROOT
 
 from sslens.classes import CLASSES
 from sslens.configuration.loading import load
-from sslens.configuration.settings import arm_settings, preprocessing_settings, pretraining_settings
+from sslens.configuration.settings import (
+    arm_settings,
+    features_settings,
+    preprocessing_settings,
+    pretraining_settings,
+)
 from sslens.files import read_json, write_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 STARTED = re.compile("INFO started as process")
-EPOCH = re.compile(r"INFO (?:epoch \d+/|inverse penalty )")  # of a training; of the probe
+EPOCH = re.compile(r"INFO epoch \d+/")
+FINISHED = re.compile("INFO finished")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 OVERLAY = {
     "encoder": {"width": 4, "stem": "small", "neck": [16], "neck_dropout": [0.3]},
@@ -49,11 +55,12 @@ OVERLAY = {
         "optimizer": {"clip_norm": 1.0},
     },
 }
-CONTRASTIVE, BYOL, BASELINE, TUNED, PROBE = (
-    "contrastive-rotation", "byol-dihedral", "baseline", "tuned", "probe",
+CONTRASTIVE, BYOL, BASELINE, TUNED, FEATURES = (
+    "contrastive-rotation", "byol-dihedral", "baseline", "tuned", "features",
 )  # fmt: skip
-KINDS = (CONTRASTIVE, BYOL, BASELINE, TUNED, PROBE)
-ARMS = {BASELINE: "baseline", TUNED: CONTRASTIVE, PROBE: "probe-" + CONTRASTIVE}
+KINDS = (CONTRASTIVE, BYOL, BASELINE, TUNED, FEATURES)
+ARMS = {BASELINE: "baseline", TUNED: CONTRASTIVE}
+SPLITS = {"train": 160, "validation": 12, "test": 12}
 
 
 class Job(NamedTuple):
@@ -105,13 +112,13 @@ def data(tmp_path_factory):
     from sslens.data.records import describe, read_split, write_shard
 
     folder, rng, facts = tmp_path_factory.mktemp("data"), np.random.default_rng(0), {}
-    for split, size in (("train", 160), ("validation", 12)):
+    for split, size in SPLITS.items():
         ids = [f"{split}-{k}" for k in range(size)]
         labels = [CLASSES[k % 3] for k in range(size)]
         rows = pd.DataFrame({"image_id": ids, "lens_id": ids, "label": labels})
         path = str(folder / split / "00000.tfrecord")
         images = rng.normal(size=(size, 16, 16)).astype(np.float32)
-        facts[path] = write_shard(path, rows, images)
+        facts[path] = write_shard(path, rows, [{"image": image} for image in images])
     made_with = {"settings": {"source": "simulation"}, "settings_sha256": "0"}
     write_json(folder / "manifest.json", describe("model_2", facts) | made_with)
     train = read_split(folder / "manifest.json", "train")
@@ -127,11 +134,14 @@ def job_of(kind, data, folder, encoder):
     config = load(ROOT / "config", OVERLAY)
     wildcards = {"dataset": "model_2", "seed": "1"}
     files = {name: str(data / f"{name}.json") for name in ("manifest", "preprocessing")}
-    output = {
-        "history": str(folder / "history.csv"),
-        "provenance": str(folder / "provenance.json"),
-    }
-    if kind in ARMS:
+    output = {"provenance": str(folder / "provenance.json")}
+    if kind == FEATURES:
+        name = f"{CONTRASTIVE}@model_2"
+        told = features_settings(config, name, "model_2") | {"average_orientations": True}
+        wildcards |= {"encoder": name}
+        files |= {"encoder": str(encoder), "pretraining": str(encoder.parent / "provenance.json")}
+        output |= {split: str(folder / f"{split}.npy") for split in SPLITS}
+    elif kind in ARMS:
         told = arm_settings(config, ARMS[kind], "model_2")
         wildcards |= {"arm": ARMS[kind], "fraction": "1.0"}
         files |= {"encoder": str(encoder) if kind != BASELINE else ""}
@@ -140,8 +150,10 @@ def job_of(kind, data, folder, encoder):
         told = pretraining_settings(config, kind, "model_2")
         wildcards |= {"pretraining": kind}
         output |= {"encoder": str(folder / "trained.weights.h5")}
+    if kind != FEATURES:
+        output |= {"history": str(folder / "history.csv")}
     return Job(
-        script="finetune" if kind in ARMS else "pretrain",
+        script=FEATURES if kind == FEATURES else "finetune" if kind in ARMS else "pretrain",
         wildcards=wildcards,
         input=files,
         output=output,
@@ -194,13 +206,18 @@ def wait_for(process, job, pattern, count, seconds=math.inf):
 
 
 def times(job):
-    """Seconds from a job's start to the end of its first epoch, and of an epoch, by its log."""
+    """Seconds from a job's start to the end of its first epoch, and of an epoch, by its log.
+
+    Of one without epochs, most of those to its end, and none.
+    """
     lines = Path(job.log[0]).read_text().splitlines()
-    began, *ends = [
+    began, *ends, finished = [
         pd.Timestamp(line[:23].replace(",", "."))
         for line in lines
-        if STARTED.search(line) or EPOCH.search(line)
+        if any(pattern.search(line) for pattern in (STARTED, EPOCH, FINISHED))
     ]
+    if not ends:
+        return 0.8 * (finished - began).total_seconds(), 0.0
     return (ends[0] - began).total_seconds(), (ends[-1] - ends[0]).total_seconds() / len(ends)
 
 
@@ -244,6 +261,8 @@ def saved(job):
 
 def everything(job):
     """All that a finished job has made, as bytes: weights, history, and the last checkpoint."""
+    if job.script == FEATURES:
+        return {name: Path(job.output[name]).read_bytes() for name in SPLITS}
     (weights,) = (path for name, path in job.output.items() if name in ("encoder", "classifier"))
     history = pd.read_csv(job.output["history"], dtype=str)
     arrays, _ = checkpoint_of(job)
@@ -282,7 +301,7 @@ def test_kills_change_nothing(data, tmp_path, pytestconfig):
         """A job that is killed again and again, goes on each time, and then ends."""
         rng = np.random.default_rng([1, KINDS.index(kind)])
         job = job_of(kind, data, tmp_path / f"{kind}-killed", encoder)
-        moments, most = times(wholes[kind]), 0 if kind == PROBE else 3
+        moments, most = times(wholes[kind]), 0 if kind == FEATURES else 3
         # the first kill is after a checkpoint, or there would be nothing to go on from
         told = [
             f"{kind}: {kill(job, rng, *moments, min(most, number == 0), most)}"
@@ -290,7 +309,7 @@ def test_kills_change_nothing(data, tmp_path, pytestconfig):
         ]
         finish(job)
         resumed = "resumed from the checkpoint of step" in Path(job.log[0]).read_text()
-        assert resumed or kind == PROBE
+        assert resumed or kind == FEATURES
         return job, told
 
     wholes = {CONTRASTIVE: whole(CONTRASTIVE)}
@@ -303,5 +322,6 @@ def test_kills_change_nothing(data, tmp_path, pytestconfig):
             assert list(found) == list(expected)
             assert [name for name in expected if found[name] != expected[name]] == []
             # or the comparison would be of networks that stand still
-            history = pd.read_csv(job.output["history"])
-            assert kind == PROBE or history["loss"].nunique() == len(history) == 16
+            if kind != FEATURES:
+                history = pd.read_csv(job.output["history"])
+                assert history["loss"].nunique() == len(history) == 16

@@ -28,7 +28,8 @@ SHORT = {"batch_size": 3, "steps": 2}
 def data() -> Split:
     recipe = CONFIG["datasets"]["model_1"]
     catalogue = draw_catalogue("model_1", recipe, "train", 6)
-    recorded = np.stack(list(render_all(catalogue, recipe)))[..., None]
+    rendered = [each["image"] for each in render_all(catalogue, recipe)]
+    recorded = np.stack(rendered)[..., None]
     facts = measure(recorded, settings.preprocessing_settings(CONFIG, "model_1"))
     labels = np.array([CLASSES.index(label) for label in catalogue["label"]])
     return Split.of(preprocess(recorded, facts), labels)

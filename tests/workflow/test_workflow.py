@@ -27,7 +27,8 @@ from sslens.files import read_json
 # the default limit is for tests that start one process, not twenty
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 ROWS = ["baseline", "contrastive-rotation", "byol-dihedral"]
-ARMS = [*ROWS, "probe-random", "probe-byol-dihedral"]
+PROBES = ["probe-random", "probe-byol-dihedral"]
+ARMS = [*ROWS, *PROBES]
 CELL = "model_2/{}/labels-1.0/seed-1"
 
 
@@ -40,8 +41,13 @@ def test_the_contracts_files_are_there(finished):
         "data/model_2/test/00000.tfrecord",
         "pretrain/model_2/byol-dihedral/seed-1/encoder.weights.h5",
         "pretrain/model_2/byol-dihedral/seed-1/history.csv",
-        *(f"finetune/{CELL.format(arm)}/classifier.weights.h5" for arm in ARMS),
-        *(f"evaluate/{CELL.format(arm)}/classifier.keras" for arm in ARMS),
+        *(f"features/model_2/byol-dihedral@model_2/seed-1/{name}"
+          for name in ("train.npy", "validation.npy", "test.npy", "provenance.json")),
+        *(f"finetune/{CELL.format(arm)}/classifier.weights.h5" for arm in ROWS),
+        *(f"probe/{CELL.format(arm)}/{name}" for arm in PROBES
+          for name in ("probe.npz", "history.csv")),
+        *(f"evaluate/{CELL.format(arm)}/{name}" for arm in ROWS
+          for name in ("classifier.keras", "features.npy")),
         *(f"evaluate/{CELL.format(arm)}/predictions.parquet" for arm in ARMS),
         "comparison/auc_table.md",
         "comparison/auc_table.csv",
@@ -53,7 +59,7 @@ def test_the_contracts_files_are_there(finished):
         "comparison/provenance.json",
         "comparison/configuration.yaml",
         *(f"evaluate/{CELL.format(arm)}/{name}" for arm in ARMS
-          for name in ("validation.parquet", "features.npy", "metrics.json")),
+          for name in ("validation.parquet", "metrics.json")),
         *(f"comparison/{name}_model_2.{kind}"
           for name in ("roc", "confusion", "reliability", "mistakes", "embedding",
                        "pretraining", "finetuning", "gallery", "parameters")
@@ -62,6 +68,31 @@ def test_the_contracts_files_are_there(finished):
     assert [name for name in expected if not (results / name).is_file()] == []
     assert not list(finished.rglob(".incomplete-*"))
     assert not list((finished / "checkpoints").rglob("*.npz")), "checkpoints go when outputs stand"
+
+
+#: Packages that take long to import -> the rules whose jobs may load them, because they use them.
+TRAININGS = {"pretrain", "finetune", "evaluate"}
+SCORING = {*TRAININGS, "probe", "compare", "pages", "roc", "reliability", "embedding", "shortcuts"}
+DRAWING = {"roc", "confusion", "reliability", "mistakes", "embedding", "training_curves", "gallery"}
+MAY_LOAD = {
+    "tensorflow": {*TRAININGS, "features"},
+    "keras": {*TRAININGS, "features"},
+    "sklearn": SCORING,
+    "scipy.stats": SCORING,
+    "matplotlib": DRAWING,
+    "astropy": {"catalogue"},
+    "numba": {"records"},
+}
+
+
+def test_no_job_imports_what_it_does_not_use(finished):
+    loaded = {}
+    for path in (finished / "modules").iterdir():
+        rule = path.stem.rpartition("-")[0]
+        loaded.setdefault(rule, set()).update(path.read_text().splitlines())
+    assert set(loaded) > {"manifest", "preprocessing"}.union(*MAY_LOAD.values())
+    found = {name: {rule for rule in loaded if name in loaded[rule]} for name in MAY_LOAD}
+    assert found == MAY_LOAD
 
 
 def test_the_exported_classifier_predicts_the_same_from_raw_images(finished, tmp_path):

@@ -75,6 +75,7 @@ def one_of(names):
 
 wildcard_constraints:
     dataset=one_of(config["datasets"]),
+    encoder=r"[^/@]+@[^/@]+",
     split=one_of(config["splits"]),
     shard=r"\d+",
     pretraining=one_of(config["pretrainings"]),
@@ -86,9 +87,14 @@ wildcard_constraints:
 
 DATA = "results/data/{dataset}"
 PRETRAIN = "results/pretrain/{dataset}/{pretraining}/seed-{seed}"
+FEATURES = "results/features/{dataset}/{encoder}/seed-{seed}"
 CELL = "{dataset}/{arm}/labels-{fraction}/seed-{seed}"
 FINETUNE = f"results/finetune/{CELL}"
+PROBE = f"results/probe/{CELL}"
 EVALUATE = f"results/evaluate/{CELL}"
+
+TRAINED_ARMS = [arm for arm in config["arms"] if settings.arm_protocol(config, arm) == FINE_TUNE]
+FROZEN_ARMS = [arm for arm in config["arms"] if arm not in TRAINED_ARMS]
 
 
 def shards_of(*splits, kind="tfrecord"):
@@ -107,6 +113,11 @@ def shards_of(*splits, kind="tfrecord"):
 def shard_files(*splits):
     """Inputs of a job that needs the records of these splits: `shards`, and the `indexes` to read them by."""
     return {"shards": shards_of(*splits), "indexes": shards_of(*splits, kind="index.parquet")}
+
+
+def indexes_of(*splits):
+    """Inputs of a job that needs the ids and labels of these splits, and no images."""
+    return {"manifest": f"{DATA}/manifest.json", "indexes": shard_files(*splits)["indexes"]}
 
 
 def records_of(*splits):
@@ -170,7 +181,7 @@ def pretraining_code(wildcards):
 def finetuning_code(wildcards):
     """Code of learning the labels, its augmentations among it."""
     chosen = settings.arm_settings(config, wildcards.arm, wildcards.dataset)
-    return code_of("finetune", *augmentations(chosen["learning"].get("augmentation", [])))
+    return code_of("finetune", *augmentations(chosen["learning"]["augmentation"]))
 
 
 def pretrained(pattern, arm, dataset, seed):
@@ -184,39 +195,68 @@ def pretrained(pattern, arm, dataset, seed):
 
 
 def of_pretraining(file):
-    """A file of the pretraining that an arm starts from, none for an arm without: for `input:`."""
+    """A file of the pretraining of an arm or of a frozen encoder, if it has one: for `input:`."""
 
     def files(wildcards):
-        if config["arms"][wildcards.arm].get("pretraining") is None:
+        encoders = settings.frozen_arms(config, wildcards.dataset)
+        arm = wildcards.get("arm") or encoders[wildcards.encoder]
+        if config["arms"][arm].get("pretraining") is None:
             return []
-        return pretrained(f"{PRETRAIN}/{file}", wildcards.arm, wildcards.dataset, wildcards.seed)
+        return pretrained(f"{PRETRAIN}/{file}", arm, wildcards.dataset, wildcards.seed)
 
     return files
+
+
+def features_of_arm(file, arm, dataset, seed):
+    """A file of the features that an arm with a frozen encoder probes."""
+    encoder = settings.frozen_encoder(config, arm, dataset)
+    return f"{FEATURES}/{file}".format(dataset=dataset, encoder=encoder, seed=seed)
+
+
+def of_features(file):
+    """A file of the features that an arm probes: for `input:`."""
+    return lambda w: features_of_arm(file, w.arm, w.dataset, w.seed)
 
 
 # The rows of the table: arm -> title.
 ROWS = settings.arm_titles(config, FINE_TUNE)
 
 
-def row_files(pattern, dataset):
-    """Files of the table's rows on one data set with the most labels: by arm, then by seed."""
-    return cells(pattern, ROWS, dataset=dataset, fraction=settings.most_labels(config))
+def row_files(pattern):
+    """Files of the table's rows with the most labels: by data set, then by arm, then by seed."""
+    most = settings.most_labels(config)
+    by_dataset = [
+        cells(pattern, ROWS, dataset=dataset, fraction=most)
+        for dataset in config["run"]["datasets"]
+    ]
+    return [file for files in by_dataset for file in files]
 
 
-def of_curves(file, stage, dataset):
-    """A file of the first seed's trainings, of the table's rows on one data set."""
+def of_curves(file, stage):
+    """A file of the first seed's trainings of the table's rows, by data set, then by arm."""
     if stage == "finetuning":
-        return row_files(f"{FINETUNE}/{file}", dataset)[:: len(config["run"]["seeds"])]
-    seed = config["run"]["seeds"][0]
-    rows = settings.pretrained_rows(config)
-    return [pretrained(f"{PRETRAIN}/{file}", arm, dataset, seed) for arm in rows]
+        return row_files(f"{FINETUNE}/{file}")[:: len(config["run"]["seeds"])]
+    rows, seed = settings.pretrained_rows(config), config["run"]["seeds"][0]
+    return [
+        pretrained(f"{PRETRAIN}/{file}", arm, dataset, seed)
+        for dataset in config["run"]["datasets"]
+        for arm in rows
+    ]
 
 
-def mapped_files(pattern, dataset):
-    """Files of the arms whose features are mapped, of one data set."""
+def mapped_files(dataset):
+    """Inputs of a map of features: `metrics` and `features` of the arms that it shows, of one data set."""
     shown = settings.figure_settings(config, "embedding", dataset)
-    chosen = {"fraction": shown["labels"], "seed": shown["seeds"]}
-    return cells(pattern, shown["rows"], dataset=dataset, **chosen)
+    chosen = {"dataset": dataset, "fraction": shown["labels"], "seed": shown["seeds"]}
+    frozen = [arm for arm in shown["rows"] if arm in FROZEN_ARMS]
+    return {
+        "metrics": cells(f"{EVALUATE}/metrics.json", shown["rows"], **chosen),
+        # of fine-tuned arms where the run has no frozen ones
+        "features": [
+            *(features_of_arm("test.npy", arm, dataset, shown["seeds"][0]) for arm in frozen),
+            *cells(f"{EVALUATE}/features.npy", shown["rows"] if not frozen else [], **chosen),
+        ],
+    }
 
 
 def in_report(file, caption, category):
@@ -229,6 +269,27 @@ def in_report(file, caption, category):
 def figure(name, caption, category):
     """Outputs of a figure: as an image, which the report shows, and as vector graphics."""
     return [in_report(f"{name}.png", caption, category), f"results/comparison/{name}.svg"]
+
+
+def figures(name, caption, category):
+    """Outputs of a rule that draws a figure of every data set of the run, as `figure` has them."""
+    return [
+        file
+        for dataset in config["run"]["datasets"]
+        for file in figure(f"{name}_{dataset}", caption, category)
+    ]
+
+
+def params_of_figures(script, figure=None):
+    """Params of such a rule: the settings of every data set's figure, and its code; as `figure_params`."""
+    figure = figure or script
+    return {
+        "settings": lambda w: {
+            dataset: settings.figure_settings(config, figure.format(**w), dataset)
+            for dataset in config["run"]["datasets"]
+        },
+        "code": script_digest(script),
+    }
 
 
 def figure_params(script, figure=None, name="{dataset}"):
@@ -280,7 +341,7 @@ def outdated_results():
             file=["manifest", "preprocessing"],
         ),
         *sorted(trainings),
-        *cells(f"{FINETUNE}/provenance.json", arms),
+        *cells(f"{FINETUNE}/provenance.json", ROWS),
         *cells(f"{EVALUATE}/metrics.json", arms),
         "results/comparison/provenance.json",
     ]

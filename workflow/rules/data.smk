@@ -57,8 +57,6 @@ rule manifest:
         manifest=f"{DATA}/manifest.json",
     log:
         "logs/manifest/{dataset}.log",
-    benchmark:
-        "logs/benchmarks/manifest/{dataset}.tsv"
     conda:
         CPU_ENVIRONMENT
     resources:

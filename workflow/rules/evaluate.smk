@@ -19,6 +19,8 @@ rule evaluate:
         f"logs/evaluate/{CELL}.log",
     benchmark:
         f"logs/benchmarks/evaluate/{CELL}.tsv"
+    wildcard_constraints:
+        arm=one_of(TRAINED_ARMS),
     conda:
         GPU_ENVIRONMENT
     threads: config["cpu_threads"]

@@ -3,84 +3,84 @@
 
 rule roc:
     input:
-        metrics=lambda w: row_files(f"{EVALUATE}/metrics.json", w.dataset),
-        predictions=lambda w: row_files(f"{EVALUATE}/predictions.parquet", w.dataset),
+        metrics=row_files(f"{EVALUATE}/metrics.json"),
+        predictions=row_files(f"{EVALUATE}/predictions.parquet"),
     output:
-        *figure("roc_{dataset}", "roc", "2 Test set"),
+        figures("roc", "roc", "2 Test set"),
     log:
-        "logs/roc/{dataset}.log",
+        "logs/roc.log",
     localrule: True
     conda:
         CPU_ENVIRONMENT
     resources:
         mem_mb=1000,
     params:
-        **figure_params("roc"),
+        **params_of_figures("roc"),
     message:
-        "Drawing the ROC curves of {wildcards.dataset}"
+        "Drawing ROC curves"
     script:
         "../scripts/roc.py"
 
 
 rule confusion:
     input:
-        metrics=lambda w: row_files(f"{EVALUATE}/metrics.json", w.dataset),
+        metrics=row_files(f"{EVALUATE}/metrics.json"),
     output:
-        *figure("confusion_{dataset}", "confusion", "2 Test set"),
+        figures("confusion", "confusion", "2 Test set"),
     log:
-        "logs/confusion/{dataset}.log",
+        "logs/confusion.log",
     localrule: True
     conda:
         CPU_ENVIRONMENT
     resources:
         mem_mb=1000,
     params:
-        **figure_params("confusion"),
+        **params_of_figures("confusion"),
     message:
-        "Drawing what is confused with what in {wildcards.dataset}"
+        "Drawing what is confused with what"
     script:
         "../scripts/confusion.py"
 
 
 rule reliability:
     input:
-        metrics=lambda w: row_files(f"{EVALUATE}/metrics.json", w.dataset),
-        predictions=lambda w: row_files(f"{EVALUATE}/predictions.parquet", w.dataset),
+        metrics=row_files(f"{EVALUATE}/metrics.json"),
+        predictions=row_files(f"{EVALUATE}/predictions.parquet"),
     output:
-        *figure("reliability_{dataset}", "reliability", "2 Test set"),
+        figures("reliability", "reliability", "2 Test set"),
     log:
-        "logs/reliability/{dataset}.log",
+        "logs/reliability.log",
     localrule: True
     conda:
         CPU_ENVIRONMENT
     resources:
         mem_mb=1000,
     params:
-        **figure_params("reliability"),
+        **params_of_figures("reliability"),
     message:
-        "Drawing how far probabilities can be believed in {wildcards.dataset}"
+        "Drawing how far probabilities can be believed"
     script:
         "../scripts/reliability.py"
 
 
 rule mistakes:
     input:
-        **records_of("test"),
-        metrics=lambda w: row_files(f"{EVALUATE}/metrics.json", w.dataset),
-        predictions=lambda w: row_files(f"{EVALUATE}/predictions.parquet", w.dataset),
+        **records_of_run("test"),
+        metrics=row_files(f"{EVALUATE}/metrics.json"),
+        predictions=row_files(f"{EVALUATE}/predictions.parquet"),
     output:
-        *figure("mistakes_{dataset}", "mistakes", "2 Test set"),
+        figures("mistakes", "mistakes", "2 Test set"),
     log:
-        "logs/mistakes/{dataset}.log",
+        "logs/mistakes.log",
     localrule: True
     conda:
         CPU_ENVIRONMENT
     resources:
-        **of_job("mistakes"),
+        mem_mb=2000,
     params:
-        **figure_params("mistakes"),
+        **params_of_figures("mistakes"),
     message:
-        "Drawing what is most confidently wrong in {wildcards.dataset}"
+        "Drawing what is most confidently wrong"
     script:
         "../scripts/mistakes.py"
 
@@ -88,8 +88,8 @@ rule mistakes:
 rule embedding:
     input:
         catalogue=shards_of("test", kind="parquet"),
-        metrics=lambda w: mapped_files(f"{EVALUATE}/metrics.json", w.dataset),
-        features=lambda w: mapped_files(f"{EVALUATE}/features.npy", w.dataset),
+        metrics=lambda w: mapped_files(w.dataset)["metrics"],
+        features=lambda w: mapped_files(w.dataset)["features"],
     output:
         *figure("embedding_{dataset}", "embedding", "3 Features, labels, transfer"),
     log:
@@ -153,21 +153,21 @@ rule transfer:
 
 rule training_curves:
     input:
-        histories=lambda w: of_curves("history.csv", w.stage, w.dataset),
-        provenance=lambda w: of_curves("provenance.json", w.stage, w.dataset),
+        histories=lambda w: of_curves("history.csv", w.stage),
+        provenance=lambda w: of_curves("provenance.json", w.stage),
     output:
-        *figure("{stage}_{dataset}", "training", "4 Training"),
+        figures("{stage}", "training", "4 Training"),
     log:
-        "logs/training_curves/{stage}_{dataset}.log",
+        "logs/training_curves/{stage}.log",
     localrule: True
     conda:
         CPU_ENVIRONMENT
     resources:
         mem_mb=1000,
     params:
-        **figure_params("training_curves", figure="{stage}"),
+        **params_of_figures("training_curves", figure="{stage}"),
     message:
-        "Drawing the {wildcards.stage} curves of {wildcards.dataset}"
+        "Drawing the {wildcards.stage} curves"
     script:
         "../scripts/training_curves.py"
 
@@ -180,8 +180,6 @@ rule shortcuts:
         csv="results/comparison/shortcuts.csv",
     log:
         "logs/shortcuts.log",
-    benchmark:
-        "logs/benchmarks/shortcuts.tsv"
     conda:
         CPU_ENVIRONMENT
     resources:
@@ -208,7 +206,7 @@ rule gallery:
     conda:
         CPU_ENVIRONMENT
     resources:
-        **of_job("gallery"),
+        mem_mb=2000,
     params:
         **figure_params("gallery"),
     message:

@@ -1,4 +1,4 @@
-# The labels are learned: by the whole network, or by a probe of a frozen one.
+# The whole network learns the labels.
 
 
 rule finetune:
@@ -15,6 +15,8 @@ rule finetune:
         f"logs/finetune/{CELL}.log",
     benchmark:
         f"logs/benchmarks/finetune/{CELL}.tsv"
+    wildcard_constraints:
+        arm=one_of(TRAINED_ARMS),
     retries: RETRIES
     conda:
         GPU_ENVIRONMENT

@@ -7,10 +7,9 @@ from sslens.jobs import process
 
 process.start(snakemake.log[0], f"embedding {snakemake.wildcards.dataset}", 1)
 
-import numpy as np
 import pandas as pd
 
-from sslens.figures.embedding import embedding_figure, project
+from sslens.figures.embedding import embedding_figure, project, read_features
 from sslens.figures.style import save_figure
 from sslens.jobs.outdated import check
 from sslens.seeds import measured_rows
@@ -19,11 +18,12 @@ MAX_IMAGES = 750  # t-SNE of more images takes long, and shows no more
 
 inputs, settings = snakemake.input, snakemake.params.settings
 check(snakemake.config, inputs.metrics)
-test = pd.concat([pd.read_parquet(path) for path in inputs.catalogue], ignore_index=True)
+columns = ["label", "log10_axion_mass"]
+test = pd.concat([pd.read_parquet(path, columns=columns) for path in inputs.catalogue])
 rows = measured_rows(len(test), MAX_IMAGES, seed=0)
-mass = test.reindex(columns=["log10_axion_mass"])["log10_axion_mass"].to_numpy(dtype=float)
+mass = test["log10_axion_mass"].to_numpy(dtype=float)
 maps = {
-    title: project(np.load(path)[rows], seed=0)
+    title: project(read_features(path)[rows], seed=0)
     for title, path in zip(settings["rows"].values(), inputs.features, strict=True)
 }
 labels = test["label"].to_numpy()[rows]

@@ -18,27 +18,24 @@ from sslens.classes import CLASSES
 from sslens.data.records import load_split
 from sslens.files import read_json, write_array, write_json
 from sslens.jobs.provenance import provenance_record
-from sslens.metrics.features import ended_collapsed
-from sslens.metrics.predictions import predictions_frame, write_predictions
+from sslens.labelled import count_labelled
+from sslens.metrics.collapse import ended_collapsed
+from sslens.metrics.predictions import mean_logits, predictions_frame, write_predictions
 from sslens.metrics.scores import metrics_of_file
 from sslens.networks import replicas
-from sslens.networks.classifiers import classifier_of_arm
+from sslens.networks.classifiers import build_classifier
 from sslens.networks.export import export
-from sslens.networks.inference import predict, predict_averaged
-from sslens.training.labels import count_labelled
+from sslens.networks.inference import predict, predict_oriented
 
 inputs, outputs = snakemake.input, snakemake.output
 data = [inputs.manifest, inputs.preprocessing]
 test, validation = (load_split(*data, split) for split in ("test", "validation"))
-counts = read_json(inputs.manifest)["splits"]["train"]["images_per_class"]
-labelled = count_labelled(counts, fraction)
-classifier, encoder = classifier_of_arm(settings, test.images.shape[1:], labelled, seed)
+classifier, encoder = build_classifier(settings["encoder"], test.images.shape[1:], seed)
 classifier.load_weights(inputs.classifier)
 average = settings["average_orientations"]
-infer = predict_averaged if average else predict
 for split, path in ((test, outputs.predictions), (validation, outputs.validation)):
     labels = [CLASSES[label] for label in split.labels]
-    logits = infer(classifier, split.images)
+    logits = mean_logits(predict_oriented(classifier, split.images, average))
     write_predictions(predictions_frame(split.columns["image_id"], labels, logits), path)
 write_array(outputs.features, predict(encoder, test.images))
 cell = {"dataset": wildcards.dataset, "arm": wildcards.arm, "labels": fraction, "seed": seed}
@@ -46,9 +43,10 @@ device = replicas.described()
 record = provenance_record("evaluate", cell, settings, params.code, *data, device)
 history = inputs.get("pretraining") or None
 finetuning = read_json(inputs.provenance)
+counts = read_json(inputs.manifest)["splits"]["train"]["images_per_class"]
 fields = {
     "labels": fraction,
-    "labelled_images": labelled,
+    "labelled_images": count_labelled(counts, fraction),
     "seed": seed,
     "pretraining_collapsed": ended_collapsed(pd.read_csv(history)) if history else None,
     "provenance": {

@@ -5,17 +5,20 @@ import sys
 sys.path.insert(0, snakemake.scriptdir)
 from sslens.jobs import process
 
-process.start(snakemake.log[0], f"{snakemake.wildcards.stage} {snakemake.wildcards.dataset}", 1)
+process.start(snakemake.log[0], f"{snakemake.wildcards.stage} curves", 1)
 
 import pandas as pd
 
+from sslens.comparison.cells import by_dataset
 from sslens.figures.style import save_figure
 from sslens.figures.training_curves import history_figure
 from sslens.jobs.outdated import check
 
-settings = snakemake.params.settings
-check(snakemake.config, snakemake.input.provenance)
-paths = zip(settings["drawn"].values(), snakemake.input.histories, strict=True)
-histories = {title: pd.read_csv(path) for title, path in paths}
-rows = list(settings["rows"].values())
-save_figure(history_figure(histories, settings["title"], rows), snakemake.output, settings)
+inputs = snakemake.input
+check(snakemake.config, inputs.provenance)
+figures = by_dataset(snakemake.params.settings, inputs.histories, snakemake.output)
+for settings, (paths, files) in figures:
+    drawn = zip(settings["drawn"].values(), paths, strict=True)
+    histories = {title: pd.read_csv(path) for title, path in drawn}
+    rows = list(settings["rows"].values())
+    save_figure(history_figure(histories, settings["title"], rows), files, settings)

@@ -54,6 +54,13 @@ def lines_of(recipe):
         ("lens", None, ".lens: None is not of type 'object' (a singular"),
         ("lens.mass", ..., ".lens: give one of einstein_radius and mass"),
         ("lens.einstein_radius", 1.2, ".lens: give one of einstein_radius and mass"),
+        ("class_shares.cdm", -1, ".class_shares.cdm: -1 is less than the minimum of 0"),
+        (
+            "class_shares",
+            {"axion": 0, "cdm": 0, "no_sub": 0},
+            ".class_shares: no class has images; give one of them more than 0",
+        ),
+        ("store_noise_free", 1, ".store_noise_free: 1 is not of type 'boolean'"),
         ("images_per_lens", 0, ".images_per_lens: 0 is less than the minimum of 1"),
         (
             "substructure_mass",

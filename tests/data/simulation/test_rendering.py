@@ -37,6 +37,11 @@ def row(name, label):
     return rows(name).iloc[CLASSES.index(label)]
 
 
+def rendered(frame, recipe):
+    """The images of rows, as they are recorded."""
+    return [each["image"] for each in rendering.render_all(frame, recipe)]
+
+
 def difference(image, expected):
     """Greatest difference, in units of the expected image's peak."""
     return np.abs(image - expected).max() / expected.max()
@@ -96,10 +101,11 @@ def test_deflection_scale_is_that_of_a_source_convention(name, label):
 def test_a_row_is_the_same_image_wherever_it_is_rendered():
     """To the last bit: alone, after others, and beside another data set."""
     recipe, frame = RECIPES["realistic_2"] | {"noise": "none"}, rows("realistic_2", 12)
-    images = list(rendering.render_all(frame, recipe))
-    backwards = list(rendering.render_all(frame[::-1], recipe))[::-1]
+    images = rendered(frame, recipe)
+    backwards = rendered(frame[::-1], recipe)[::-1]
     others = rendering.render_all(rows("model_1", 12), RECIPES["model_1"])
-    beside = [image for image, _ in zip(rendering.render_all(frame, recipe), others, strict=True)]
+    pairs = zip(rendering.render_all(frame, recipe), others, strict=True)
+    beside = [first["image"] for first, _ in pairs]
     alone = [rendering.render(frame.iloc[index], recipe) for index in range(12)]
     for same in (backwards, beside, alone):
         np.testing.assert_array_equal(images, same)
@@ -131,7 +137,7 @@ from sslens.data.simulation.sampling import draw_catalogue
 
 recipe = load(pathlib.Path(sys.argv[1]), {})["datasets"]["realistic_1"]
 images = render_all(draw_catalogue("realistic_1", recipe, "test", 3), recipe)
-print(hashlib.sha256(b"".join(image.tobytes() for image in images)).hexdigest())
+print(hashlib.sha256(b"".join(each["image"].tobytes() for each in images)).hexdigest())
 """
 
 
@@ -178,10 +184,7 @@ def test_a_round_lens_makes_a_ring_of_the_einstein_radius():
 
 @pytest.fixture(scope="module")
 def images():
-    return {
-        name: np.stack(list(rendering.render_all(rows(name, 36), RECIPES[name])))
-        for name in RECIPES
-    }
+    return {name: np.stack(rendered(rows(name, 36), RECIPES[name])) for name in RECIPES}
 
 
 @pytest.mark.parametrize(("name", "pixels"), [("model_1", 150), ("model_2", 64), ("model_3", 64)])
@@ -247,7 +250,7 @@ def test_doubling_and_deflection_scale_are_needed_for_the_published_values(chang
 
 def test_noise_follows_from_the_row_alone(images):
     frame = rows("model_1", 36)
-    later = next(rendering.render_all(frame.tail(1), RECIPES["model_1"]))
+    (later,) = rendered(frame.tail(1), RECIPES["model_1"])
     np.testing.assert_array_equal(later, images["model_1"][35])
     np.testing.assert_array_equal(
         rendering.render(frame.iloc[35], RECIPES["model_1"]), images["model_1"][35]
@@ -297,10 +300,20 @@ def test_an_image_is_the_same_from_a_file(tmp_path):
     write_catalogue(frame, tmp_path / "catalogue.parquet", {})
     again = read_catalogue(tmp_path / "catalogue.parquet")
     recipe = RECIPES["model_1"]
-    for one, other in zip(
-        rendering.render_all(frame, recipe), rendering.render_all(again, recipe), strict=True
-    ):
+    for one, other in zip(rendered(frame, recipe), rendered(again, recipe), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["model_1", "realistic_2"])
+def test_the_image_before_its_noise_is_kept_where_the_recipe_asks_for_it(name):
+    frame, recipe = rows(name, 3), RECIPES[name] | {"store_noise_free": True}
+    without_noise = rendered(frame, RECIPES[name] | {"noise": "none"})
+    both = list(rendering.render_all(frame, recipe))
+    for each, noisy, clean in zip(both, rendered(frame, RECIPES[name]), without_noise, strict=True):
+        assert list(each) == ["image", "noise_free"]
+        assert np.array_equal(each["image"], noisy)
+        assert np.array_equal(each["noise_free"], clean)
+        assert not np.array_equal(noisy, clean)
 
 
 # --- errors ---------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The catalogue draws what the recipe of the published data sets says, the same row every time."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy import stats
 
 from sslens.configuration.loading import load
 from sslens.data.catalogue import COLUMNS, read_catalogue, write_catalogue
+from sslens.data.simulation.recipes import class_turns, count_classes
 from sslens.data.simulation.sampling import CLASSES, draw_catalogue, einstein_radius
 
 RECIPES = load(ROOT / "config", {})["datasets"]
@@ -121,6 +123,49 @@ def test_classes_take_turns(size):
     assert list(frame.columns) == list(COLUMNS)
 
 
+@pytest.mark.parametrize("shares", [(1, 1, 1), (2, 2, 2), (5, 3, 1), (0, 0, 7), (99, 1, 50)])
+def test_turns_are_as_even_as_can_be(shares):
+    named = dict(zip(CLASSES, shares, strict=True))
+    turns = class_turns(named)
+    assert {name: turns.count(name) for name in CLASSES} == named
+    for images in range(1, 2 * len(turns) + 2):
+        first = [turns[image % len(turns)] for image in range(images)]
+        counts = count_classes(named, images)
+        assert counts == {name: first.count(name) for name in CLASSES}
+        assert all(
+            abs(counts[name] - images * share / sum(shares)) < 1.5 for name, share in named.items()
+        )
+
+
+@pytest.mark.parametrize("first", [0, 7])
+def test_classes_have_their_shares(first):
+    recipe = RECIPES["model_2"] | {"class_shares": {"axion": 3, "cdm": 1, "no_sub": 0}}
+    frame = draw_catalogue("model_2", recipe, "test", 12, first)
+    turns = class_turns(recipe["class_shares"])
+    assert list(frame["label"]) == [turns[i % 4] for i in range(first, first + 12)]
+    assert frame["label"].value_counts().to_dict() == {"axion": 9, "cdm": 3}
+    whole = draw_catalogue("model_2", recipe, "test", 40)
+    pd.testing.assert_frame_equal(frame, whole.iloc[first : first + 12].reset_index(drop=True))
+
+
+def test_a_data_set_may_have_axions_alone():
+    alone = {"axion": 1, "cdm": 0, "no_sub": 0}
+    frame = draw_catalogue("model_2", RECIPES["model_2"] | {"class_shares": alone}, "train", 5)
+    assert set(frame["label"]) == {"axion"}
+    assert frame["log10_axion_mass"].notna().all()
+
+
+def test_lenses_are_shared_whatever_the_shares():
+    shares = {"axion": 2, "cdm": 1, "no_sub": 1}
+    recipe = REALISTIC | {"images_per_lens": 3, "class_shares": shares}
+    frame = draw_catalogue("realistic_2", recipe, "train", 24)
+    groups = frame.groupby("lens_id")
+    assert (groups.size() == 3).all()
+    assert (groups["label"].nunique() == 1).all()
+    assert (groups["lens_e1"].nunique() == 1).all()
+    assert frame["lens_e1"].nunique() == 8
+
+
 def test_noise_seeds_are_distinct_and_not_negative(frame):
     assert frame["noise_seed"].dtype == np.int64
     assert frame["noise_seed"].min() >= 0
@@ -131,8 +176,9 @@ def test_another_prior_of_one_parameter_leaves_the_others(frame):
     own = {"mass": {"log_uniform": [5e11, 2e12]}, "e2": {"uniform": [-0.1, 0.1]}}
     recipe = RECIPES["model_1"] | {"lens": RECIPES["model_1"]["lens"] | own}
     other = draw_catalogue("model_1", recipe, "train", 30)
-    radii = ["einstein_radius", "sie_einstein_radius"]
-    kept = [name for name in COLUMNS if name not in (*radii, "lens_e2")]
+    of_mass = {name for name in COLUMNS if "einstein_radius" in name or "substructure" in name}
+    changed = of_mass - {"subhalo_einstein_radius"} | {"lens_e2"}
+    kept = [name for name in COLUMNS if name not in changed]
     pd.testing.assert_frame_equal(other[kept], frame.head(30)[kept])
     assert follows(np.log(other["einstein_radius"] ** 2), stats.uniform(*log_span(recipe)).cdf)
     assert other["lens_e2"].nunique() == 30
@@ -297,6 +343,35 @@ def test_the_mass_within_the_ring_is_that_of_a_lens_without_substructure(realist
                 squared += radius**2
             assert squared == pytest.approx(row.einstein_radius**2)
             assert (row.sie_einstein_radius < row.einstein_radius) == inside.any()
+
+
+@pytest.mark.parametrize("name", ["model_1", "model_2", "realistic_2"])
+def test_what_is_in_the_ring_is_counted_in_the_image(name):
+    recipe = RECIPES[name]
+    frame = draw_catalogue(name, recipe, "test", 30)
+    redshifts = recipe["redshifts"].values()
+    of_the_sun = einstein_radius(1.0, recipe["cosmology"], *redshifts, recipe["distances"])
+    for row in frame.to_dict("records"):
+        ring = recipe["deflection_scale"] * row["einstein_radius"]
+        assert row["shown_einstein_radius"] == ring
+        within = sum(
+            mass
+            for mass, x, y in zip(
+                row["subhalo_mass"], row["subhalo_x"], row["subhalo_y"], strict=True
+            )
+            if math.hypot(x - row["lens_x"], y - row["lens_y"]) < ring
+        )
+        assert row["substructure_mass"] == pytest.approx(within, rel=1e-12)
+        # an isothermal lens: its mass grows with the radius
+        smooth = (row["sie_einstein_radius"] / of_the_sun) ** 2 * ring / row["sie_einstein_radius"]
+        share = within / (within + smooth)
+        assert row["substructure_fraction"] == pytest.approx(share, rel=1e-9)
+        assert row["point_masses"] == len(row["subhalo_mass"])
+    of_no_sub = frame[frame["label"] == "no_sub"]
+    assert (of_no_sub[["substructure_mass", "substructure_fraction", "point_masses"]] == 0).all(
+        None
+    )
+    assert (frame.loc[frame["label"] == "cdm", "substructure_fraction"] > 0).any()
 
 
 def test_substructure_that_outweighs_its_lens_is_told():

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -61,6 +61,18 @@ def write_array(path: str | Path, array: np.ndarray) -> None:
     """Write an array as a `.npy` file, atomically."""
     with atomic_path(path) as temporary:
         np.save(temporary, array, allow_pickle=False)
+
+
+def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays by their names as an `.npz` file, atomically."""
+    with atomic_path(path) as temporary:
+        np.savez(temporary, allow_pickle=False, **arrays)
+
+
+def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """Read what `write_arrays` wrote."""
+    with np.load(path, allow_pickle=False) as content:
+        return dict(content)
 
 
 def read_json(path: str | Path) -> dict:

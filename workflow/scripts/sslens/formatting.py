@@ -45,8 +45,8 @@ def exact_numbers(row: Mapping[str, Any], columns: Sequence[str]) -> str:
 def cell_name(cell: Mapping[str, Any]) -> str:
     """A result in words, by the fields of its metrics or by the `cell` of its record."""
     labels = f"labels {cell['labels']:g}, " if "labels" in cell else ""
-    what = cell["arm"] if "arm" in cell else cell["pretraining"]
-    return f"{what} on {cell['dataset']} ({labels}seed {cell['seed']})"
+    key = "arm" if "arm" in cell else "pretraining" if "pretraining" in cell else "encoder"
+    return f"{cell[key]} on {cell['dataset']} ({labels}seed {cell['seed']})"
 
 
 def csv_text(frame: pd.DataFrame) -> str:

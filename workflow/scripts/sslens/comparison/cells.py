@@ -1,7 +1,7 @@
 """The cells of the comparison: their files, their names, and all of them as one frame."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -17,6 +17,16 @@ def by_row(titles: Sequence[str], paths: Sequence[str]) -> dict[str, list[str]]:
     """The files of each row of the table, a file a seed, of a list that has them row by row."""
     seeds = len(paths) // len(titles)
     return {title: list(paths[row * seeds : (row + 1) * seeds]) for row, title in enumerate(titles)}
+
+
+def by_dataset(
+    settings: Mapping[str, dict], *lists: Sequence[str]
+) -> Iterator[tuple[dict, list[list[str]]]]:
+    """The settings of each data set's figure, and its equal part of every list of files."""
+    for number, own in enumerate(settings.values()):
+        sizes = [len(files) // len(settings) for files in lists]
+        parts = zip(lists, sizes, strict=True)
+        yield own, [list(files[number * size : (number + 1) * size]) for files, size in parts]
 
 
 AUC_COLUMNS = tuple(f"auc_{name}" for name in (*CLASSES, "macro"))

@@ -11,7 +11,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from sslens.classes import CLASSES
+from sslens.classes import CLASSES, MIN_IMAGES
 from sslens.configuration.files import ConfigurationError
 from sslens.configuration.settings import (
     ARCHIVE,
@@ -31,7 +31,7 @@ from sslens.configuration.settings import (
 )
 from sslens.data.archives.axes import check_axes
 from sslens.data.archives.paths import check_paths
-from sslens.data.simulation.recipes import check_recipe
+from sslens.data.simulation.recipes import check_recipe, class_turns, count_classes
 from sslens.methods.registry import method_names
 from sslens.protocols import FINE_TUNE, FROZEN
 from sslens.schemas import Mistakes, Place, load_schema, schema_mistakes
@@ -351,7 +351,8 @@ def _check_pairs(config: Mapping, mistakes: Mistakes) -> None:
             continue
         source = pretrained_on(config["arms"][arm], dataset)
         layers = _pretraining_layers(name, source)
-        lenses = [("datasets", source, key) for key in ("source", "images_per_lens")]
+        keys_of_lenses = ("source", "images_per_lens", "class_shares")
+        lenses = [("datasets", source, key) for key in keys_of_lenses]
         if not mistakes.is_sound(*lenses, *_keys(layers, "pairs")):
             continue
         if pretraining_entry(config, name, source)["pairs"] != "same_lens":
@@ -360,12 +361,14 @@ def _check_pairs(config: Mapping, mistakes: Mistakes) -> None:
         if per_lens == 1:
             sources = single.setdefault(_origin(mistakes, layers, ("pairs",)), [])
             sources += [source] if source not in sources else []
-        needed, size = len(CLASSES) * per_lens, ("splits", "train", "images")
+        shares = config["datasets"][source].get("class_shares")
+        period = len(class_turns(shares)) if shares else len(CLASSES)
+        needed, size = period * per_lens, ("splits", "train", "images")
         if mistakes.is_sound(size) and mistakes.at(*size) < needed:
             mistakes.add(
                 size,
                 f"{mistakes.at(*size)} images, but pairs: same_lens of pretrainings.{name} needs "
-                f"{needed} of {source}: the {per_lens} images of one lens of each class",
+                f"{needed} of {source}: the {per_lens} images of each of its first lenses",
             )
     for place, sources in single.items():
         remedy = ", ".join(f"datasets.{source}.images_per_lens" for source in sources)
@@ -412,15 +415,40 @@ def _check_controls(config: Mapping, mistakes: Mistakes) -> None:
 
 
 def _check_fractions(config: Mapping, mistakes: Mistakes) -> None:
-    """Every label fraction leaves an image of each class; images take turns in class.
+    """Every split, and every label fraction, has images of each class; they take turns in class.
 
     How many images an archive has is not known yet: `check_labels` is for them.
     """
-    size, fractions = ("splits", "train", "images"), mistakes.at("run", "label_fractions")
-    sources = [mistakes.at("datasets", name, "source") for name in _run(mistakes, "datasets")]
-    if SIMULATION not in sources or not isinstance(fractions, list) or not mistakes.is_sound(size):
+    simulated = [
+        name
+        for name in _run(mistakes, "datasets")
+        if mistakes.is_sound(("datasets", name, "source"), ("datasets", name, "class_shares"))
+        and mistakes.at("datasets", name, "source") == SIMULATION
+    ]
+    rarest: dict[str, int] = {}  # split -> images of the class that has fewest
+    for name in simulated:
+        shares = config["datasets"][name]["class_shares"]
+        if absent := [label for label in CLASSES if not shares[label]]:
+            problem = f"no images of {', '.join(absent)}, but a classification needs all classes"
+            mistakes.add(("datasets", name, "class_shares"), problem)
+            continue
+        for split, needed in MIN_IMAGES.items():
+            size = ("splits", split, "images")
+            if not mistakes.is_sound(size):
+                continue
+            images = mistakes.at(*size)
+            fewest = min(count_classes(shares, images).values())
+            rarest[split] = min(rarest.get(split, fewest), fewest)
+            if fewest < needed:
+                mistakes.add(
+                    size,
+                    f"{images} images of {name} have {fewest} of the rarest class, and {needed} "
+                    "are needed: take more",
+                )
+    fractions = mistakes.at("run", "label_fractions")
+    if "train" not in rarest or not isinstance(fractions, list):
         return
-    of_rarest = mistakes.at(*size) // len(CLASSES)
+    of_rarest = rarest["train"]
     for index, fraction in enumerate(fractions):
         place = ("run", "label_fractions", index)
         if mistakes.is_sound(place) and round(fraction * of_rarest) == 0:

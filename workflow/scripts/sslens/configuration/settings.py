@@ -6,8 +6,9 @@ from itertools import product
 from pathlib import Path
 
 from sslens.configuration.loading import merge
+from sslens.digests import json_digest
 from sslens.methods.registry import schema_path
-from sslens.protocols import FINE_TUNE, FROZEN, LINEAR_PROBE
+from sslens.protocols import FINE_TUNE, FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
 from sslens.schemas import load_schema
 
 _LIBRARY = Path(__file__).parent.parent
@@ -166,23 +167,17 @@ def pretraining_settings(config: Mapping, pretraining: str, dataset: str) -> dic
 
 
 def arm_settings(config: Mapping, arm: str, dataset: str) -> dict:
-    """Settings of an arm: how it learns the labels.
+    """Settings of the fine-tuning of an arm.
 
     Returns:
         `protocol`, `encoder`, `computing`, and the settings of the protocol under `learning`.
     """
-    protocol = arm_protocol(config, arm)
-    if protocol == FINE_TUNE:
-        learning = finetuning_entry(config, arm, dataset)
-        learning["augmentation"] = config["pretexts"][learning["augmentation"]]
-        learning["xla"] = config["xla"]
-        learning["match_steps_of"] = _length(config, arm, dataset)
-    elif protocol == LINEAR_PROBE:
-        learning = resolve(config["probe"], dataset)
-    else:
-        learning = dict(config["nearest_neighbours"])
+    learning = finetuning_entry(config, arm, dataset)
+    learning["augmentation"] = config["pretexts"][learning["augmentation"]]
+    learning["xla"] = config["xla"]
+    learning["match_steps_of"] = _length(config, arm, dataset)
     return {
-        "protocol": protocol,
+        "protocol": arm_protocol(config, arm),
         "encoder": arm_encoder(config, arm, dataset),
         "learning": learning,
         "computing": computing_settings(config),
@@ -190,11 +185,56 @@ def arm_settings(config: Mapping, arm: str, dataset: str) -> dict:
 
 
 def evaluation_settings(config: Mapping, arm: str, dataset: str) -> dict:
-    """Settings of the evaluation of an arm: its own, and how images are predicted, in float32."""
-    return arm_settings(config, arm, dataset) | {
+    """Settings of the evaluation of a fine-tuned arm: its own, and how images are predicted."""
+    return arm_settings(config, arm, dataset) | _prediction_settings(config)
+
+
+def _prediction_settings(config: Mapping) -> dict:
+    """How images are predicted: in which orientations, and in float32 by so many threads."""
+    return {
         "average_orientations": config["evaluation"]["average_orientations"],
         "computing": thread_settings(config),
     }
+
+
+def frozen_encoder(config: Mapping, arm: str, dataset: str) -> str:
+    """The name, in paths, of the frozen encoder whose features an arm probes.
+
+    Of a pretrained one its pretraining and the data set of that; of a random one, a digest of its
+    settings.
+    """
+    entry = config["arms"][arm]
+    if (pretraining := entry.get("pretraining")) is not None:
+        return f"{pretraining}@{pretrained_on(entry, dataset)}"
+    return f"random@{json_digest(arm_encoder(config, arm, dataset))[:8]}"
+
+
+def frozen_arms(config: Mapping, dataset: str) -> dict[str, str]:
+    """Frozen encoders whose features are probed on a data set: name -> the first arm that does."""
+    found: dict[str, str] = {}
+    for arm in config["arms"]:
+        if arm_protocol(config, arm) in FROZEN:
+            found.setdefault(frozen_encoder(config, arm, dataset), arm)
+    return found
+
+
+def features_settings(config: Mapping, encoder: str, dataset: str) -> dict:
+    """Settings of the features of a frozen encoder, by its name in `frozen_arms`."""
+    arm = frozen_arms(config, dataset)[encoder]
+    return {"encoder": arm_encoder(config, arm, dataset)} | _prediction_settings(config)
+
+
+def probe_settings(config: Mapping, arm: str, dataset: str) -> dict:
+    """Settings of the probe of an arm with a frozen encoder.
+
+    Returns:
+        `protocol`, the settings of the protocol under `learning`, and how images are predicted.
+    """
+    protocol = arm_protocol(config, arm)
+    learning = resolve(config["probe"], dataset)
+    if protocol == NEAREST_NEIGHBOURS:
+        learning = dict(config["nearest_neighbours"])
+    return {"protocol": protocol, "learning": learning} | _prediction_settings(config)
 
 
 def finetuning_entry(config: Mapping, arm: str, dataset: str) -> dict:

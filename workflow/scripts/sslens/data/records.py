@@ -45,19 +45,23 @@ OPEN_FILES = 256  # TFRecords that are open at a time
 # --- writing --------------------------------------------------------------------------------------
 
 
-def write_shard(path: str | Path, rows: pd.DataFrame, images: Iterable[np.ndarray]) -> dict:
+def write_shard(
+    path: str | Path, rows: pd.DataFrame, images: Iterable[Mapping[str, np.ndarray]]
+) -> dict:
     """Write a TFRecord of examples and its index, atomically each.
 
     Args:
         path: of the TFRecord.
         rows: of a catalogue, one an image: `image_id`, `lens_id`, `label` (a class name; stored as
             its index in `CLASSES`), and columns of floats, which are stored under their names.
-        images: (height, width) each; stored as little-endian float32 bytes.
+        images: of each row, what is stored under which name: (height, width), as little-endian
+            float32 bytes. All have an `image`.
 
     Returns:
         The facts of the shard, as `describe` reads them: `images` (their number), their `shape`
-        (height, width, 1), `images_per_class`, `numbers` (names of the floats), and the `bytes` and
-        `sha256` of the TFRecord and the `index_sha256`.
+        (height, width, 1), `images_per_class`, `arrays` (names of what is stored of each image),
+        `numbers` (names of the floats), and the `bytes` and `sha256` of the TFRecord and the
+        `index_sha256`.
 
     Raises:
         ValueError: for a label that is no class, images of several shapes, or more or fewer images
@@ -66,18 +70,19 @@ def write_shard(path: str | Path, rows: pd.DataFrame, images: Iterable[np.ndarra
     path = Path(path)
     numbers = list(rows.select_dtypes("float"))
     labels = np.array([CLASSES.index(label) for label in rows["label"]], np.int64)
-    places, shapes, digest = [], set(), hashlib.sha256()
+    places, kinds, digest = [], set(), hashlib.sha256()
     with atomic_path(path) as temporary:
         with open(temporary, "wb") as file:
             columns = rows.to_dict("records"), labels.tolist(), images
-            for row, label, image in zip(*columns, strict=True):
-                features = _features(row, label, numbers, image)
-                shapes.add(tuple(features["shape"]))
+            for row, label, arrays in zip(*columns, strict=True):
+                features = _features(row, label, numbers, arrays)
+                kinds |= {(name, (*np.shape(array), 1)) for name, array in arrays.items()}
                 payload = encode_example(features)
                 places.append((file.tell(), len(payload), crc32c(payload)))
                 framed = frame(payload, places[-1][-1])
                 file.write(framed)
                 digest.update(framed)
+        shapes = {shape for _, shape in kinds}
         if len(shapes) > 1:
             raise ValueError(f"{path}: images of several shapes, {sorted(shapes)}")
         index = pd.DataFrame(places, columns=list(PLACE)).astype(PLACE)
@@ -90,6 +95,7 @@ def write_shard(path: str | Path, rows: pd.DataFrame, images: Iterable[np.ndarra
         "images": len(labels),
         "images_per_class": {name: int(np.sum(labels == c)) for c, name in enumerate(CLASSES)},
         "shape": list(shapes.pop()) if shapes else None,
+        "arrays": sorted(name for name, _ in kinds),
         "numbers": sorted(numbers),
         "bytes": path.stat().st_size,
         "sha256": digest.hexdigest(),
@@ -102,15 +108,17 @@ def index_path(path: str | Path) -> Path:
     return Path(path).with_suffix(INDEX)
 
 
-def _features(row: Mapping, label: int, numbers: Sequence[str], image: np.ndarray) -> dict:
-    pixels = np.ascontiguousarray(image, dtype="<f4")
+def _features(
+    row: Mapping, label: int, numbers: Sequence[str], arrays: Mapping[str, np.ndarray]
+) -> dict:
     return {
-        "image": pixels.tobytes(),
         "image_id": row["image_id"].encode(),
         "lens_id": row["lens_id"].encode(),
         "label": [label],
-        "shape": [*pixels.shape, 1],
-    } | {name: row[name] for name in numbers}
+        "shape": [*np.shape(arrays["image"]), 1],
+        **{name: np.asarray(array, "<f4").tobytes() for name, array in arrays.items()},
+        **{name: row[name] for name in numbers},
+    }
 
 
 # --- the manifest ---------------------------------------------------------------------------------
@@ -137,9 +145,15 @@ def describe(dataset: str, shards: Mapping[str, dict]) -> dict:
     shapes = {tuple(facts["shape"]) for facts in shards.values() if facts["images"]}
     if len(shapes) != 1:
         raise ValueError(f"{dataset}: images of several shapes, {sorted(shapes)}")
-    numbers = {tuple(facts["numbers"]) for facts in shards.values() if facts["images"]}
-    if len(numbers) != 1:
-        raise ValueError(f"{dataset}: records with other numbers than others, {sorted(numbers)}")
+    stored = {
+        (tuple(facts["arrays"]), tuple(facts["numbers"]))
+        for facts in shards.values()
+        if facts["images"]
+    }
+    if len(stored) != 1:
+        raise ValueError(f"{dataset}: records with other features than others, {sorted(stored)}")
+    ((arrays, numbers),) = stored
+    array = {"type": "bytes", "dtype": "<f4", "shape": list(shapes.pop())}
     splits: dict[str, dict[str, dict]] = {}
     for path, facts in shards.items():
         splits.setdefault(Path(path).parent.name, {})[Path(path).name] = facts
@@ -147,12 +161,12 @@ def describe(dataset: str, shards: Mapping[str, dict]) -> dict:
         "dataset": dataset,
         "classes": {name: index for index, name in enumerate(CLASSES)},
         "schema": {
-            "image": {"type": "bytes", "dtype": "<f4", "shape": list(shapes.pop())},
+            **dict.fromkeys(arrays, array),
             "image_id": {"type": "bytes", "encoding": "utf-8"},
             "label": {"type": "int64"},
             "lens_id": {"type": "bytes", "encoding": "utf-8"},
             "shape": {"type": "int64", "length": 3},
-            **{name: {"type": "float"} for name in numbers.pop()},
+            **{name: {"type": "float"} for name in numbers},
         },
         "splits": {split: _describe_split(files) for split, files in splits.items()},
     }
@@ -205,22 +219,47 @@ class Columns:
         return Columns(lambda name: self[name], rows)
 
 
-def read_split(manifest_path: str | Path, split: str) -> Split:
+def read_split(manifest_path: str | Path, split: str, array: str = "image") -> Split:
     """Open a split, shard by shard in the manifest's order; its images are as they were recorded.
+
+    Args:
+        manifest_path: of the data set.
+        split: name of the split.
+        array: what its images are: `image`, or `noise_free` where the recipe has it stored.
 
     Returns:
         The split, with the labels in memory. Whatever is read of it later raises the same errors.
 
     Raises:
         ValueError: if a file is missing, or is not what the manifest says; it is then set aside.
+            Or if the records have no such array.
     """
     manifest = read_json(manifest_path)
-    folder = Path(manifest_path).parent / split
+    if array not in manifest["schema"]:
+        raise ValueError(
+            f"{manifest_path}: its records have no {array}; set store_noise_free in the recipe of "
+            f"{manifest['dataset']}"
+        )
+    labels, *places = read_columns(manifest_path, split, "label", *PLACE)
     shards = manifest["splits"][split]["shards"]
-    records = _Records(folder, shards, manifest["schema"]["image"]["shape"])
-    count = manifest["splits"][split]["images"]
-    images = Images(records.images, np.arange(count), records.shape)
-    return Split(images, records.labels, Columns(lambda name: records.columns(name)[0]))
+    shape = manifest["schema"][array]["shape"]
+    records = _Records(Path(manifest_path).parent / split, shards, array, shape, places)
+    images = Images(records.images, np.arange(len(labels)), shape)
+    return Split(images, labels, Columns(lambda name: read_columns(manifest_path, split, name)[0]))
+
+
+def read_columns(manifest_path: str | Path, split: str, *names: str) -> list[np.ndarray]:
+    """Columns of the indexes of a split, (n,) each, without its images.
+
+    Raises:
+        ValueError: as `read_split`, where an index cannot be used.
+    """
+    shards = read_json(manifest_path)["splits"][split]["shards"]
+    folder = Path(manifest_path).parent / split
+    parts = [
+        _read_columns(folder / shard["file"], shard["index_sha256"], names) for shard in shards
+    ]
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
 def load_split(manifest_path: str | Path, preprocessing_path: str | Path, split: str) -> Split:
@@ -234,35 +273,31 @@ def load_split(manifest_path: str | Path, preprocessing_path: str | Path, split:
 class _Records:
     """The examples of a split's shards, read by row; rows are counted over all shards."""
 
-    def __init__(self, folder: Path, shards: Sequence[Mapping], shape: Sequence[int]):
-        self.shape = tuple(shape)
+    def __init__(
+        self,
+        folder: Path,
+        shards: Sequence[Mapping],
+        array: str,
+        shape: Sequence[int],
+        places: Sequence[np.ndarray],
+    ):
+        self._array, self._shape, self._places = array, tuple(shape), places
         self._paths = [folder / shard["file"] for shard in shards]
         self._bytes = [shard["bytes"] for shard in shards]
-        self._digests = [shard["index_sha256"] for shard in shards]
         self._ends = np.cumsum([shard["images"] for shard in shards])
         for path, size in zip(self._paths, self._bytes, strict=True):
             _check_size(path, size)
-        self.labels, *places = self.columns("label", *PLACE)
-        self._offsets, self._lengths, self._crcs = places
         self._open = lru_cache(maxsize=OPEN_FILES)(_File)
-
-    def columns(self, *names: str) -> list[np.ndarray]:
-        """Columns of the indexes, (n,) each."""
-        parts = [
-            _read_columns(path, digest, names)
-            for path, digest in zip(self._paths, self._digests, strict=True)
-        ]
-        return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
     def images(self, rows: np.ndarray) -> np.ndarray:
         """Read images: (m,) rows to (m, *shape) float32, every example's CRC32C checked."""
-        places = (column[rows].tolist() for column in (self._offsets, self._lengths, self._crcs))
+        places = (column[rows].tolist() for column in self._places)
         shards = np.searchsorted(self._ends, rows, side="right").tolist()
         pixels = [
             self._pixels(*place) for place in zip(rows.tolist(), shards, *places, strict=True)
         ]
         images = np.frombuffer(b"".join(pixels), "<f4").astype(np.float32, copy=False)
-        return images.reshape(-1, *self.shape)
+        return images.reshape(-1, *self._shape)
 
     def _pixels(self, row: int, shard: int, offset: int, length: int, crc: int) -> bytes:
         path = self._paths[shard]
@@ -271,7 +306,7 @@ class _Records:
         # of the whole frame, since others read these files too
         if crc32c(payload) != crc or frame(payload, crc) != read:
             raise _damaged(path, f"record {row} is not the one that was written")
-        return bytes_feature(payload, "image")
+        return bytes_feature(payload, self._array)
 
 
 class _File:

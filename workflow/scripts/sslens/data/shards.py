@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 def make_shard(
     paths: Sequence[str | Path],
     catalogue: str,
-    images_of: Callable[[pd.DataFrame, Mapping], Iterator[np.ndarray]],
+    images_of: Callable[[pd.DataFrame, Mapping], Iterator[dict[str, np.ndarray]]],
     settings: Mapping,
     code: str,
     folder: str | None,
@@ -32,7 +32,7 @@ def make_shard(
         paths: of the TFRecord, of its index, and of its facts as JSON: those of
             `records.write_shard`, and what it was made with.
         catalogue: path of its rows.
-        images_of: the images (height, width) of rows, in their order, by the settings.
+        images_of: the images of rows, in their order, by the settings (see `write_shard`).
         settings: of the data set.
         code: digest of all that makes the images.
         folder: what runs share, or None.

@@ -22,6 +22,11 @@ PANELS_PER_ROW = 4
 _TICKS = [CLASS_TITLES[name].replace(" ", "\n") for name in CLASSES]
 
 
+def confusion_array(confusion: Mapping[str, Mapping[str, int]]) -> np.ndarray:
+    """The `confusion` of `score` as an array, true classes by rows."""
+    return np.array([[confusion[true][predicted] for predicted in CLASSES] for true in CLASSES])
+
+
 @own_style()
 def confusion_figure(confusions: Mapping[str, np.ndarray], title: str) -> Figure:
     """Confusion matrices, a panel a row of the comparison table.

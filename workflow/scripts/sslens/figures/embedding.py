@@ -1,6 +1,7 @@
 """What encoders tell apart: maps of their features in the plane."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,15 @@ CLASS_LOOKS: dict[str, dict[str, Any]] = {
     for name, place, marker in zip(CLASSES, (2, 1, 3), ("o", "^", "x"), strict=True)
 }
 MASSES = "viridis"
+
+
+def read_features(path: str | Path) -> np.ndarray:
+    """Features of images as they are (n, d), of a file that may have them in several orientations.
+
+    They stay on the disk until rows of them are asked for.
+    """
+    features = np.load(path, mmap_mode="r")
+    return features[0] if features.ndim == 3 else features
 
 
 def project(features: np.ndarray, seed: int) -> np.ndarray:

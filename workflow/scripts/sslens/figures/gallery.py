@@ -17,7 +17,7 @@ COLUMNS = 6
 BINS = 12
 #: Catalogue column -> what an axis of it says. Lists of an image are drawn by their sums, below.
 AXES = {
-    "einstein_radius": "Einstein radius (arcsec)",
+    "shown_einstein_radius": "Einstein radius (arcsec)",
     "sie_einstein_radius": "Einstein radius of the smooth lens (arcsec)",
     "lens_x": "lens x (arcsec)",
     "lens_y": "lens y (arcsec)",
@@ -34,10 +34,12 @@ AXES = {
     "source_amplitude": "source amplitude",
     "source_magnitude": "source magnitude",
     "exposure_time": "exposure time (s)",
+    "substructure_mass": "substructure in the ring (suns)",
+    "substructure_fraction": "its share of the mass in the ring",
     "log10_axion_mass": "log10 axion mass (eV)",
 }
-#: The catalogue has these before the deflection scale; figures show what is in the image.
-RADII = ("einstein_radius", "sie_einstein_radius")
+#: The catalogue has this before the deflection scale; figures show what is in the image.
+UNSCALED = "sie_einstein_radius"
 
 
 @own_style()
@@ -126,7 +128,7 @@ def parameters_figure(catalogue: pd.DataFrame, dataset: Mapping, title: str) -> 
 def _drawn(catalogue: pd.DataFrame, dataset: Mapping) -> dict[str, pd.Series]:
     """Axis title -> values, an image each, of the parameters that have any."""
     values = {
-        title: catalogue[column] * (dataset["deflection_scale"] if column in RADII else 1)
+        title: catalogue[column] * (dataset["deflection_scale"] if column == UNSCALED else 1)
         for column, title in AXES.items()
         if column in catalogue
     }

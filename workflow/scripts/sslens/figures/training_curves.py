@@ -17,7 +17,7 @@ from sslens.figures.style import (
     own_style,
     panel_grid,
 )
-from sslens.metrics.features import ended_collapsed
+from sslens.metrics.collapse import ended_collapsed
 
 #: The panels of `history_figure`: heading, the column drawn as a line, a column drawn thin with
 #: hollow points in the same colour (its partner or reference), and whether the axis starts at zero.

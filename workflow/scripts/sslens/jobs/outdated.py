@@ -17,6 +17,7 @@ from sslens.differences import differences, listed
 from sslens.digests import json_digest
 from sslens.files import FIGURE_MARK, read_json
 from sslens.formatting import cell_name
+from sslens.protocols import FROZEN
 
 log = logging.getLogger(__name__)
 UNKNOWN = "settings that it does not hold"
@@ -47,7 +48,16 @@ _SETTINGS: dict[str, Callable[[Mapping, Mapping], dict]] = {
     "evaluate": lambda config, cell: settings.evaluation_settings(
         config, cell["arm"], cell["dataset"]
     ),
+    "features": lambda config, cell: settings.features_settings(
+        config, cell["encoder"], cell["dataset"]
+    ),
+    "probe": lambda config, cell: settings.probe_settings(config, cell["arm"], cell["dataset"]),
 }
+
+
+#: Stages of an arm whose encoder is frozen, and of any other.
+_STAGES_OF_PROBE = ("pretrain", "features", "probe")
+_STAGES = ("pretrain", "finetune", "evaluate")
 
 
 def expected_settings(config: Mapping, stage: str, cell: Mapping) -> dict:
@@ -69,19 +79,30 @@ def outdated_record(config: Mapping, record: Mapping | None) -> Iterator[str]:
         yield UNKNOWN
         return
     cell, recorded = record["cell"], record["settings"]
-    key, names = ("arm", "arms") if "arm" in cell else ("pretraining", "pretrainings")
-    for name, section in ((cell[key], names), (cell["dataset"], "datasets")):
-        if name not in config[section]:
+    named = [("datasets", cell["dataset"], config["datasets"])]
+    for key, section in (("arm", "arms"), ("pretraining", "pretrainings")):
+        if key in cell:
+            named.append((section, cell[key], config[section]))
+    for section, name, there in named:
+        if name not in there:
             yield f"{section}.{name}, which the configuration does not have"
             return
+    arm = cell.get("arm")
+    if record["stage"] == "features":
+        arm = settings.frozen_arms(config, cell["dataset"]).get(cell["encoder"])
+        if arm is None:
+            yield f"the encoder {cell['encoder']}, which no arm of the configuration probes"
+            return
     yield from differences(recorded, expected_settings(config, record["stage"], cell))
-    if record["stage"] == "finetune":
-        yield from _other_pretraining(config, cell, record.get("pretraining"))
+    if record["stage"] in ("finetune", "features"):
+        yield from _other_pretraining(config, arm, cell, record.get("pretraining"))
 
 
-def _other_pretraining(config: Mapping, cell: Mapping, record: Mapping | None) -> Iterator[str]:
-    """Whether a fine-tuning started from another pretraining than its arm has now."""
-    arm = config["arms"][cell["arm"]]
+def _other_pretraining(
+    config: Mapping, name: str, cell: Mapping, record: Mapping | None
+) -> Iterator[str]:
+    """Whether the encoder is of another pretraining than the arm of this name has now."""
+    arm = config["arms"][name]
     expected = None
     if arm.get("pretraining") is not None:
         expected = {
@@ -95,12 +116,16 @@ def _other_pretraining(config: Mapping, cell: Mapping, record: Mapping | None) -
 def outdated_cell(config: Mapping, metrics: Mapping) -> Iterator[str]:
     """How the settings of a cell's stages differ, by its `metrics.json`."""
     stages: dict[str, list[str]] = {}
-    for stage in _SETTINGS:
+    for stage in _STAGES_OF_PROBE if metrics.get("protocol") in FROZEN else _STAGES:
         record = metrics.get("provenance", {}).get(stage)
         if stage == "pretrain" and record is None:  # an arm without a pretraining
             continue
         for difference in outdated_record(config, record):
             stages.setdefault(difference, []).append(stage)
+        if stage == "features" and metrics["arm"] in config["arms"]:
+            now = settings.frozen_encoder(config, metrics["arm"], metrics["dataset"])
+            for difference in differences(record["cell"]["encoder"], now, "encoder"):
+                stages.setdefault(difference, []).append(stage)
     yield from (f"{difference} ({', '.join(found)})" for difference, found in stages.items())
 
 

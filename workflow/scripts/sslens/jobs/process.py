@@ -21,6 +21,8 @@ log = logging.getLogger("sslens")
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 #: Precision -> the least compute capability of an NVIDIA GPU that gains from it.
 COMPUTE_CAPABILITY = {"float32": (0, 0), "bfloat16": (8, 0), "float16": (7, 0)}
+#: Variable of the tests: a folder where every job writes which modules it has loaded.
+MODULES = "SSLENS_MODULES"
 ONLY_LOG = {"only_log": True}  # of a message that the terminal need not show
 
 
@@ -62,6 +64,8 @@ def start(log_path: str | Path, title: str, threads: int) -> None:
 
     def finish():
         log.info("finished", extra=ONLY_LOG)
+        if folder := os.environ.get(MODULES):
+            _list_modules(Path(folder))
 
     log.info("started as process %d on %s", os.getpid(), socket.gethostname(), extra=ONLY_LOG)
     sys.excepthook = report
@@ -70,6 +74,13 @@ def start(log_path: str | Path, title: str, threads: int) -> None:
     if unused:
         line = "variables not used, since they can change results: %s"
         log.warning(line, ", ".join(unused), extra=ONLY_LOG)
+
+
+def _list_modules(folder: Path) -> None:
+    """Write which modules this process has loaded, beside those of other jobs of its rule."""
+    rule = getattr(sys.modules["__main__"], "snakemake").rule  # noqa: B009 (unknown to mypy)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{rule}-{os.getpid()}.txt").write_text("\n".join(sorted(sys.modules)))
 
 
 def _check_library() -> None:
@@ -135,7 +146,8 @@ def start_tensorflow(
     if not gpus:
         os.environ[VARIABLE] = "-1"
     assign(gpus)
-    with _stderr_to_log():
+    with _stderr_to_log(), _hidden("matplotlib", "sklearn"):
+        import keras
         import tensorflow as tf
 
     tf.get_logger().setLevel(logging.ERROR)
@@ -151,8 +163,6 @@ def start_tensorflow(
     elif precision == "float16":
         log.warning("precision: float16 is very slow without a GPU; bfloat16 or float32 is not")
     if precision != "float32":
-        import keras
-
         keras.config.set_dtype_policy(POLICIES[precision])
     names = ", ".join(d.name for d in tf.config.list_logical_devices("GPU")) or "CPU"
     facts = (tf.__version__, names, precision, threads, each or threads)
@@ -169,6 +179,18 @@ def _check_precision(precision: str, details: dict) -> None:
             f"precision: {details.get('device_name', 'this GPU')} does not compute in {precision}; "
             f"set {' or '.join(able)}"
         )
+
+
+@contextmanager
+def _hidden(*packages: str) -> Iterator[None]:
+    """Hide packages that Keras loads where it finds them, for wrappers that no job uses."""
+    hidden = [name for name in packages if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 @contextmanager

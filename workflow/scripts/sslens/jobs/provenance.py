@@ -36,9 +36,9 @@ def provenance_record(
     """The provenance of what this process makes.
 
     Args:
-        stage: pretrain, finetune or evaluate.
-        cell: which of the stage's results it is: `dataset`, `seed`, and `pretraining`, or `arm` and
-            `labels`.
+        stage: pretrain, finetune, evaluate, features or probe.
+        cell: which of the stage's results it is: `dataset`, `seed`, and `pretraining`, or
+            `encoder`, or `arm` and `labels`.
         settings: all settings that were used, as JSON has them.
         code: digest of the code, a space, and the names of what it is of.
         manifest, preprocessing: paths of the files that describe the data.

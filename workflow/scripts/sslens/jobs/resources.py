@@ -19,12 +19,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sslens.configuration import settings
-from sslens.protocols import FINE_TUNE
 
 #: Multiplications of a pass, a pixel of the image, where the first stage is 64 wide.
 MULTIPLICATIONS = {"resnet18": 35_000, "resnet50": 82_000}
 #: Values in the feature maps of all layers, a pixel of the image, at this width.
 FEATURE_MAPS = {"resnet18": 165, "resnet50": 760}
+#: Features of an image, where the first stage is 64 wide.
+FEATURES = {"resnet18": 512, "resnet50": 2048}
 SMALL_STEM = 16  # how many times as large the maps are after a stem without stride and pooling
 FINE_TUNING_PASSES = 3  # forward and backward
 PRETRAINING_PASSES = 8  # two views forward and backward, and forward through a second network
@@ -32,8 +33,13 @@ SECONDS_PER_STEP = 0.02
 SECONDS_PER_START = 60  # of Snakemake, Python and TensorFlow, from a shared file system
 SECONDS_PER_PIXEL = 1e-7  # of a rendered image, on one core
 BYTES_PER_SECOND = 5e7  # of records that are read
+FLOPS_OF_A_FIT = 1e4  # of a logistic regression, a value: some 1,000 times through all of them
 MB_OF_A_NETWORK = 3000  # what TensorFlow takes with a small network
-MAX_NEIGHBOURS = 5000  # as in `shortcuts`, which a scheduler need not load
+MB_OF_A_TABLE = 1500  # what a job takes that loads no TensorFlow
+BYTES_OF_AN_ENTRY = 100  # of an image's place in the records
+# as in `shortcuts` and `training.engine`, which a scheduler need not load
+MAX_NEIGHBOURS, MAX_IMAGES = 5000, 6000
+HELD_BY_GPU = 4e9
 # of an archive, and of one of its shards: how many images it has is not yet known
 SECONDS_PER_SURVEY = 3600
 SECONDS_PER_IMPORT = 1200
@@ -59,19 +65,20 @@ class ResourceModel:
 
     def __init__(self, config: Mapping, gpus: int, training_gpus: int) -> None:
         self._config = config
-        self._gpus = {"pretrain": training_gpus, "finetune": training_gpus, "evaluate": gpus}
-        # of each rule the MB and the seconds; without these, it runs where Snakemake does
-        self._estimates: dict[str, tuple[Estimate, Estimate | None]] = {
+        self._gpus = {
+            "pretrain": training_gpus,
+            "finetune": training_gpus,
+            **dict.fromkeys(("evaluate", "features", "export_probe"), gpus),
+        }
+        # of each rule the MB and the seconds
+        self._estimates: dict[str, tuple[Estimate, Estimate]] = {
             "survey": (_constant(2000), _constant(SECONDS_PER_SURVEY)),
             "archive_catalogue": (_constant(2000), _constant(SECONDS_PER_START)),
             "archive_records": (_constant(1500), _constant(SECONDS_PER_IMPORT)),
             "catalogue": (_constant(1000), _constant(SECONDS_PER_START)),
             "records": (_constant(1500), self._rendering_seconds),
-            "manifest": (_constant(1500), self._of_images(reading_seconds, *config["splits"])),
-            "preprocessing": (
-                self._of_images(holding_mb, "train"),
-                self._of_images(reading_seconds, "train"),
-            ),
+            "manifest": (_constant(1000), _constant(SECONDS_PER_START)),
+            "preprocessing": (_constant(1500), self._of_images(measuring_seconds, "train")),
             "pretrain": (
                 self._of_network("pretrain", pretraining_mb, "train", "validation"),
                 self._of_network("pretrain", pretraining_seconds, "train"),
@@ -81,22 +88,32 @@ class ResourceModel:
                 self._of_network("finetune", finetuning_seconds, "train"),
             ),
             "evaluate": (
-                self._of_images(holding_mb, "validation", "test"),
+                _constant(MB_OF_A_NETWORK),
                 self._of_network("evaluate", evaluation_seconds, "validation", "test"),
             ),
-            # the data sets of the run are held one after the other
-            "shortcuts": (self._of_run(max, holding_mb), self._of_run(sum, comparing_seconds)),
-            "mistakes": (self._of_images(holding_mb, "test"), None),
-            "gallery": (self._of_images(holding_mb, "validation"), None),
+            "features": (
+                _constant(MB_OF_A_NETWORK),
+                self._of_network("features", features_seconds, "train", "validation", "test"),
+            ),
+            "probe": (
+                self._of_network("probe", probing_mb, *config["splits"]),
+                self._of_network("probe", probing_seconds, "train"),
+            ),
+            "export_probe": (
+                _constant(MB_OF_A_NETWORK),
+                self._of_network("export_probe", export_seconds, "train"),
+            ),
+            # the data sets of the run are looked at one after the other
+            "shortcuts": (self._of_run(max, comparing_mb), self._of_run(sum, comparing_seconds)),
         }
 
     def of_job(self, rule: str) -> dict[str, Any]:
         """Resources of the jobs of a rule, to unpack after its `resources:`.
 
         Returns:
-            `mem_mb`; `runtime` (minutes) and `estimated_seconds` of a job that is submitted; `gpu`
-            of a job with a network. All but the last are functions, which Snakemake calls with what
-            their parameters name.
+            `mem_mb`, `runtime` (minutes) and `estimated_seconds`; and `gpu` of a job with a
+            network. All but the last are functions, which Snakemake calls with what their
+            parameters name.
         """
         megabytes, seconds = self._estimates[rule]
         planning = self._config["planning"]
@@ -104,16 +121,17 @@ class ResourceModel:
         def mem_mb(wildcards: Any, input: Any, attempt: int) -> int:
             return memory(megabytes(wildcards, input), planning, attempt)
 
-        requested: dict[str, Any] = {"mem_mb": mem_mb}
-        if seconds is not None:
+        def runtime(wildcards: Any, input: Any, attempt: int) -> int:
+            return time_limit(seconds(wildcards, input), planning, attempt)
 
-            def runtime(wildcards: Any, input: Any, attempt: int) -> int:
-                return time_limit(seconds(wildcards, input), planning, attempt)
+        def estimated_seconds(wildcards: Any, input: Any) -> float:
+            return seconds(wildcards, input)
 
-            def estimated_seconds(wildcards: Any, input: Any) -> float:
-                return seconds(wildcards, input)
-
-            requested |= {"runtime": runtime, "estimated_seconds": estimated_seconds}
+        requested: dict[str, Any] = {
+            "mem_mb": mem_mb,
+            "runtime": runtime,
+            "estimated_seconds": estimated_seconds,
+        }
         if rule in self._gpus:
             requested["gpu"] = self._gpus[rule]
         return requested
@@ -125,14 +143,14 @@ class ResourceModel:
         )
 
     def _of_network(self, rule: str, estimate: Callable[..., float], *splits: str) -> Estimate:
-        """By the images of these splits, a pretraining or an arm, and the GPUs of the rule."""
-        entry = "pretraining" if rule == "pretrain" else "arm"
+        """By the images of these splits, a pretraining, arm or encoder, and the rule's GPUs."""
+        entry = {"pretrain": "pretraining", "features": "encoder"}.get(rule, "arm")
         return lambda wildcards, input: estimate(
             self._config,
             getattr(wildcards, entry),
             wildcards.dataset,
             self._images(wildcards.dataset, splits, input),
-            self._gpus[rule],
+            self._gpus.get(rule, 0),
         )
 
     def _of_run(self, combine: Callable, estimate: Callable[..., float]) -> Estimate:
@@ -183,24 +201,43 @@ def images_of(config: Mapping, dataset: str, splits: Sequence[str], records: Any
     return sum(config["splits"][split]["images"] for split in splits)
 
 
-def holding_mb(config: Mapping, dataset: str, images: int) -> float:
-    """MB of a job that holds images of a data set: TensorFlow, and the images about twice."""
-    return MB_OF_A_NETWORK + 2.2e-6 * _bytes_of_images(config, dataset, images)
-
-
 def pretraining_mb(config: Mapping, name: str, dataset: str, images: int, gpus: int) -> float:
-    """MB of a pretraining that holds so many images, of which it sees two views at a time."""
+    """MB of a pretraining on so many images, of which it sees two views at a time."""
     training = settings.pretraining_settings(config, name, dataset)
-    maps = _maps_mb(config, training["encoder"], dataset, 2 * training["batch_size"])
-    return holding_mb(config, dataset, images) + (0 if gpus else maps)
+    views = 2 * training["batch_size"]
+    return _training_mb(config, training["encoder"], dataset, images, views, gpus)
 
 
 def finetuning_mb(config: Mapping, arm: str, dataset: str, images: int, gpus: int) -> float:
-    """MB of learning the labels, as `pretraining_mb`."""
+    """MB of a fine-tuning, as `pretraining_mb`."""
     training = settings.arm_settings(config, arm, dataset)
-    batch = training["learning"].get("batch_size", 0)  # a frozen encoder keeps nothing
-    maps = _maps_mb(config, training["encoder"], dataset, batch)
-    return holding_mb(config, dataset, images) + (0 if gpus else maps)
+    views = training["learning"]["batch_size"]
+    return _training_mb(config, training["encoder"], dataset, images, views, gpus)
+
+
+def _training_mb(
+    config: Mapping, encoder: Mapping, dataset: str, images: int, views: int, gpus: int
+) -> float:
+    """MB of a training: TensorFlow, where images are, and a batch's feature maps.
+
+    On a GPU, feature maps are in its own memory, and images that fit are copied there at once.
+    """
+    fixed = MB_OF_A_NETWORK + 1e-6 * BYTES_OF_AN_ENTRY * images
+    if gpus:
+        return fixed + 2e-6 * min(_bytes_of_images(config, dataset, images), HELD_BY_GPU)
+    return fixed + _maps_mb(config, encoder, dataset, views)
+
+
+def probing_mb(config: Mapping, arm: str, dataset: str, images: int, gpus: int) -> float:
+    """MB of a probe: the features of so many images, in float32 and two copies in float64."""
+    values = _features(config, arm, dataset) * images * _orientations(config)
+    return MB_OF_A_TABLE + 20e-6 * values
+
+
+def comparing_mb(config: Mapping, dataset: str, images: int) -> float:
+    """MB of looking for shortcuts: training, test and no_sub images, and copies of them."""
+    measured = min(images, 2 * MAX_IMAGES + MAX_NEIGHBOURS)
+    return MB_OF_A_TABLE + 4e-6 * _bytes_of_images(config, dataset, measured)
 
 
 def _maps_mb(config: Mapping, encoder: Mapping, dataset: str, views: int) -> float:
@@ -216,12 +253,18 @@ def reading_seconds(config: Mapping, dataset: str, images: int) -> int:
     )
 
 
+def measuring_seconds(config: Mapping, dataset: str, images: int) -> int:
+    """Of measuring the preprocessing on so many images: they are read three times."""
+    return reading_seconds(config, dataset, 3 * images)
+
+
 def comparing_seconds(config: Mapping, dataset: str, images: int) -> int:
     """Of reading images and measuring the distance of each to `MAX_NEIGHBOURS` of them."""
+    measured = min(images, 2 * MAX_IMAGES)
     pixels = config["datasets"][dataset]["instrument"]["pixels"]
-    flops = 2 * pixels**2 * images * MAX_NEIGHBOURS
+    flops = 2 * pixels**2 * measured * MAX_NEIGHBOURS
     speed = 1e9 * config["planning"]["core_gflops"]
-    return reading_seconds(config, dataset, images) + math.ceil(flops / speed)
+    return reading_seconds(config, dataset, measured) + math.ceil(flops / speed)
 
 
 def rendering_seconds(config: Mapping, images: int) -> int:
@@ -248,9 +291,6 @@ def finetuning_seconds(config: Mapping, arm: str, dataset: str, images: int, gpu
     """Of learning the labels of so many training images, or fewer of them: as many steps."""
     training = settings.arm_settings(config, arm, dataset)
     encoder, learning = training["encoder"], training["learning"]
-    if training["protocol"] != FINE_TUNE:
-        # forward for the batch statistics, forward for the features; their fit is little beside it
-        return _seconds(config, encoder, dataset, images, gpus, passes=2 * images)
     lengths = [learning, *([learning["match_steps_of"]] if learning["match_steps_of"] else [])]
     steps = sum(_steps(length, images) for length in lengths)
     passes = FINE_TUNING_PASSES * steps * learning["batch_size"]
@@ -259,9 +299,42 @@ def finetuning_seconds(config: Mapping, arm: str, dataset: str, images: int, gpu
 
 def evaluation_seconds(config: Mapping, arm: str, dataset: str, images: int, gpus: int) -> int:
     """Of predicting so many images, and of their features."""
-    orientations = 8 if config["evaluation"]["average_orientations"] else 1
     encoder = settings.arm_encoder(config, arm, dataset)
-    return _seconds(config, encoder, dataset, images, gpus, passes=(orientations + 1) * images)
+    passes = (_orientations(config) + 1) * images
+    return _seconds(config, encoder, dataset, images, gpus, passes)
+
+
+def features_seconds(config: Mapping, encoder: str, dataset: str, images: int, gpus: int) -> int:
+    """Of the features of so many images, in all orientations at most, by a frozen encoder."""
+    own = settings.features_settings(config, encoder, dataset)["encoder"]
+    # the training images twice, since batch statistics are recomputed on them
+    passes = max(_orientations(config), 2) * images
+    return _seconds(config, own, dataset, images, gpus, passes)
+
+
+def probing_seconds(config: Mapping, arm: str, dataset: str, images: int, gpus: int) -> int:
+    """Of the fits of a linear probe to the features of so many images, on the CPU."""
+    fits = len(config["probe"]["inverse_penalties"])
+    flops = FLOPS_OF_A_FIT * fits * images * _features(config, arm, dataset)
+    return SECONDS_PER_START + math.ceil(flops / (1e9 * config["planning"]["core_gflops"]))
+
+
+def export_seconds(config: Mapping, arm: str, dataset: str, images: int, gpus: int) -> int:
+    """Of recomputing batch statistics on so many images, and writing the classifier."""
+    encoder = settings.arm_encoder(config, arm, dataset)
+    return _seconds(config, encoder, dataset, images, gpus, passes=images)
+
+
+def _orientations(config: Mapping) -> int:
+    """In how many orientations an image is predicted."""
+    return 8 if config["evaluation"]["average_orientations"] else 1
+
+
+def _features(config: Mapping, arm: str, dataset: str) -> float:
+    """How many features an arm's encoder makes of an image, without a neck."""
+    encoder = settings.arm_encoder(config, arm, dataset)
+    values = FEATURES.get(encoder["name"], max(FEATURES.values()))
+    return values * encoder["width"] / 64
 
 
 def flops_of_pass(config: Mapping, encoder: Mapping, dataset: str) -> float:

@@ -1,34 +1,15 @@
-"""What features look like: have they collapsed, are they spread out, do neighbours share a class?
+"""What features look like: are they spread out, do neighbours share a class?
 
 Pure functions; nothing is chosen by what they return.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
-import pandas as pd
 
 from sslens.classes import CLASSES
 from sslens.metrics.auc import class_aucs
+from sslens.metrics.predictions import softmax
 
-#: Below this share of an even spread's standard deviation, embeddings have collapsed. It is 1 where
-#: they are spread evenly, and falls to 0 as they collapse (Chen & He 2021, arXiv:2011.10566, figure
-#: 2); in the default run it stays above 0.8.
-COLLAPSED_STD = 0.1
-#: Features below this effective rank have collapsed, whatever a head makes of them: 1 is a single
-#: direction (Jing et al. 2022, arXiv:2110.09348). In the default run it stays above 10.
-COLLAPSED_RANK = 1.5
-
-
-def has_collapsed(measures: Mapping[str, float]) -> bool:
-    """Whether an epoch's `embedding_std` or `effective_rank` is that of a collapsed network."""
-    spread = measures["embedding_std"] / measures["embedding_std_uniform"]
-    return spread < COLLAPSED_STD or measures["effective_rank"] < COLLAPSED_RANK
-
-
-def ended_collapsed(history: pd.DataFrame) -> bool:
-    """Whether the last epoch of a pretraining's history, which its encoder is of, has collapsed."""
-    return bool(history["collapsed"].iloc[-1])
+MOST_AT_A_TIME = 1024  # images that are compared to their neighbours
 
 
 def effective_rank(features: np.ndarray) -> float:
@@ -93,32 +74,55 @@ def neighbour_auc(
     neighbours: int = 10,
     temperature: float = 0.07,
 ) -> float:
-    """Macro one-vs-rest AUC of a classification by the nearest features of known class.
-
-    A class's score is the share of the weights exp(cosine / temperature) that its images have
-    among the nearest by cosine (Wu et al. 2018, arXiv:1805.01978, section 3.4). The classifier
-    `networks.heads.neighbours_of` votes alike, but as a float32 network that can be exported; a
-    test holds the two together.
+    """Macro one-vs-rest AUC of the classification by `neighbour_shares`, whose arguments it has.
 
     Args:
-        features: (images, d), to be classified.
-        labels: (images,) integers, their true classes.
-        reference: (others, d).
-        reference_labels: (others,) integers.
-        neighbours: how many vote; all of them where there are fewer.
-        temperature: of the weights, as there.
+        labels: (images,) integers, the true classes of the features.
 
     Returns:
         In [0, 1]; chance is 0.5.
     """
-    cosines = normalised(features) @ normalised(reference).T
-    nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :neighbours]
-    weights = np.exp(np.take_along_axis(cosines, nearest, axis=1) / temperature)
-    weights /= weights.sum(axis=1, keepdims=True)
-    votes = np.eye(len(CLASSES))[reference_labels[nearest]]
-    shares = np.einsum("in,inc->ic", weights, votes)
-    # `class_aucs` wants logits. The least share keeps them finite, and leaves their order as it is.
-    return float(class_aucs(labels, np.log(shares + 1e-12)).mean())
+    shares = neighbour_shares(features, reference, reference_labels, neighbours, temperature)
+    return float(class_aucs(labels, share_logits(shares)).mean())
+
+
+def neighbour_shares(
+    features: np.ndarray,
+    reference: np.ndarray,
+    reference_labels: np.ndarray,
+    neighbours: int,
+    temperature: float,
+) -> np.ndarray:
+    """How much of the vote of the nearest features of known class each class has.
+
+    The share of the weights exp(cosine / temperature) that a class's images have among the nearest
+    by cosine (Wu et al. 2018, arXiv:1805.01978, section 3.4).
+
+    Args:
+        features: (images, d), to be classified.
+        reference: (others, d).
+        reference_labels: (others,) integers.
+        neighbours: how many vote; all of them where there are fewer.
+        temperature: of the weights.
+
+    Returns:
+        (images, classes), float64; every row sums to 1.
+    """
+    unit, votes = normalised(reference), np.eye(len(CLASSES))[reference_labels]
+    # in parts, since every image has a cosine with every other one
+    parts = np.array_split(normalised(features), -(-len(features) // MOST_AT_A_TIME) or 1)
+    shares = []
+    for part in parts:
+        cosines = part @ unit.T
+        nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :neighbours]
+        weights = softmax(np.take_along_axis(cosines, nearest, axis=1) / temperature)
+        shares.append(np.einsum("in,inc->ic", weights, votes[nearest]))
+    return np.concatenate(shares)
+
+
+def share_logits(shares: np.ndarray) -> np.ndarray:
+    """Shares as logits: the least share keeps them finite, and leaves their order as it is."""
+    return np.log(shares + 1e-12)
 
 
 def normalised(features: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import log_softmax, logsumexp
 
 from sslens.classes import CLASSES
 from sslens.files import atomic_path
@@ -19,6 +20,23 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     logits = np.asarray(logits, dtype=np.float64)
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def mean_logits(logits: np.ndarray) -> np.ndarray:
+    """Logits whose softmax is the mean of the probabilities over an image's orientations.
+
+    Args:
+        logits: (orientations, n, classes).
+
+    Returns:
+        (n, classes), finite where the given ones are: of one orientation the same, of several
+        float32.
+    """
+    if len(logits) == 1:
+        return logits[0]
+    # by logarithms, since in float64 too a probability may be 0
+    logarithms = log_softmax(np.asarray(logits, np.float64), axis=2)
+    return (logsumexp(logarithms, axis=0) - np.log(len(logits))).astype(np.float32)
 
 
 def predictions_frame(

@@ -146,11 +146,6 @@ def _by_class(values: Sequence[float] | np.ndarray) -> dict[str, float]:
     return {**named, "macro": float(np.mean(values))}
 
 
-def confusion_array(confusion: Mapping[str, Mapping[str, int]]) -> np.ndarray:
-    """The `confusion` of `score` as an array, true classes by rows."""
-    return np.array([[confusion[true][predicted] for predicted in CLASSES] for true in CLASSES])
-
-
 def reliability_curves(predictions: pd.DataFrame, temperature: float) -> dict[str, pd.DataFrame]:
     """`calibration.reliability` as predicted (`plain`) and with a temperature (`calibrated`)."""
     labels, logits = _labels_and_logits(predictions)

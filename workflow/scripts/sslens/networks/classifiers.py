@@ -1,8 +1,9 @@
-"""Classifiers: an encoder and the head that an arm's protocol needs."""
+"""Classifiers: an encoder and what tells classes apart by its features."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
+import numpy as np
 
 from sslens.classes import CLASSES
 from sslens.networks.encoders import build_encoder
@@ -18,18 +19,22 @@ def build_classifier(
     return classifier_of(encoder, len(CLASSES), seed), encoder
 
 
-def classifier_of_arm(
-    settings: dict, input_shape: Sequence[int], labelled: int, seed: int
-) -> tuple[keras.Model, keras.Model]:
-    """Build the classifier that an arm's protocol needs, untrained; and the encoder inside it.
+def classifier_of_probe(
+    settings: Mapping, encoder: keras.Model, probe: Mapping[str, np.ndarray]
+) -> keras.Model:
+    """Put a probe on its encoder: a network from images to the logits that the probe gives.
 
     Args:
-        settings: of the arm, resolved.
-        input_shape: (height, width, channels).
-        labelled: training images whose labels are used.
-        seed: of the run.
+        settings: of the arm, `protocol` and `learning`.
+        encoder: frozen.
+        probe: the arrays that the probe consists of (see `training.probes`).
     """
-    if settings["protocol"] != NEAREST_NEIGHBOURS:
-        return build_classifier(settings["encoder"], input_shape, seed)
-    encoder = build_encoder(settings["encoder"], input_shape, seed)
-    return neighbours_of(encoder, len(CLASSES), labelled, **settings["learning"]), encoder
+    if settings["protocol"] == NEAREST_NEIGHBOURS:
+        learning = settings["learning"]
+        classifier = neighbours_of(encoder, len(CLASSES), len(probe["labels"]), **learning)
+        classifier.get_layer("cosines").set_weights([probe["features"].T])
+        classifier.get_layer("classes").set_weights([np.eye(len(CLASSES))[probe["labels"]]])
+        return classifier
+    classifier = classifier_of(encoder, len(CLASSES), seed=0)  # its weights are the probe's
+    classifier.layers[-1].set_weights([probe["kernel"], probe["bias"]])
+    return classifier

@@ -26,11 +26,11 @@ def exportable(
     of the two computes in TF32, as on recent GPUs, they agree to that.
 
     Args:
-        classifier: made by `classifiers.classifier_of_arm`, for whichever protocol.
+        classifier: made by `networks.classifiers`, for whichever protocol.
         facts: of `preprocessing.measure`.
         recorded_shape: (height, width, channels) of the images as they are recorded.
         average: whether probabilities are the mean over the orientations of an image, as
-            `inference.predict_averaged` has them; it takes eight times as long, and eight
+            `metrics.predictions.mean_logits` has them; it takes eight times as long, and eight
             times the memory of a batch.
 
     Returns:

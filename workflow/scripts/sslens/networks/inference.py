@@ -1,4 +1,4 @@
-"""Logits of images by a network, as they are or averaged over orientations."""
+"""Outputs of a network for images, and the orientations that it may see them in."""
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -6,7 +6,6 @@ from functools import partial
 import keras
 import numpy as np
 import tensorflow as tf
-from scipy.special import log_softmax, logsumexp
 
 from sslens.images import Images
 from sslens.networks import replicas
@@ -36,31 +35,26 @@ def predict(model: keras.Model, images: Images | np.ndarray, batch_size: int = 2
     return np.concatenate(outputs).astype(np.float32, copy=False)
 
 
-def predict_averaged(model: keras.Model, images: Images) -> np.ndarray:
-    """Logits of a classifier whose probabilities are averaged over the orientations of an image.
-
-    The eight flips and quarter turns of a square change no pixel and no lens's class. The mean is
-    taken over probabilities, and it is its logarithm that is returned, so that a softmax of these
-    logits is the mean.
-
-    Args:
-        model: from images to (batch, classes) logits.
-        images: (n, side, side, channels).
+def predict_oriented(model: keras.Model, images: Images, average: bool) -> np.ndarray:
+    """Outputs of a model for images as they are, or in all orientations where they are averaged.
 
     Returns:
-        (n, classes), float32, finite where the model's logits are.
+        (orientations, n, outputs), the first of the images as they are.
     """
-    orientations = (
+    seen = orientations(images) if average else [images]
+    return np.stack([predict(model, oriented) for oriented in seen])
+
+
+def orientations(images: Images) -> list[Images]:
+    """Square images in their eight orientations, by flips and quarter turns; first as they are.
+
+    They change no pixel and no lens's class.
+    """
+    return [
         images.map(partial(_oriented, mirrored=mirrored, turns=turns), images.shape[1:])
         for mirrored in (False, True)
         for turns in range(4)
-    )
-    # by logarithms, since in float64 too a probability may be 0
-    logarithms = [
-        log_softmax(predict(model, oriented).astype(np.float64), axis=1)
-        for oriented in orientations
     ]
-    return (logsumexp(logarithms, axis=0) - np.log(len(logarithms))).astype(np.float32)
 
 
 def _oriented(images: np.ndarray, mirrored: bool, turns: int) -> np.ndarray:

@@ -11,10 +11,10 @@ from threadpoolctl import threadpool_limits
 from sslens.data.records import Split
 from sslens.images import Images
 from sslens.methods.registry import load_method
+from sslens.metrics.collapse import has_collapsed
 from sslens.metrics.features import (
     alignment,
     effective_rank,
-    has_collapsed,
     neighbour_auc,
     uniformity,
 )

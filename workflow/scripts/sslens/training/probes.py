@@ -1,106 +1,112 @@
-"""Probes of frozen encoders: logistic regression and nearest neighbours."""
+"""Probes: classifiers of the features of a frozen encoder. They need no network, and no GPU."""
 
 import logging
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-import keras
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from sslens.classes import CLASSES
-from sslens.data.records import Split
-from sslens.images import Images
 from sslens.metrics.auc import class_aucs
-from sslens.metrics.features import normalised
-from sslens.networks.inference import predict
+from sslens.metrics.features import neighbour_shares, normalised, share_logits
+from sslens.protocols import LINEAR_PROBE, NEAREST_NEIGHBOURS
 
 log = logging.getLogger(__name__)
 
 
-def fit_linear_probe(
-    classifier: keras.Model,
-    encoder: keras.Model,
-    train: Split,
-    validation: Split,
-    settings: dict,
-) -> pd.DataFrame:
-    """Fit the last layer of a classifier by logistic regression on its frozen encoder.
+class Features(NamedTuple):
+    """Features of images (n, d), float32, and their labels (n,), indices into `CLASSES`."""
 
-    The features are standardised on the labelled images, the strength of the L2 penalty is the
-    one with the best validation AUC; both end up inside the layer, so that the classifier is used
-    like a fine-tuned one.
+    values: np.ndarray
+    labels: np.ndarray
+
+
+class Probe(NamedTuple):
+    """How the probe of a protocol is fitted and used.
+
+    fit: of labelled training images, of validation images and of the arm's settings makes the
+        arrays that the probe consists of, by name, and the history of the fit.
+    logits: of these arrays, features (n, d) and the settings makes logits (n, classes).
+    """
+
+    fit: Callable[[Features, Features, Mapping], tuple[dict[str, np.ndarray], pd.DataFrame]]
+    logits: Callable[[Mapping[str, np.ndarray], np.ndarray, Mapping], np.ndarray]
+
+
+def fit_linear_probe(
+    train: Features, validation: Features, settings: Mapping
+) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
+    """Fit a logistic regression on features that are standardised on the labelled images.
+
+    The strength of the L2 penalty is the one with the best validation AUC. The standardisation ends
+    up inside the layer.
 
     Args:
-        classifier: made by `build_classifier`; its last layer is set.
-        encoder: inside it, frozen.
-        train, validation: preprocessed splits.
+        train, validation: labelled training images, and validation images.
         settings: `inverse_penalties` to choose from (scikit-learn's C).
 
     Returns:
-        The history: a row a penalty, `inverse_penalty` and `validation_auc`.
+        `kernel` (d, classes) and `bias` (classes,), float32, of a dense layer on the features; and
+        the history, a row a penalty: `inverse_penalty` and `validation_auc`.
     """
-    features = predict(encoder, train.images).astype(np.float64)
+    features = train.values.astype(np.float64)
     scaler = StandardScaler().fit(features)
-    scaled = scaler.transform(features)
-    scaled_validation = scaler.transform(predict(encoder, validation.images))
+    scaled, scaled_validation = scaler.transform(features), scaler.transform(validation.values)
     history, probes = [], []
     for inverse_penalty in settings["inverse_penalties"]:
         probe = LogisticRegression(C=inverse_penalty, max_iter=2000).fit(scaled, train.labels)
-        auc = float(
-            class_aucs(validation.labels, probe.decision_function(scaled_validation)).mean()
-        )
+        auc = class_aucs(validation.labels, probe.decision_function(scaled_validation)).mean()
         log.info("inverse penalty %g: validation AUC %.4f", inverse_penalty, auc)
-        history.append({"inverse_penalty": inverse_penalty, "validation_auc": auc})
+        history.append({"inverse_penalty": inverse_penalty, "validation_auc": float(auc)})
         probes.append(probe)
     best = probes[int(np.argmax([row["validation_auc"] for row in history]))]
     kernel = best.coef_.T / scaler.scale_[:, None]
-    classifier.layers[-1].set_weights([kernel, best.intercept_ - scaler.mean_ @ kernel])
-    return pd.DataFrame(history)
+    bias = best.intercept_ - scaler.mean_ @ kernel
+    arrays = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
+    return arrays, pd.DataFrame(history)
+
+
+def linear_logits(
+    probe: Mapping[str, np.ndarray], features: np.ndarray, settings: Mapping
+) -> np.ndarray:
+    """Logits of features (n, d) by what `fit_linear_probe` found."""
+    return features.astype(np.float64) @ probe["kernel"] + probe["bias"]
 
 
 def fit_nearest_neighbours(
-    classifier: keras.Model,
-    encoder: keras.Model,
-    train: Split,
-    validation: Split,
-    settings: dict,
-) -> pd.DataFrame:
-    """Give a classifier by nearest neighbours the images that it knows.
+    train: Features, validation: Features, settings: Mapping
+) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
+    """Keep the images that vote, see `neighbour_shares`.
 
     Args:
-        classifier: made by `heads.neighbours_of` for as many images as `train` has.
-        encoder: inside it, frozen.
-        train, validation: preprocessed splits.
-        settings: `neighbours`, and the temperature, which the classifier has already.
+        train, validation: labelled training images, and validation images.
+        settings: `neighbours` and `temperature`.
 
     Returns:
-        The history: one row, `neighbours` and `validation_auc`.
+        `features` (n, d), float32, normalised, and `labels` (n,) of the images that vote; and the
+        history, one row: `neighbours` and `validation_auc`.
     """
-    features = normalised(predict(encoder, train.images))
-    classifier.get_layer("cosines").set_weights([features.T])
-    classifier.get_layer("classes").set_weights([np.eye(len(CLASSES))[train.labels]])
-    auc = float(class_aucs(validation.labels, predict(classifier, validation.images)).mean())
+    arrays = {"features": normalised(train.values).astype(np.float32), "labels": train.labels}
+    logits = neighbour_logits(arrays, validation.values, settings)
+    auc = float(class_aucs(validation.labels, logits).mean())
     log.info("%d neighbours: validation AUC %.4f", settings["neighbours"], auc)
-    return pd.DataFrame([{"neighbours": settings["neighbours"], "validation_auc": auc}])
+    row = {"neighbours": settings["neighbours"], "validation_auc": auc}
+    return arrays, pd.DataFrame([row])
 
 
-def recompute_batch_norm_statistics(encoder: keras.Model, images: Images) -> None:
-    """Set the statistics of an encoder's batch normalisations to those of the images as they are.
+def neighbour_logits(
+    probe: Mapping[str, np.ndarray], features: np.ndarray, settings: Mapping
+) -> np.ndarray:
+    """Logits of features (n, d) by what `fit_nearest_neighbours` kept: logarithms of shares."""
+    neighbours, temperature = settings["neighbours"], settings["temperature"]
+    known = probe["features"], probe["labels"]
+    return share_logits(neighbour_shares(features, *known, neighbours, temperature))
 
-    They become the plain averages over the batches of one pass ("precise BatchNorm", Wu & Johnson
-    2021, arXiv:2105.07576, section 3), whatever they were: a random encoder has never seen an
-    image, and a pretrained one has seen augmented views. Otherwise a probe would compare
-    normalisations rather than features.
-    """
-    layers = [
-        layer for layer in encoder.layers if isinstance(layer, keras.layers.BatchNormalization)
-    ]
-    momenta = [layer.momentum for layer in layers]
-    batches = np.array_split(np.arange(len(images)), max(len(images) // 64, 1))
-    for seen, rows in enumerate(batches):
-        for layer in layers:
-            layer.momentum = seen / (seen + 1)
-        encoder(images[rows], training=True)
-    for layer, momentum in zip(layers, momenta, strict=True):
-        layer.momentum = momentum
+
+#: The probe of each protocol with a frozen encoder.
+PROBES = {
+    LINEAR_PROBE: Probe(fit_linear_probe, linear_logits),
+    NEAREST_NEIGHBOURS: Probe(fit_nearest_neighbours, neighbour_logits),
+}

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from sslens.classes import CLASSES
+from sslens.classes import CLASSES, MIN_IMAGES
 from sslens.data.archives.errors import Ambiguous, Unusable
 from sslens.data.archives.images import Found
 from sslens.data.archives.paths import in_one_line, split_path
@@ -60,8 +60,6 @@ UNREAD = {
         "of a format that is not read: save its images as .npy, .npz, .h5 or .fits"
     ),
 }
-#: The least number of images of each class. The interval of an AUC needs two test images.
-MIN_IMAGES = {"train": 1, "validation": 1, "test": 2}
 _UNREAD = {suffix: reason for suffixes, reason in UNREAD.items() for suffix in suffixes.split()}
 
 
@@ -126,7 +124,7 @@ def shard_rows(images: pd.DataFrame, split: str, shard: int, shards: int) -> pd.
     return part[COLUMNS].reset_index(drop=True)
 
 
-def read_rows(rows: pd.DataFrame, entry: Mapping) -> Iterator[np.ndarray]:
+def read_rows(rows: pd.DataFrame, entry: Mapping) -> Iterator[dict[str, np.ndarray]]:
     """Read the images of a shard's catalogue, one by one, and check that they are as they were.
 
     Args:
@@ -134,7 +132,7 @@ def read_rows(rows: pd.DataFrame, entry: Mapping) -> Iterator[np.ndarray]:
         entry: as it was surveyed.
 
     Yields:
-        float32 (pixels, pixels).
+        For each row its `image`, float32 (pixels, pixels).
 
     Raises:
         ValueError: where a file is gone or holds something else by now.
@@ -148,7 +146,7 @@ def read_rows(rows: pd.DataFrame, entry: Mapping) -> Iterator[np.ndarray]:
             for found in read_images(path, _reading(entry), wanted):
                 if found.image is None or _sha256(found.image) != wanted.pop(found.image_index):
                     raise Unusable("changed")
-                yield found.image
+                yield {"image": found.image}
             if wanted:
                 raise Unusable("fewer images")
         except (Unusable, Ambiguous, KeyError) as error:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sslens.classes import CLASSES
 from sslens.data.simulation.priors import DISTRIBUTIONS, support
 from sslens.schemas import Mistakes, Place, load_schema
 
@@ -42,6 +43,31 @@ SCALARS = {
     "source_magnitude": ("source_light", "magnitude"),
     "exposure_time": ("instrument", "exposure_time"),
 }
+
+
+def class_turns(shares: Mapping[str, int]) -> list[str]:
+    """The classes of the first images of a split, after which they repeat.
+
+    Args:
+        shares: how many of each class there are among them.
+
+    Returns:
+        As many classes as the shares have together, each spread over them as evenly as can be:
+        every image is of the class that is furthest behind its share.
+    """
+    turns: list[str] = []
+    period = sum(shares.values())
+    for image in range(1, period + 1):
+        behind = {name: shares[name] * image - period * turns.count(name) for name in CLASSES}
+        turns.append(max(behind, key=behind.__getitem__))
+    return turns
+
+
+def count_classes(shares: Mapping[str, int], images: int) -> dict[str, int]:
+    """How many of the first images of a split are of each class."""
+    turns = class_turns(shares)
+    rest = turns[: images % len(turns)]
+    return {name: images // len(turns) * turns.count(name) + rest.count(name) for name in CLASSES}
 
 
 def check_recipe(mistakes: Mistakes, place: Place) -> None:
@@ -78,6 +104,8 @@ def check_recipe(mistakes: Mistakes, place: Place) -> None:
                 add((section,), "ellipticity (e1, e2) must be less than 1")
             if (one in recipe[section]) == (other in recipe[section]):
                 add((section,), f"give one of {one} and {other}")
+    if is_sound("class_shares") and not any(recipe["class_shares"].values()):
+        add(("class_shares",), "no class has images; give one of them more than 0")
     keys = NOISES[recipe["noise"]] if is_sound("noise") else ()
     missing = [
         f"instrument.{key}"

@@ -152,11 +152,11 @@ NOISE: dict[str, Callable] = {
 
 
 def render(row: Mapping, recipe: Mapping) -> np.ndarray:
-    """Render one row of a catalogue; see `render_all`."""
-    return _render(row, recipe, camera(recipe["instrument"]))
+    """Render one row of a catalogue: the image as `render_all` has it."""
+    return _render(row, recipe, camera(recipe["instrument"]))["image"]
 
 
-def render_all(frame: pd.DataFrame, recipe: Mapping) -> Iterator[np.ndarray]:
+def render_all(frame: pd.DataFrame, recipe: Mapping) -> Iterator[dict[str, np.ndarray]]:
     """Render the rows of a catalogue one by one.
 
     Args:
@@ -164,8 +164,8 @@ def render_all(frame: pd.DataFrame, recipe: Mapping) -> Iterator[np.ndarray]:
         recipe: the recipe that they were drawn from.
 
     Yields:
-        For each row the image, float32 (pixels, pixels): counts / s, or integer counts if its
-        noise makes such.
+        For each row its `image`, float32 (pixels, pixels): counts / s, or integer counts if its
+        noise makes such; and, where the recipe asks for it, the same `noise_free`: counts / s.
 
     Raises:
         ValueError: unknown noise, a source without brightness, a row with parameters that are
@@ -179,7 +179,7 @@ def render_all(frame: pd.DataFrame, recipe: Mapping) -> Iterator[np.ndarray]:
         yield _render(dict(zip(names, values, strict=True)), recipe, view)
 
 
-def _render(row, recipe, view: Camera) -> np.ndarray:
+def _render(row, recipe, view: Camera) -> dict[str, np.ndarray]:
     instrument = recipe["instrument"]
     if recipe["noise"] not in NOISE:
         raise ValueError(
@@ -204,4 +204,7 @@ def _render(row, recipe, view: Camera) -> np.ndarray:
             f"{row['image_id']}: the image is dark or not finite; is every parameter a number?"
         )
     noisy = NOISE[recipe["noise"]](image, row["exposure_time"], instrument, row["noise_seed"])
-    return noisy.astype(np.float32)
+    images = {"image": noisy.astype(np.float32)}
+    if recipe["store_noise_free"]:
+        images["noise_free"] = image.astype(np.float32)
+    return images

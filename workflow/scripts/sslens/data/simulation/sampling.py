@@ -19,7 +19,7 @@ from astropy.cosmology import FlatLambdaCDM
 from sslens.classes import CLASSES
 from sslens.data.catalogue import COLUMNS
 from sslens.data.simulation.priors import quantile
-from sslens.data.simulation.recipes import DISTANCES, SCALARS, check_recipe
+from sslens.data.simulation.recipes import DISTANCES, SCALARS, check_recipe, class_turns
 from sslens.data.simulation.substructure import KINDS
 from sslens.schemas import Mistakes, is_whole
 
@@ -85,7 +85,7 @@ def draw_catalogue(
         dataset: name, used in the image ids and in errors.
         recipe: the data set's entry of `config/datasets.yaml`.
         split: "train", "validation" or "test".
-        size: number of images; image i of the split is of class CLASSES[i % 3].
+        size: number of images; they take turns in class (see `recipes.class_turns`).
         first: index of the first of them.
 
     Returns:
@@ -93,9 +93,12 @@ def draw_catalogue(
         `lens_id`, which is the id of the first of them. Einstein radii are before the recipe's
         deflection scale; `sie_einstein_radius` is that of the smooth lens alone, which has less
         than the `einstein_radius` of the whole if the recipe takes the substructure's mass from
-        the lens. The subhalo columns hold
-        float64 arrays, empty without substructure; `log10_axion_mass` (eV) is NaN without an
-        axion; of source_amplitude and source_magnitude, the one the recipe does not give is NaN.
+        the lens. `shown_einstein_radius` is `einstein_radius` times the deflection scale, as in the
+        image; `substructure_mass` the mass of the point masses within it, `substructure_fraction`
+        its share of all mass there, and `point_masses` the number of all point masses. The subhalo
+        columns hold float64 arrays, empty without substructure; `log10_axion_mass` (eV) is NaN
+        without an axion; of source_amplitude and source_magnitude, the one the recipe does not give
+        is NaN.
 
     Raises:
         ValueError: a recipe, split or size that cannot be drawn.
@@ -112,26 +115,27 @@ def draw_catalogue(
         )
 
     # Classes take turns, so that the first n images of a split are balanced for every n.
+    turns = class_turns(recipe["class_shares"])
+    rows = range(first, first + size)
+    rows_of = {name: [row for row in rows if turns[row % len(turns)] == name] for name in CLASSES}
     frame = pd.concat(
-        [_draw_class(recipe, split, label, size, first) for label in CLASSES]
+        [_draw_class(recipe, split, label, rows_of[label], len(turns)) for label in CLASSES]
     ).sort_index()
     frame["image_id"] = [f"{dataset}-{split}-{i:07d}" for i in frame.index]
     frame["lens_id"] = [f"{dataset}-{split}-{i:07d}" for i in frame.pop("lens_row").astype(int)]
     return frame.reset_index(drop=True)[list(COLUMNS)]
 
 
-def _draw_class(recipe, split, label, size, first):
-    """The rows of one class, indexed by their place in the split."""
-    turn = (CLASSES.index(label) - first) % len(CLASSES)
-    rows = range(first + turn, first + size, len(CLASSES))
+def _draw_class(recipe, split, label, rows, period):
+    """The rows of one class, indexed by their place in the split; turns repeat after a period."""
     settings = recipe["substructure"][label]
     kind = KINDS[settings["kind"]]
     draws = len(SCALARS) + kind.draws(settings)
     noise_seed, u = _row_draws(recipe["seed"], split, rows, draws)
 
     # a class's images take turns with the others', and so do those of one lens
-    per_lens = len(CLASSES) * recipe["images_per_lens"]
-    lens_rows = [row - row % per_lens + row % len(CLASSES) for row in rows]
+    per_lens = period * recipe["images_per_lens"]
+    lens_rows = [row - row % per_lens + row % period for row in rows]
     if recipe["images_per_lens"] > 1:
         _, u_lens = _row_draws(recipe["seed"], split, lens_rows, draws)
         of_lens = [section == "lens" for section, _ in SCALARS.values()]
@@ -157,7 +161,7 @@ def _draw_class(recipe, split, label, size, first):
     frame["sie_einstein_radius"] = frame["einstein_radius"]
     if recipe["substructure_mass"] == "from_lens" and len(frame):
         frame["sie_einstein_radius"] = frame.apply(_sie_einstein_radius, axis=1)
-    return frame
+    return frame.assign(**_substructure_columns(recipe, frame))
 
 
 def _radius(recipe, mass):
@@ -183,14 +187,40 @@ def _subhalo_columns(recipe, substructure):
     }
 
 
+def _substructure_columns(recipe, frame):
+    """Numbers of each image that follow from others: its ring as shown, and what is in that.
+
+    The mass of the smooth lens within a radius goes as that radius, as of any isothermal lens, and
+    within its Einstein radius it is that of the point mass with the same one.
+    """
+    shown = recipe["deflection_scale"] * frame["einstein_radius"].to_numpy()
+    inside = [
+        row["subhalo_mass"][_inside(row, radius)].sum()
+        for (_, row), radius in zip(frame.iterrows(), shown, strict=True)
+    ]
+    clumpy = np.array(inside, float)
+    smooth = frame["sie_einstein_radius"].to_numpy() * shown / _radius(recipe, 1.0) ** 2
+    return {
+        "shown_einstein_radius": shown,
+        "substructure_mass": clumpy,
+        "substructure_fraction": clumpy / (clumpy + smooth),
+        "point_masses": [float(len(masses)) for masses in frame["subhalo_mass"]],
+    }
+
+
+def _inside(row, radius):
+    """Which point masses of a row are within a radius around its lens."""
+    away = np.hypot(row["subhalo_x"] - row["lens_x"], row["subhalo_y"] - row["lens_y"])
+    return away < radius
+
+
 def _sie_einstein_radius(row):
     """Of the smooth lens, so that with the point masses inside the ring the ring is what it was.
 
     The mass inside a radius goes as the Einstein radius squared, and what lies outside does not
     count, as for any mass around the centre.
     """
-    away = np.hypot(row["subhalo_x"] - row["lens_x"], row["subhalo_y"] - row["lens_y"])
-    inside = away < row["einstein_radius"]
+    inside = _inside(row, row["einstein_radius"])
     squared = row["einstein_radius"] ** 2 - np.sum(row["subhalo_einstein_radius"][inside] ** 2)
     if squared <= 0:
         raise ValueError(

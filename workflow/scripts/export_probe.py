@@ -1,0 +1,26 @@
+"""Rule export_probe: a probe and its encoder as one file for others to use, with preprocessing."""
+
+import sys
+
+sys.path.insert(0, snakemake.scriptdir)
+from sslens.jobs import process
+
+wildcards, params, inputs = snakemake.wildcards, snakemake.params, snakemake.input
+settings, computing = params.settings, params.settings["computing"]
+process.start(snakemake.log[0], f"export {wildcards.arm}", computing["threads"])
+process.start_tensorflow(**computing, gpus=snakemake.resources.gpu)
+
+from sslens.data.records import load_split
+from sslens.files import read_arrays
+from sslens.jobs.outdated import check
+from sslens.networks.classifiers import classifier_of_probe
+from sslens.networks.export import export
+from sslens.networks.frozen import frozen_encoder
+
+check(snakemake.config, [inputs.metrics])
+data = [inputs.manifest, inputs.preprocessing]
+train = load_split(*data, "train")
+pretrained, seed = inputs.get("encoder") or None, int(wildcards.seed)
+encoder = frozen_encoder(params.encoder, train.images, pretrained, seed)
+classifier = classifier_of_probe(settings, encoder, read_arrays(inputs.probe))
+export(classifier, *data, snakemake.output.model, settings["average_orientations"])
