@@ -97,8 +97,6 @@ def training_seconds(folder: Path, rule: str, times: list[float], config: dict) 
     for path in (folder / "results" / rule).rglob("history.csv"):
         dataset, name = path.relative_to(folder / "results" / rule).parts[:2]
         history = pd.read_csv(path)
-        if "images_per_second" not in history:  # a probe has no steps
-            continue
         batch = SETTINGS[rule](config, name, dataset)["batch_size"]
         images = batch * np.diff(history["step"], prepend=0)
         steps += (images / history["images_per_second"]).sum()

@@ -35,7 +35,7 @@ def pytest_addoption(parser):
         "--kills",
         type=int,
         default=1,
-        help="how often tests/workflow/test_kills.py kills each of its five trainings (default 1)",
+        help="how often tests/workflow/test_kills.py kills each of its five jobs (default 1)",
     )
 
 

@@ -13,7 +13,14 @@ import tensorflow as tf
 
 from sslens.classes import CLASSES
 from sslens.data import preprocessing, records
-from sslens.data.records import describe, index_path, load_split, read_split, write_shard
+from sslens.data.records import (
+    describe,
+    index_path,
+    load_split,
+    read_columns,
+    read_split,
+    write_shard,
+)
 from sslens.data.tfrecords import crc32c, encode_example, frame
 from sslens.digests import sha256_of
 from sslens.files import read_json, write_json
@@ -99,6 +106,40 @@ def test_any_rows_are_read_in_their_order(data, content):
     assert few.images[:].tobytes() == images[[3, 9]].tobytes()
     assert few.labels.tolist() == split.labels[[3, 9]].tolist()
     assert few.columns["image_id"].tolist() == [content[0][k] for k in (3, 9)]
+
+
+def test_columns_are_read_without_the_images(data, content):
+    for path in (data / "train").glob("*.tfrecord"):
+        path.unlink()
+    manifest = data / "manifest.json"
+    image_ids, labels, flux = read_columns(manifest, "train", "image_id", "label", "flux")
+    assert image_ids.tolist() == content[0]
+    assert [CLASSES[label] for label in labels] == content[1]
+    assert np.isnan(flux[0]) and flux[1] == np.float32(1 / 3)
+    index_path(data / "train" / shard_name(1)).write_bytes(b"")
+    with pytest.raises(ValueError, match="not the index of"):
+        read_columns(manifest, "train", "label")
+
+
+def test_noise_free_images_are_read_where_they_are_stored(tmp_path, content):
+    image_ids, labels, images = content
+    rows = pd.DataFrame({"image_id": image_ids, "lens_id": image_ids, "label": labels})
+    path = tmp_path / "train" / shard_name(0)
+    both = [{"image": image, "noise_free": 2 * image} for image in np.abs(images) / 4]
+    write_json(tmp_path / "m.json", describe("x", {str(path): write_shard(path, rows, both)}))
+    noisy, clean = (
+        read_split(tmp_path / "m.json", "train", name).images[3:5]
+        for name in ("image", "noise_free")
+    )
+    assert np.array_equal(clean, 2 * noisy)
+    assert noisy.tobytes() == both[3]["image"].tobytes() + both[4]["image"].tobytes()
+
+
+def test_noise_free_images_that_are_not_stored_are_asked_for_by_their_key(data):
+    with pytest.raises(
+        ValueError, match="no noise_free; set store_noise_free in the recipe of model_9"
+    ):
+        read_split(data / "manifest.json", "train", "noise_free")
 
 
 def test_few_files_are_open_at_a_time(data, content, monkeypatch):
@@ -308,12 +349,11 @@ def test_a_file_of_another_size_is_told_when_it_is_opened(data):
     second = record_length(file)
     for other in (b"", content[:1], content[:second], content[:-1], content[second:], 2 * content):
         file.write_bytes(other)
-        with pytest.raises(ValueError, match=f"{file}: .*bytes where"):
+        with pytest.raises(ValueError, match=f"{file}: .*bytes, and not the"):
             describe("model_9", {str(file): {"bytes": len(content)}})
         file.write_bytes(other)
-        assert f"{len(other)} bytes where the manifest says {len(content)}" in assert_told(
-            data, file
-        )
+        message = assert_told(data, file)
+        assert f"{len(other)} bytes, and not the {len(content)} that were written" in message
 
 
 def test_a_file_that_is_cut_while_it_is_read_is_told(data):

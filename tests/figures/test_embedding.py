@@ -6,12 +6,20 @@ from matplotlib.colors import to_rgba
 from sklearn.neighbors import KNeighborsClassifier
 
 from sslens.classes import CLASSES
-from sslens.figures.embedding import CLASS_LOOKS, embedding_figure, project
+from sslens.figures.embedding import CLASS_LOOKS, embedding_figure, project, read_features
 
 LABELS = np.repeat(CLASSES, 5)
 MASSES = np.where(LABELS == "axion", -23 + 0.1 * np.arange(15), np.nan)
 POINTS = np.random.default_rng(0).normal(size=(15, 2))
 MAPS = {"Contrastive": POINTS, "BYOL": POINTS + 1}
+
+
+def test_of_features_in_several_orientations_those_of_the_image_itself_are_read(tmp_path):
+    features = np.random.default_rng(0).normal(size=(8, 6, 3)).astype(np.float32)
+    for name, content in (("several", features), ("one", features[:1]), ("plain", features[0])):
+        np.save(tmp_path / f"{name}.npy", content)
+        found = read_features(tmp_path / f"{name}.npy")
+        assert np.array_equal(found[np.array([4, 1])], features[0][[4, 1]])
 
 
 # --- the projection ------------------------------------------------------------------------------

@@ -116,13 +116,23 @@ def test_features_are_computed_in_less_time_than_a_fine_tuning_takes():
 
 
 def test_a_probe_by_hand():
-    config = configured(encoder={"width": 64})
-    config["evaluation"]["average_orientations"] = True
-    assert resources.probing_mb(config, "probe-random", "model_2", 10**5, 0) == pytest.approx(
-        1500 + 20e-6 * 10**5 * 512 * 8
-    )
-    seconds = resources.probing_seconds(config, "probe-random", "model_2", 10**6, 0)
-    assert seconds == pytest.approx(60 + 5 * 1e4 * 10**6 * 512 / 40e9, abs=1)
+    given = {"encoder": {"width": 64}, "evaluation": {"average_orientations": True}}
+    found = requested("probe", {"arm": "probe-random", "dataset": "model_2"}, **given)
+    values = (1500 + 300 + 1500) * 512 * 8
+    assert found["mem_mb"] == math.ceil(1500 + 20e-6 * values)
+    assert found["estimated_seconds"] == 60 + math.ceil(5 * 1e4 * values / 40e9)
+    assert "gpu" not in found
+    assert resources.features_of_image({"name": "resnet50", "width": 32, "neck": []}) == 1024
+    assert resources.features_of_image({"name": "resnet50", "width": 32, "neck": [256, 128]}) == 128
+
+
+def test_a_probe_of_an_archive_by_the_size_of_its_features():
+    pixels = {"pixels": 50, "pixel_scale": 0.1}
+    archive = {"source": "archive", "paths": {"train": "a", "test": "b"}, "instrument": pixels}
+    wildcards = {"arm": "probe-random", "dataset": "mine"}
+    size = SimpleNamespace(size_mb=400.0)
+    found = requested("probe", wildcards, input=size, datasets={"mine": archive})
+    assert found["mem_mb"] == 1500 + 20 * 100
 
 
 def test_averaging_over_orientations_takes_longer():
@@ -148,7 +158,7 @@ def test_memory_on_a_gpu_holds_images_and_without_one_feature_maps_too():
     assert tuning == pytest.approx(fixed + 4e-6 * 760 * 64**2 * 64)
     # a million images stay on the disk
     many = resources.pretraining_mb(config, name, dataset, 10**6, 1)
-    assert many == pytest.approx(3000 + 100 + 2 * 4000)
+    assert many == pytest.approx(3000 + 100)
 
 
 def test_images_of_an_archive_are_told_by_its_records():
@@ -202,11 +212,11 @@ def test_data_jobs_grow_with_their_images(images):
     assert rendering == pytest.approx(60 + 1e-7 * 150**2 * images, abs=1)
 
 
-def requested(rule, wildcards, gpus=1, attempt=1, **given):
+def requested(rule, wildcards, gpus=1, attempt=1, input=None, **given):
     """What a job of the default configuration requests."""
     config = configured(**given)
     model = resources.ResourceModel(config, gpus=gpus, training_gpus=2 * gpus)
-    named = {"wildcards": SimpleNamespace(**wildcards), "input": None, "attempt": attempt}
+    named = {"wildcards": SimpleNamespace(**wildcards), "input": input, "attempt": attempt}
     return {
         name: value(**{key: named[key] for key in inspect.signature(value).parameters})
         if callable(value)

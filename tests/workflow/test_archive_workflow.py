@@ -114,7 +114,7 @@ def test_a_damaged_shard_is_told_set_aside_and_made_anew(imported, tmp_path):
     words += ["--rerun-triggers", "params"]
     done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "00000.tfrecord: truncated record" in done.stderr or "damaged record" in done.stderr
+    assert f"{len(whole) // 2} bytes, and not the {len(whole)} that were written" in done.stderr
     assert not shard.exists()
     run(copy, MANIFEST, configs=(TINY, config))
     assert shard.read_bytes() == whole

@@ -285,7 +285,8 @@ def test_the_augmentation_works_and_has_a_schema(extended):
 @pytest.mark.parametrize("overlay", ["shifted.yaml", "simsiam.yaml"])
 def test_an_overlay_is_four_rows(extended, tmp_path, overlay):
     jobs = planned(tmp_path, configs=(TINY, extended / overlay), repository=extended)
-    assert sum(job.startswith("Learning the labels") for job in jobs) == 4
+    assert sum(job.startswith("Learning the labels") for job in jobs) == 2
+    assert sum(job.startswith("Probing features") for job in jobs) == 2
     assert "Comparing" in jobs
 
 

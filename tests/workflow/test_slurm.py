@@ -244,8 +244,8 @@ def test_rules_are_where_the_profile_puts_them(ran):
         places.setdefault(job.partition, set()).add(rule)
     # tables and figures are made where Snakemake runs
     assert places == {
-        "cpu": {"catalogue", "records", "manifest", "preprocessing", "shortcuts"},
-        "gpu": {"pretrain", "finetune", "evaluate"},
+        "cpu": {"catalogue", "records", "manifest", "preprocessing", "shortcuts", "probe"},
+        "gpu": {"pretrain", "finetune", "evaluate", "features"},
         "urgent": {"urgent"},
     }
     catalogues = [job for job in everything if "rule_catalogue" in job.comment]

@@ -244,6 +244,13 @@ def of_curves(file, stage):
     ]
 
 
+# Inputs of a job that shows what was compared: all cells with their uncertainty, and where they are from.
+COMPARED = {
+    "summary": "results/comparison/auc_summary.csv",
+    "provenance": "results/comparison/provenance.json",
+}
+
+
 def mapped_files(dataset):
     """Inputs of a map of features: `metrics` and `features` of the arms that it shows, of one data set."""
     shown = settings.figure_settings(config, "embedding", dataset)

@@ -31,8 +31,7 @@ rule compare:
 
 rule pages:
     input:
-        summary="results/comparison/auc_summary.csv",
-        provenance="results/comparison/provenance.json",
+        **COMPARED,
         shortcuts="results/comparison/shortcuts.csv",
     output:
         auc_table=in_report("auc_table.html", "auc_table", "1 Comparison"),

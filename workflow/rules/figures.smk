@@ -109,9 +109,8 @@ rule embedding:
 
 rule label_efficiency:
     input:
+        **COMPARED,
         csv="results/comparison/auc_table.csv",
-        summary="results/comparison/auc_summary.csv",
-        provenance="results/comparison/provenance.json",
     output:
         *figure("label_efficiency_{dataset}", "label_efficiency", "3 Features, labels, transfer"),
         table="results/comparison/label_efficiency_{dataset}.md",
@@ -132,8 +131,7 @@ rule label_efficiency:
 
 rule transfer:
     input:
-        summary="results/comparison/auc_summary.csv",
-        provenance="results/comparison/provenance.json",
+        **COMPARED,
     output:
         *figure("transfer_{pretraining}", "transfer", "3 Features, labels, transfer"),
     log:
@@ -180,6 +178,8 @@ rule shortcuts:
         csv="results/comparison/shortcuts.csv",
     log:
         "logs/shortcuts.log",
+    benchmark:
+        "logs/benchmarks/shortcuts.tsv"
     conda:
         CPU_ENVIRONMENT
     resources:

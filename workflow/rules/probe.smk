@@ -48,6 +48,8 @@ rule probe:
         metrics=f"{EVALUATE}/metrics.json",
     log:
         f"logs/probe/{CELL}.log",
+    benchmark:
+        f"logs/benchmarks/probe/{CELL}.tsv"
     wildcard_constraints:
         arm=one_of(FROZEN_ARMS),
     conda:
@@ -77,6 +79,8 @@ rule export_probe:
         model=f"{EVALUATE}/classifier.keras",
     log:
         f"logs/export_probe/{CELL}.log",
+    benchmark:
+        f"logs/benchmarks/export_probe/{CELL}.tsv"
     wildcard_constraints:
         arm=one_of(FROZEN_ARMS),
     conda:

@@ -76,5 +76,12 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def read_json(path: str | Path) -> dict:
-    """Read a JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Read a JSON file.
+
+    Raises:
+        ValueError: if it holds no JSON, with its name.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON ({error}); delete it and run again") from None

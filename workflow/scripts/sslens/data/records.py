@@ -353,7 +353,7 @@ def _check_size(path: Path, size: int) -> None:
     except OSError as error:  # of the machine, or of the way to the file
         raise _unreadable(path, error) from None
     if found != size:
-        raise _damaged(path, f"{found} bytes where the manifest says {size}")
+        raise _damaged(path, f"{found} bytes, and not the {size} that were written")
 
 
 def _unreadable(path: Path, error: OSError) -> ValueError:

@@ -96,8 +96,8 @@ class ResourceModel:
                 self._of_network("features", features_seconds, "train", "validation", "test"),
             ),
             "probe": (
-                self._of_network("probe", probing_mb, *config["splits"]),
-                self._of_network("probe", probing_seconds, "train"),
+                lambda wildcards, input: probing_mb(self._values(wildcards, input)),
+                lambda wildcards, input: probing_seconds(config, self._values(wildcards, input)),
             ),
             "export_probe": (
                 _constant(MB_OF_A_NETWORK),
@@ -150,8 +150,17 @@ class ResourceModel:
             getattr(wildcards, entry),
             wildcards.dataset,
             self._images(wildcards.dataset, splits, input),
-            self._gpus.get(rule, 0),
+            self._gpus[rule],
         )
+
+    def _values(self, wildcards: Any, input: Any) -> float:
+        """How many values the features have that a probe reads."""
+        dataset = wildcards.dataset
+        if dataset in settings.names_from(self._config, settings.IMPORT):
+            return input.size_mb * 1e6 / 4  # they are nearly all of the input
+        images = self._images(dataset, list(self._config["splits"]), input)
+        encoder = settings.arm_encoder(self._config, wildcards.arm, dataset)
+        return images * features_of_image(encoder) * _orientations(self._config)
 
     def _of_run(self, combine: Callable, estimate: Callable[..., float]) -> Estimate:
         """By the training and test images of each data set of the run."""
@@ -224,13 +233,13 @@ def _training_mb(
     """
     fixed = MB_OF_A_NETWORK + 1e-6 * BYTES_OF_AN_ENTRY * images
     if gpus:
-        return fixed + 2e-6 * min(_bytes_of_images(config, dataset, images), HELD_BY_GPU)
+        held = _bytes_of_images(config, dataset, images)
+        return fixed + (2e-6 * held if held <= HELD_BY_GPU else 0)
     return fixed + _maps_mb(config, encoder, dataset, views)
 
 
-def probing_mb(config: Mapping, arm: str, dataset: str, images: int, gpus: int) -> float:
-    """MB of a probe: the features of so many images, in float32 and two copies in float64."""
-    values = _features(config, arm, dataset) * images * _orientations(config)
+def probing_mb(values: float) -> float:
+    """MB of a probe of so many values of features: in float32, and two copies in float64."""
     return MB_OF_A_TABLE + 20e-6 * values
 
 
@@ -312,10 +321,10 @@ def features_seconds(config: Mapping, encoder: str, dataset: str, images: int, g
     return _seconds(config, own, dataset, images, gpus, passes)
 
 
-def probing_seconds(config: Mapping, arm: str, dataset: str, images: int, gpus: int) -> int:
-    """Of the fits of a linear probe to the features of so many images, on the CPU."""
+def probing_seconds(config: Mapping, values: float) -> int:
+    """Of the fits of a linear probe to so many values of features, on the CPU."""
     fits = len(config["probe"]["inverse_penalties"])
-    flops = FLOPS_OF_A_FIT * fits * images * _features(config, arm, dataset)
+    flops = FLOPS_OF_A_FIT * fits * values
     return SECONDS_PER_START + math.ceil(flops / (1e9 * config["planning"]["core_gflops"]))
 
 
@@ -330,11 +339,11 @@ def _orientations(config: Mapping) -> int:
     return 8 if config["evaluation"]["average_orientations"] else 1
 
 
-def _features(config: Mapping, arm: str, dataset: str) -> float:
-    """How many features an arm's encoder makes of an image, without a neck."""
-    encoder = settings.arm_encoder(config, arm, dataset)
-    values = FEATURES.get(encoder["name"], max(FEATURES.values()))
-    return values * encoder["width"] / 64
+def features_of_image(encoder: Mapping) -> float:
+    """How many features an encoder makes of an image."""
+    if encoder["neck"]:
+        return encoder["neck"][-1]
+    return FEATURES.get(encoder["name"], max(FEATURES.values())) * encoder["width"] / 64
 
 
 def flops_of_pass(config: Mapping, encoder: Mapping, dataset: str) -> float:

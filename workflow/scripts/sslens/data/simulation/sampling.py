@@ -93,8 +93,8 @@ def draw_catalogue(
         `lens_id`, which is the id of the first of them. Einstein radii are before the recipe's
         deflection scale; `sie_einstein_radius` is that of the smooth lens alone, which has less
         than the `einstein_radius` of the whole if the recipe takes the substructure's mass from
-        the lens. `shown_einstein_radius` is `einstein_radius` times the deflection scale, as in the
-        image; `substructure_mass` the mass of the point masses within it, `substructure_fraction`
+        the lens. `shown_einstein_radius` is `einstein_radius` times the deflection scale;
+        `substructure_mass` the mass of the point masses within it, `substructure_fraction`
         its share of all mass there, and `point_masses` the number of all point masses. The subhalo
         columns hold float64 arrays, empty without substructure; `log10_axion_mass` (eV) is NaN
         without an axion; of source_amplitude and source_magnitude, the one the recipe does not give
