@@ -37,8 +37,8 @@ def data() -> Split:
 
 def test_images_are_of_native_size_between_0_and_1(data):
     assert data.images.shape == (6, 150, 150, 1)
-    np.testing.assert_array_equal(data.images.min(axis=(1, 2, 3)), 0)
-    np.testing.assert_array_equal(data.images.max(axis=(1, 2, 3)), 1)
+    np.testing.assert_array_equal(data.images[:].min(axis=(1, 2, 3)), 0)
+    np.testing.assert_array_equal(data.images[:].max(axis=(1, 2, 3)), 1)
 
 
 def pretrained(name, data, folder):

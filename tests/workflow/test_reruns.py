@@ -11,16 +11,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 ARMS = yaml.safe_load(TINY.read_text())["run"]["arms"]
 NAMED = {  # figures that hold the titles of the rows
-    "Drawing the ROC curves of model_2",
-    "Drawing what is confused with what in model_2",
-    "Drawing how far probabilities can be believed in model_2",
+    "Drawing ROC curves",
+    "Drawing what is confused with what",
+    "Drawing how far probabilities can be believed",
 }
 TABLES = {"Comparing", "Making web pages of the tables"}
-COMPARISON = {*TABLES, "Drawing what is most confidently wrong in model_2", *NAMED}
+COMPARISON = {*TABLES, "Drawing what is most confidently wrong", *NAMED}
 MAP = {"Drawing a map of the features of model_2"}  # by the probes' encoders
-CURVES = {
-    stage: f"Drawing the {stage} curves of model_2" for stage in ("pretraining", "finetuning")
-}
+CURVES = {stage: f"Drawing the {stage} curves" for stage in ("pretraining", "finetuning")}
 
 
 def row(arm):
@@ -31,6 +29,14 @@ def row(arm):
     }
 
 
+def probe(arm, encoder):
+    """Jobs of an arm with a frozen encoder, and those of its features."""
+    return {
+        f"Computing the features of {encoder} on model_2, seed 1",
+        f"Probing features: {arm} on model_2, seed 1",
+    }
+
+
 def pretraining(name):
     return {f"Pretraining {name} on model_2, seed 1"}
 
@@ -38,7 +44,7 @@ def pretraining(name):
 BYOL = (
     pretraining("byol-dihedral")
     | row("byol-dihedral")
-    | row("probe-byol-dihedral")
+    | probe("probe-byol-dihedral", "byol-dihedral@model_2")
     | COMPARISON
     | set(CURVES.values())
     | MAP
@@ -151,7 +157,20 @@ def test_the_threads_concern_all_jobs_with_networks(plan):
 
 def test_an_arm_that_is_added(plan):
     added = plan({"run": {"arms": [*ARMS, "probe-contrastive-rotation"]}})
-    assert added == row("probe-contrastive-rotation") | TABLES | MAP
+    new = probe("probe-contrastive-rotation", "contrastive-rotation@model_2")
+    assert added == new | TABLES | MAP
+
+
+def test_nearest_neighbours_take_the_features_that_are_there(plan):
+    added = plan({"run": {"arms": [*ARMS, "neighbours-random", "neighbours-byol-dihedral"]}})
+    names = ("neighbours-random", "neighbours-byol-dihedral")
+    assert added == TABLES | {f"Probing features: {arm} on model_2, seed 1" for arm in names}
+
+
+def test_another_probe_reruns_no_features(plan):
+    jobs = plan({"probe": {"inverse_penalties": [1.0]}})
+    names = ("probe-random", "probe-byol-dihedral")
+    assert jobs == TABLES | MAP | {f"Probing features: {arm} on model_2, seed 1" for arm in names}
 
 
 def test_a_pretext_that_is_added(plan):
@@ -214,4 +233,4 @@ def test_a_function_reruns_what_uses_it(plan, repository):
 
 def test_a_script_reruns_its_rule(plan, repository):
     with edited(library(repository, "../roc"), "for path in paths", "for path in list(paths)"):
-        assert plan() == {"Drawing the ROC curves of model_2"}
+        assert plan() == {"Drawing ROC curves"}
