@@ -80,7 +80,7 @@ def test_what_varies_is_drawn_and_what_does_not_is_told(name):
     drawn = {panel.get_xlabel() for panel in figure.axes if panel.get_xlabel()}
     varying = {"source x (arcsec)", "source y (arcsec)", "log10 axion mass (eV)"}
     varying |= {"masses in an image", "log10 total mass in clumps (suns)"}
-    varying |= {"substructure in the ring (suns)", "its share of the mass in the ring"}
+    varying |= {"substructure in the ring (1e9 suns)", "its share of the mass in the ring"}
     varying |= {"exposure time (s)"} if name == "model_1" else set()
     assert drawn == varying
     words = " ".join(figure.get_supxlabel().split())

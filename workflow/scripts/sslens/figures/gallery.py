@@ -34,12 +34,11 @@ AXES = {
     "source_amplitude": "source amplitude",
     "source_magnitude": "source magnitude",
     "exposure_time": "exposure time (s)",
-    "substructure_mass": "substructure in the ring (suns)",
+    "substructure_mass": "substructure in the ring (1e9 suns)",
     "substructure_fraction": "its share of the mass in the ring",
     "log10_axion_mass": "log10 axion mass (eV)",
 }
-#: The catalogue has this before the deflection scale; figures show what is in the image.
-UNSCALED = "sie_einstein_radius"
+BILLION = 1e9  # suns, in which masses are shown
 
 
 @own_style()
@@ -127,8 +126,13 @@ def parameters_figure(catalogue: pd.DataFrame, dataset: Mapping, title: str) -> 
 
 def _drawn(catalogue: pd.DataFrame, dataset: Mapping) -> dict[str, pd.Series]:
     """Axis title -> values, an image each, of the parameters that have any."""
+    # the catalogue has this radius before the deflection scale; figures show what is in the image
+    scales = {
+        "sie_einstein_radius": dataset.get("deflection_scale", 1.0),
+        "substructure_mass": 1 / BILLION,
+    }
     values = {
-        title: catalogue[column] * (dataset["deflection_scale"] if column == UNSCALED else 1)
+        title: catalogue[column] * scales.get(column, 1)
         for column, title in AXES.items()
         if column in catalogue
     }
