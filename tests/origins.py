@@ -69,6 +69,9 @@ def write_results(config, folder: Path) -> tuple[list[str], dict[str, dict]]:
                 files[f"evaluate/{cell}/metrics.json"] = fields | {"provenance": provenance}
                 if "finetune" in provenance:
                     files[f"finetune/{cell}/provenance.json"] = provenance["finetune"]
+                elif features := provenance["features"]:
+                    place = f"features/{dataset}/{features['cell']['encoder']}/seed-{seed}"
+                    files[f"{place}/provenance.json"] = features
     tables = {"settings": settings.comparison_settings(config), "cells": []}
     files["comparison/provenance.json"] = tables
     for name, content in files.items():

@@ -88,7 +88,7 @@ def test_nothing_is_said_of_results_of_the_configuration(results):
         (
             {"datasets": {"model_2": {"deflection_scale": 0.7}}},
             ["images of model_2: deflection_scale 0.634, not 0.7",
-             "finetune of baseline on model_2 (labels 1, seed 1) and 5 more: "
+             "finetune of baseline on model_2 (labels 1, seed 1) and 9 more: "
              "other settings of data",
              "probe-random on model_2 (labels 1, seed 1) and 1 more: "
              "other settings of data (features, probe)"],
@@ -100,7 +100,7 @@ def test_nothing_is_said_of_results_of_the_configuration(results):
         (
             {"preprocessing": {"softening": 0.1}},
             ["preprocessing of model_2: softening 0.05, not 0.1",
-             "finetune of baseline on model_2 (labels 1, seed 1) and 5 more: "
+             "finetune of baseline on model_2 (labels 1, seed 1) and 9 more: "
              "data.preprocessing.softening 0.05, not 0.1"],
         ),
         (
@@ -113,7 +113,8 @@ def test_nothing_is_said_of_results_of_the_configuration(results):
             ["baseline on model_2 (labels 1, seed 1) and 3 more: "
              "average_orientations False, not True (evaluate)",
              "probe-random on model_2 (labels 1, seed 1) and 3 more: "
-             "average_orientations False, not True (features, probe)"],
+             "average_orientations False, not True (features, probe)",
+             "features of random@"],
         ),
         (
             {"probe": {"inverse_penalties": [1.0]}},
@@ -130,7 +131,7 @@ def test_nothing_is_said_of_results_of_the_configuration(results):
             ["probe-byol-dihedral on model_2 (labels 1, seed 1) and 1 more: "
              "protocol linear_probe, not nearest_neighbours"],
         ),
-        ({"cpu_threads": 4}, ["finetune of baseline on model_2 (labels 1, seed 1) and 5 more: "
+        ({"cpu_threads": 4}, ["finetune of baseline on model_2 (labels 1, seed 1) and 9 more: "
                               "computing.threads 2, not 4"]),
     ],
 )  # fmt: skip

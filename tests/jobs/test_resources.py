@@ -11,6 +11,7 @@ from sslens.configuration import settings
 from sslens.configuration.loading import load, merge
 from sslens.data import shortcuts
 from sslens.jobs import resources
+from sslens.metrics import features
 from sslens.networks.encoders import build_encoder
 from sslens.training import engine
 
@@ -108,18 +109,20 @@ def test_a_fine_tuning_that_is_as_long_as_a_pretraining_takes_its_steps_besides(
 def test_features_are_computed_in_less_time_than_a_fine_tuning_takes():
     config = configured(encoder={"width": 64})
     encoder = settings.frozen_encoder(config, "probe-random", "model_2")
-    features = resources.features_seconds(config, encoder, "model_2", 10**6, 1)
-    assert features < resources.finetuning_seconds(config, "baseline", "model_2", 10**6, 1)
+    seconds = resources.features_seconds(config, encoder, "model_2", 10**6, 1)
+    assert seconds < resources.finetuning_seconds(config, "baseline", "model_2", 10**6, 1)
     reading = 60 + 10**6 * 4 * 64**2 / 5e7
     computing = 2 * 10**6 * 2 * 35_000 * 64**2 / 5e12  # twice through the encoder
-    assert features == pytest.approx(reading + computing, abs=2)
+    assert seconds == pytest.approx(reading + computing, abs=2)
+    memory = resources.features_mb(config, encoder, "model_2", 10**6, 1)
+    assert memory == pytest.approx(3000 + 100 + 8 * 512)
 
 
 def test_a_probe_by_hand():
     given = {"encoder": {"width": 64}, "evaluation": {"average_orientations": True}}
     found = requested("probe", {"arm": "probe-random", "dataset": "model_2"}, **given)
     values = (1500 + 300 + 1500) * 512 * 8
-    assert found["mem_mb"] == math.ceil(1500 + 20e-6 * values)
+    assert found["mem_mb"] == math.ceil(1500 + 20e-6 * values + 24e-6 * 2**24)
     assert found["estimated_seconds"] == 60 + math.ceil(5 * 1e4 * values / 40e9)
     assert "gpu" not in found
     assert resources.features_of_image({"name": "resnet50", "width": 32, "neck": []}) == 1024
@@ -132,7 +135,7 @@ def test_a_probe_of_an_archive_by_the_size_of_its_features():
     wildcards = {"arm": "probe-random", "dataset": "mine"}
     size = SimpleNamespace(size_mb=400.0)
     found = requested("probe", wildcards, input=size, datasets={"mine": archive})
-    assert found["mem_mb"] == 1500 + 20 * 100
+    assert found["mem_mb"] == math.ceil(1500 + 20 * 100 + 24e-6 * 2**24)
 
 
 def test_averaging_over_orientations_takes_longer():
@@ -192,6 +195,7 @@ def test_limits_of_other_modules_are_those_counted_here():
     assert resources.MAX_NEIGHBOURS == shortcuts.MAX_NEIGHBOURS
     assert resources.MAX_IMAGES == shortcuts.MAX_IMAGES
     assert resources.HELD_BY_GPU == engine.HELD_BY_GPU
+    assert resources.COSINES == features.COSINES
 
 
 @pytest.mark.parametrize("images", [10**5, 10**6])

@@ -253,7 +253,7 @@ def test_shares_are_the_same_however_many_images_are_compared_at_a_time(most, mo
         parts.append(len(logits))
         return softmax(logits)
 
-    monkeypatch.setattr(feature_metrics, "MOST_AT_A_TIME", most)
+    monkeypatch.setattr(feature_metrics, "COSINES", most * len(arrays["labels"]))
     monkeypatch.setattr(feature_metrics, "softmax", compared)
     found = neighbour_logits(arrays, VALIDATION.values, NEIGHBOURS)
     assert len(parts) == -(-45 // most)

@@ -123,6 +123,10 @@ def test_the_exported_classifier_predicts_the_same_from_raw_images(finished, rep
         assert [Path(name).stem for name in found["file"]] == list(expected["image_id"])
         probabilities = expected[[f"p_{name}" for name in CLASSES]]
         np.testing.assert_allclose(found[list(CLASSES)], probabilities, atol=2e-5)
+    # it would be of other predictions, once the probe is made anew
+    metrics = target.replace("classifier.keras", "metrics.json")
+    run(copy, metrics, "--forcerun", "probe", repository=repository)
+    assert (copy / metrics).is_file() and not (copy / target).exists()
 
 
 def test_the_table_is_recomputed_from_the_predictions(finished):

@@ -341,6 +341,13 @@ def outdated_results():
         for seed in run["seeds"]
         if config["arms"][arm].get("pretraining") is not None
     }
+    features = {
+        features_of_arm("provenance.json", arm, dataset, seed)
+        for arm in arms
+        for dataset in run["datasets"]
+        for seed in run["seeds"]
+        if arm in FROZEN_ARMS
+    }
     files = [
         *expand(
             f"{DATA}/{{file}}.json",
@@ -348,6 +355,7 @@ def outdated_results():
             file=["manifest", "preprocessing"],
         ),
         *sorted(trainings),
+        *sorted(features),
         *cells(f"{FINETUNE}/provenance.json", ROWS),
         *cells(f"{EVALUATE}/metrics.json", arms),
         "results/comparison/provenance.json",

@@ -10,6 +10,8 @@ settings, seed, fraction = params.settings, int(wildcards.seed), float(wildcards
 title = f"probe {wildcards.dataset}/{wildcards.arm} labels {fraction:g} seed {seed}"
 process.start(snakemake.log[0], title, settings["computing"]["threads"])
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -57,5 +59,8 @@ fields = {
     },
 }
 metrics = metrics_of_file(outputs.predictions, params.fields | fields, outputs.validation)
+# a classifier that was exported before, and what earlier versions left, are of other predictions
+for name in ("classifier.keras", "features.npy"):
+    Path(outputs.metrics).with_name(name).unlink(missing_ok=True)
 write_json(outputs.metrics, metrics)
 process.log.info("macro AUC %.4f on %d images", metrics["auc"]["macro"], metrics["images"])

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+PART = 1024  # images that are read at a time where all of them are
+
 
 class Images:
     """Images that are used like an array (n, height, width, channels), and made row by row.
@@ -47,6 +49,14 @@ class Images:
     def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
         chosen = self._rows[rows]
         return self._read(chosen.ravel()).reshape(*chosen.shape, *self._image_shape)
+
+    def load(self) -> np.ndarray:
+        """All of them in memory, read in parts, so that little is needed beside the array."""
+        images = np.empty(self.shape, np.float32)
+        for start in range(0, len(self), PART):
+            rows = slice(start, start + PART)
+            images[rows] = self[rows]
+        return images
 
     def take(self, rows: np.ndarray | slice) -> "Images":
         """As `[rows]`, but nothing is read yet; several rows an entry where `rows` has two axes."""

@@ -39,7 +39,7 @@ INDEX = ".index.parquet"
 PLACE = {"offset": np.int64, "length": np.uint32, "crc32c": np.uint32}
 #: Facts of a shard that the manifest lists of each; of the others, it has what they make together.
 PER_SHARD = ("images", "bytes", "sha256", "index_sha256")
-OPEN_FILES = 256  # TFRecords that are open at a time
+OPEN_FILES = 64  # TFRecords of a split that are open at a time
 
 
 # --- writing --------------------------------------------------------------------------------------
@@ -315,7 +315,10 @@ class _File:
     def __init__(self, path: Path, size: int):
         self._path = path
         _check_size(path, size)
-        self._number = os.open(path, os.O_RDONLY)
+        try:
+            self._number = os.open(path, os.O_RDONLY)
+        except OSError as error:
+            raise _unreadable(path, error) from None
 
     def read(self, offset: int, length: int) -> bytes:
         """Bytes from an offset on; not by a memory map, whose pages count as the process's own."""

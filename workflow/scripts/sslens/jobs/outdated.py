@@ -122,7 +122,7 @@ def outdated_cell(config: Mapping, metrics: Mapping) -> Iterator[str]:
             continue
         for difference in outdated_record(config, record):
             stages.setdefault(difference, []).append(stage)
-        if stage == "features" and metrics["arm"] in config["arms"]:
+        if stage == "features" and record is not None and metrics["arm"] in config["arms"]:
             now = settings.frozen_encoder(config, metrics["arm"], metrics["dataset"])
             for difference in differences(record["cell"]["encoder"], now, "encoder"):
                 stages.setdefault(difference, []).append(stage)

@@ -37,8 +37,9 @@ FLOPS_OF_A_FIT = 1e4  # of a logistic regression, a value: some 1,000 times thro
 MB_OF_A_NETWORK = 3000  # what TensorFlow takes with a small network
 MB_OF_A_TABLE = 1500  # what a job takes that loads no TensorFlow
 BYTES_OF_AN_ENTRY = 100  # of an image's place in the records
-# as in `shortcuts` and `training.engine`, which a scheduler need not load
+# as in `shortcuts`, `metrics.features` and `training.engine`, which a scheduler need not load
 MAX_NEIGHBOURS, MAX_IMAGES = 5000, 6000
+COSINES = 2**24
 HELD_BY_GPU = 4e9
 # of an archive, and of one of its shards: how many images it has is not yet known
 SECONDS_PER_SURVEY = 3600
@@ -92,7 +93,7 @@ class ResourceModel:
                 self._of_network("evaluate", evaluation_seconds, "validation", "test"),
             ),
             "features": (
-                _constant(MB_OF_A_NETWORK),
+                self._of_network("features", features_mb, "train", "validation", "test"),
                 self._of_network("features", features_seconds, "train", "validation", "test"),
             ),
             "probe": (
@@ -233,14 +234,25 @@ def _training_mb(
     """
     fixed = MB_OF_A_NETWORK + 1e-6 * BYTES_OF_AN_ENTRY * images
     if gpus:
-        held = _bytes_of_images(config, dataset, images)
+        held = 4 * _pixels_seen(config, dataset) ** 2 * images
         return fixed + (2e-6 * held if held <= HELD_BY_GPU else 0)
     return fixed + _maps_mb(config, encoder, dataset, views)
 
 
+def features_mb(config: Mapping, encoder: str, dataset: str, images: int, gpus: int) -> float:
+    """MB of computing the features of so many images: TensorFlow, and two copies of them."""
+    own = settings.features_settings(config, encoder, dataset)["encoder"]
+    values = features_of_image(own) * images * _orientations(config)
+    return MB_OF_A_NETWORK + 1e-6 * BYTES_OF_AN_ENTRY * images + 8e-6 * values
+
+
 def probing_mb(values: float) -> float:
-    """MB of a probe of so many values of features: in float32, and two copies in float64."""
-    return MB_OF_A_TABLE + 20e-6 * values
+    """MB of a probe of so many values of features.
+
+    They are held in float32 and two copies in float64; nearest neighbours need room for the cosines
+    that are compared at a time, three times in 8 bytes.
+    """
+    return MB_OF_A_TABLE + 20e-6 * values + 24e-6 * COSINES
 
 
 def comparing_mb(config: Mapping, dataset: str, images: int) -> float:

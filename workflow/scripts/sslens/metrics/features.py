@@ -9,7 +9,7 @@ from sslens.classes import CLASSES
 from sslens.metrics.auc import class_aucs
 from sslens.metrics.predictions import softmax
 
-MOST_AT_A_TIME = 1024  # images that are compared to their neighbours
+COSINES = 2**24  # of images with their possible neighbours, that are compared at a time
 
 
 def effective_rank(features: np.ndarray) -> float:
@@ -110,7 +110,8 @@ def neighbour_shares(
     """
     unit, votes = normalised(reference), np.eye(len(CLASSES))[reference_labels]
     # in parts, since every image has a cosine with every other one
-    parts = np.array_split(normalised(features), -(-len(features) // MOST_AT_A_TIME) or 1)
+    most = max(COSINES // len(unit), 1)
+    parts = np.array_split(normalised(features), -(-len(features) // most) or 1)
     shares = []
     for part in parts:
         cosines = part @ unit.T

@@ -55,7 +55,7 @@ def reader(data: Sequence[Images | np.ndarray]) -> Callable[[np.ndarray], tuple]
     Where there is a GPU whose memory can hold the data (`HELD_BY_GPU`), they are copied there once.
     """
     if replicas.devices() and sum(array.nbytes for array in data) <= HELD_BY_GPU:
-        held = [tf.constant(array[:]) for array in data]
+        held = [tf.constant(a.load() if isinstance(a, Images) else a) for a in data]
         return lambda rows: tuple(tf.gather(tensor, rows) for tensor in held)
     return lambda rows: tuple(tf.constant(array[rows]) for array in data)
 
