@@ -925,9 +925,9 @@ def test_being_told_does_not_change_the_configuration():
 
 def test_an_arm_is_told_its_protocol_encoder_and_learning():
     config = config_with("finetuning.for_dataset", {"model_1": {"epochs": 2}})
-    told = settings.arm_settings(config, "baseline", "model_1")
+    resolved = settings.arm_settings(config, "baseline", "model_1")
     finetuning = {k: v for k, v in config["finetuning"].items() if k != "for_dataset"}
-    assert told == {
+    assert resolved == {
         "protocol": "fine_tune",
         "encoder": config["encoder"],
         "learning": finetuning
@@ -936,8 +936,8 @@ def test_an_arm_is_told_its_protocol_encoder_and_learning():
         "computing": settings.computing_settings(config),
     }
     assert settings.arm_settings(config, "baseline", "model_2")["learning"]["epochs"] != 2
-    told = settings.probe_settings(config, "probe-byol-dihedral", "model_1")
-    assert told == {
+    resolved = settings.probe_settings(config, "probe-byol-dihedral", "model_1")
+    assert resolved == {
         "protocol": "linear_probe",
         "learning": config["probe"],
         "average_orientations": False,
@@ -948,14 +948,14 @@ def test_an_arm_is_told_its_protocol_encoder_and_learning():
 def test_neighbours_are_told_how_many_and_how_warm():
     config = config_with("nearest_neighbours", {"neighbours": 3, "temperature": 0.5})
     for arm in ("neighbours-random", "neighbours-byol-dihedral"):
-        told = settings.probe_settings(config, arm, "model_3")
-        assert told == {
+        resolved = settings.probe_settings(config, arm, "model_3")
+        assert resolved == {
             "protocol": "nearest_neighbours",
             "learning": {"neighbours": 3, "temperature": 0.5},
             "average_orientations": False,
             "computing": settings.thread_settings(config),
         }
-        told["learning"]["neighbours"] = 0
+        resolved["learning"]["neighbours"] = 0
     assert config["nearest_neighbours"]["neighbours"] == 3
 
 

@@ -1,4 +1,4 @@
-"""Records: what goes in comes out, for anyone who reads the manifest; damage is told by name."""
+"""Records: what goes in comes out, for anyone who reads the manifest; damage is reported."""
 
 import hashlib
 import json

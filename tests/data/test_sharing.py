@@ -80,16 +80,16 @@ def test_another_makes_what_one_was_killed_at(runs, tmp_path):
 def make(tmp_path):
     """Make a file of a run, and tell which it has."""
 
-    def of(told, inputs=(), folder=tmp_path / "shared", name="run"):
+    def of(settings, inputs=(), folder=tmp_path / "shared", name="run"):
         path = tmp_path / name / "model_2/train/00000.tfrecord"
         folder = folder and str(folder)
         paths = [path, index_path(path), path.with_suffix(".json")]
 
         def write_all(*paths):
             for each in paths:
-                write(each, str(told))
+                write(each, str(settings))
 
-        make_once(write_all, paths, folder, told, list(inputs))
+        make_once(write_all, paths, folder, settings, list(inputs))
         return path
 
     return of

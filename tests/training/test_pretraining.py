@@ -298,10 +298,10 @@ def dense_encoder():
 def test_the_diagnosis_is_of_the_features_it_says():
     encoder = dense_encoder()
     found = Diagnosis(encoder, TRAIN, VALIDATION, TOLD, 3).measure()
-    known, asked = (encoder.predict_on_batch(s.images[:]) for s in (TRAIN, VALIDATION))
-    assert found["effective_rank"] == pytest.approx(features.effective_rank(asked))
+    reference, query = (encoder.predict_on_batch(s.images[:]) for s in (TRAIN, VALIDATION))
+    assert found["effective_rank"] == pytest.approx(features.effective_rank(query))
     assert found["neighbour_auc"] == features.neighbour_auc(
-        asked, VALIDATION.labels, known, TRAIN.labels
+        query, VALIDATION.labels, reference, TRAIN.labels
     )
     first, second = draw_views(
         tf.constant(VALIDATION.images[:, None]),

@@ -47,7 +47,7 @@ def audit(train: Split, test: Split) -> pd.DataFrame:
     train, test = (
         split.take(measured_rows(len(split.labels), MAX_IMAGES, seed=0)) for split in (train, test)
     )
-    reference, new = (measure(split.images[:], neighbours) for split in (train, test))
+    reference, new = (measure(split.images.load(), neighbours) for split in (train, test))
     rows = []
     for name in MEASURES:
         aucs = {}

@@ -196,7 +196,7 @@ def _substructure_columns(recipe, frame):
     shown = recipe["deflection_scale"] * frame["einstein_radius"].to_numpy()
     inside = [
         row["subhalo_mass"][_inside(row, radius)].sum()
-        for (_, row), radius in zip(frame.iterrows(), shown, strict=True)
+        for row, radius in zip(frame.to_dict("records"), shown, strict=True)
     ]
     clumpy = np.array(inside, float)
     smooth = frame["sie_einstein_radius"].to_numpy() * shown / _radius(recipe, 1.0) ** 2
