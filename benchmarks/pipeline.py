@@ -4,10 +4,11 @@
 
 Makes a run from nothing in a temporary folder, the default one if no file is given, or looks at one
 that is finished, and prints JSON: the wall time in seconds; for every rule its jobs, the sum of
-their seconds (jobs run side by side, so the sums of all rules are more than the wall time) and the
-longest; and for the trainings how much of it were the steps of their epochs, the first of which is
-traced, the rest being imports, reading, validating and writing. A job's time is that between the
-first and the last line of its log: the start of its interpreter, about half a second, comes before.
+their seconds (jobs run side by side, so the sums of all rules are more than the wall time), the
+longest, the seconds of CPU time and the most memory; and for the trainings how much of it were the
+steps of their epochs, the first of which is traced, the rest being imports, reading, validating and
+writing. A job's time is that between the first and the last line of its log: the start of its
+interpreter, about half a second, comes before.
 """
 
 import argparse
@@ -29,7 +30,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 from sslens.configuration import settings
 from sslens.configuration.files import read_yaml
 from sslens.configuration.loading import load, merge
-from sslens.jobs.status import LINE
+from sslens.jobs.status import LINE, USED
 
 #: Rule -> the settings of a training, from configuration, pretraining or arm, and data set.
 SETTINGS = {
@@ -67,31 +68,40 @@ def main() -> None:
 
 
 def stages(folder: Path, config: dict) -> dict:
-    """Jobs, sum of their seconds and the longest for every rule; and the trainings' steps."""
-    seconds = defaultdict(list)
+    """What the jobs of every rule took, the longest rule first; and the trainings' steps."""
+    jobs = defaultdict(list)
     for log in (folder / "logs").rglob("*.log"):
         rule = log.relative_to(folder / "logs").parts[0].removesuffix(".log")
-        seconds[rule].append(job_seconds(log))
+        jobs[rule].append(job_use(log))
+    rules = {
+        rule: {
+            "jobs": len(used),
+            "seconds": round(sum(job["seconds"] for job in used), 1),
+            "longest": max(job["seconds"] for job in used),
+            "cpu": round(sum(job["cpu"] for job in used), 1),
+            "memory": max(job["memory"] for job in used),
+        }
+        for rule, used in jobs.items()
+    }
     return {
-        "rules": {
-            rule: {"jobs": len(times), "seconds": round(sum(times), 1), "longest": max(times)}
-            for rule, times in sorted(seconds.items(), key=lambda item: -sum(item[1]))
-        },
+        "rules": dict(sorted(rules.items(), key=lambda item: -item[1]["seconds"])),
         "training": {
-            rule: training_seconds(folder, rule, seconds[rule], config) for rule in SETTINGS
+            rule: training_seconds(folder, rule, rules[rule]["seconds"], config)
+            for rule in SETTINGS
         },
     }
 
 
-def job_seconds(log: Path) -> float:
-    """Between the first and the last line of a log."""
-    lines = log.read_text(encoding="utf-8").splitlines()
-    moments = [line.split(" ", 2)[:2] for line in lines if LINE.fullmatch(line)]
-    first, last = (datetime.fromisoformat(" ".join(moments[k])) for k in (0, -1))
-    return round((last - first).total_seconds(), 2)
+def job_use(log: Path) -> dict[str, float]:
+    """What a job took by its log: `seconds`, those of its `cpu`, and gigabytes of `memory`."""
+    lines = [*filter(LINE.fullmatch, log.read_text(encoding="utf-8").splitlines())]
+    first, last = (datetime.fromisoformat(" ".join(lines[k].split(" ", 2)[:2])) for k in (0, -1))
+    (used,) = filter(None, map(USED.search, lines))
+    cpu, memory = map(float, used.groups())
+    return {"seconds": (last - first).total_seconds(), "cpu": cpu, "memory": memory}
 
 
-def training_seconds(folder: Path, rule: str, times: list[float], config: dict) -> dict:
+def training_seconds(folder: Path, rule: str, total: float, config: dict) -> dict:
     """Seconds of all jobs of a rule that were steps of training, and those that were not."""
     steps = 0.0
     for path in (folder / "results" / rule).rglob("history.csv"):
@@ -100,7 +110,7 @@ def training_seconds(folder: Path, rule: str, times: list[float], config: dict) 
         batch = SETTINGS[rule](config, name, dataset)["batch_size"]
         images = batch * np.diff(history["step"], prepend=0)
         steps += (images / history["images_per_second"]).sum()
-    return {"steps": round(steps, 1), "elsewhere": round(sum(times) - steps, 1)}
+    return {"steps": round(steps, 1), "elsewhere": round(total - steps, 1)}
 
 
 if __name__ == "__main__":

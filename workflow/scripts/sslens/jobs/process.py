@@ -3,6 +3,7 @@
 import atexit
 import logging
 import os
+import resource
 import socket
 import sys
 from collections.abc import Iterator
@@ -31,8 +32,8 @@ def start(log_path: str | Path, title: str, threads: int) -> None:
 
     Messages go to the log file and, headed by the title, to the terminal. An uncaught error
     becomes one line that names the log, where its traceback stands; work that was stopped is no
-    error and has none. The log begins with the process and ends with how it ended, for `status`
-    to read.
+    error and has none. The log begins with the process and ends with what it used and how it ended,
+    for `status` and `benchmarks/pipeline.py` to read.
 
     Args:
         log_path: of the rule's log file.
@@ -63,6 +64,9 @@ def start(log_path: str | Path, title: str, threads: int) -> None:
         print(f"{title}: {message} (log: {log_path})", file=sys.stderr)
 
     def finish():
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        facts = (used.ru_utime + used.ru_stime, used.ru_maxrss / 1e6)
+        log.info("used %.1f s of CPU time, %.2f GB of memory", *facts, extra=ONLY_LOG)
         log.info("finished", extra=ONLY_LOG)
         if folder := os.environ.get(MODULES):
             _list_modules(Path(folder))

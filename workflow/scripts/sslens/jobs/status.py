@@ -16,6 +16,7 @@ import psutil
 #: A log line of `process`: time, level, message.
 LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ ([A-Z]+) (.*)")
 STARTED = re.compile(r"started as process (\d+) on (\S+)")
+USED = re.compile(r"used ([\d.]+) s of CPU time, ([\d.]+) GB of memory")
 FINISHED = "finished"
 FAILED = "failed: "
 # somebody's wish: by Ctrl-C in a job that cannot go on, or in one that can (see `stopping`)
