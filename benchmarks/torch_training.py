@@ -7,6 +7,7 @@ moving average are lightly's, used as in its examples.
 import copy
 import math
 import time
+from collections.abc import Callable
 
 import torch
 from lightly.loss import NegativeCosineSimilarity, NTXentLoss
@@ -19,10 +20,17 @@ DEPTHS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3)}
 HIDDEN, OUTPUT, TEMPERATURE, MOMENTUM, CLASSES = 128, 64, 0.1, 0.9, 3
 
 
-def throughput(
-    name: str, width: int, method: str, images: int, batch: int, epochs: int, threads: int
-) -> tuple[list[float], int]:
-    """Images a second in every epoch of a training, and the parameters of the encoder."""
+def train(
+    name: str,
+    width: int,
+    method: str,
+    images: int,
+    batch: int,
+    epochs: int,
+    threads: int,
+    end_epoch: Callable[[float], None],
+) -> int:
+    """Train, and call `end_epoch` with the images a second; return the encoder's parameters."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     pixels = torch.randn(images, 1, 64, 64).to(memory_format=torch.channels_last)
@@ -33,7 +41,6 @@ def throughput(
     trained = [parameter for parameter in task.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=2e-3, weight_decay=1e-3, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * (images // batch))
-    speeds = []
     for _ in range(epochs):
         began = time.perf_counter()
         order = torch.randperm(images)[: images // batch * batch]
@@ -48,8 +55,8 @@ def throughput(
             total += loss.item()
         if not math.isfinite(total):
             raise FloatingPointError(f"PyTorch's loss of {method} is {total}")
-        speeds.append(len(order) / (time.perf_counter() - began))
-    return speeds, sum(parameter.numel() for parameter in encoder.parameters())
+        end_epoch(len(order) / (time.perf_counter() - began))
+    return sum(parameter.numel() for parameter in encoder.parameters())
 
 
 # --- networks -------------------------------------------------------------------------------------

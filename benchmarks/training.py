@@ -1,13 +1,14 @@
 """Throughput of whole training steps, beside PyTorch's on the same machine.
 
-    python benchmarks/training.py [NETWORK/METHOD ...]
+    python benchmarks/training.py [--rounds 5] [NETWORK/METHOD ...]
     python benchmarks/training.py --arithmetic [--gpus 1] [NETWORK/METHOD ...]
 
 The first needs `envs/benchmark.lock`. For each network (`resnet18-16`, `resnet18-64`,
 `resnet50-64`) and method (`supervised`, `contrastive`, `byol`) it trains on random images of 64 x
-64 pixels, batch 64, in a process of each framework in turn, and prints as JSON the images a second
-of the fastest epoch of each, and their ratio: above 1 this project is the faster one. A step is all
-of it: the views, forward, backward, optimiser and moving average.
+64 pixels, batch 64, in a process of each framework. The two take turns, an epoch each in every
+round, and it prints as JSON the median images a second of each, and of their ratio in a round the
+median, the least and the largest: above 1 this project is the faster one. A step is all of it: the
+views, forward, backward, optimiser and moving average.
 
 With `--arithmetic` this project is measured beside itself instead: in each precision, with and
 without XLA, as ratios to float32 without; and the fastest is named, to be set as `precision` and
@@ -19,16 +20,19 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-
-from sslens.configuration.loading import load
+from statistics import median
 
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "benchmarks")]
 
-BATCH, THREADS, EPOCHS = 64, 2, 4
-#: Network -> images an epoch, so that one takes some seconds.
-NETWORKS = {"resnet18-16": 3072, "resnet18-64": 512, "resnet50-64": 256}
+from sslens.configuration.loading import load
+
+BATCH, THREADS, ROUNDS = 64, 2, 5
+#: Network -> images an epoch, so that one takes a second or a few.
+NETWORKS = {"resnet18-16": 2560, "resnet18-64": 320, "resnet50-64": 128}
 METHODS = ("supervised", "contrastive", "byol")
 FRAMEWORKS = ("sslens", "pytorch")
 #: What `--arithmetic` compares, as (precision, xla); the first is what a ratio is to.
@@ -41,11 +45,11 @@ PRETRAININGS = {"contrastive": "contrastive-rotation", "byol": "byol-dihedral"}
 
 
 def main() -> None:
-    """Measure each cell in processes of its own, the frameworks by turns."""
+    """Measure each cell."""
     cells = [f"{network}/{method}" for network in NETWORKS for method in METHODS]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cells", nargs="*", metavar="NETWORK/METHOD", help="all, if not given")
-    parser.add_argument("--rounds", type=int, default=2, help="processes of each contender")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="epochs that are counted")
     parser.add_argument("--arithmetic", action="store_true", help="precisions and XLA instead")
     parser.add_argument("--gpus", type=int, default=0, help="that this project may use")
     parser.add_argument("--measure", choices=(*FRAMEWORKS, *ARITHMETICS), help=argparse.SUPPRESS)
@@ -54,70 +58,117 @@ def main() -> None:
         parser.error(f"{', '.join(sorted(unknown))}: known are {', '.join(cells)}")
     if options.measure:
         (cell,) = options.cells
-        print(json.dumps(measure(options.measure, options.gpus, *cell.split("/"))))
+        measure(options.measure, options.gpus, *cell.split("/"), options.rounds + 1)
         return
     # a CPU has no arithmetic in float16: one measurement of it took more than ten minutes
     arithmetics = [name for name, (p, _) in ARITHMETICS.items() if options.gpus or p != "float16"]
     contenders = arithmetics if options.arithmetic else FRAMEWORKS
     results = {}
     for cell in options.cells or cells:
-        found = [
-            (contender, in_a_process(contender, options.gpus, cell))
-            for _ in range(options.rounds)
-            for contender in contenders
-        ]
-        if len(parameters := {measured["parameters"] for _, measured in found}) != 1:
-            raise RuntimeError(f"{cell}: the networks differ, {sorted(parameters)} parameters")
-        best = {
-            contender: max(max(m["images_per_second"][1:]) for c, m in found if c == contender)
-            for contender in contenders
-        }
-        results[cell] = {name: round(speed, 1) for name, speed in best.items()}
-        results[cell] |= conclusions(best)
+        speeds = by_turns(cell, contenders, options.gpus, options.rounds)
+        results[cell] = {name: round(median(found), 1) for name, found in speeds.items()}
+        results[cell] |= conclusions(speeds)
         print(f"{cell}: {results[cell]}", file=sys.stderr)
     print(json.dumps(results, indent=1))
 
 
-def conclusions(best: dict[str, float]) -> dict:
-    """What the fastest epochs of the contenders say: ratios, and which arithmetic to set."""
-    if "pytorch" in best:
-        return {"ratio": round(best["sslens"] / best["pytorch"], 3)}
-    base = best[next(iter(ARITHMETICS))]
-    ratios = {name: round(speed / base, 3) for name, speed in best.items()}
-    return {"ratios": ratios, "fastest": max(best, key=lambda name: best[name])}
+def by_turns(
+    cell: str, contenders: Sequence[str], gpus: int, rounds: int
+) -> dict[str, list[float]]:
+    """Images a second of every contender in every round, each in a process of its own.
+
+    While one trains, the others wait. The first epoch, spoilt by its start, is not counted.
+    """
+    with ExitStack() as stack:
+        processes = {}
+        for contender in contenders:
+            processes[contender] = stack.enter_context(
+                subprocess.Popen(
+                    [
+                        sys.executable, __file__, cell, "--measure", contender,
+                        "--gpus", str(gpus), "--rounds", str(rounds),
+                    ],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                )
+            )  # fmt: skip
+            told(processes[contender])
+        speeds: dict[str, list[float]] = {contender: [] for contender in contenders}
+        for _ in range(rounds):
+            for contender, process in processes.items():
+                print(file=process.stdin, flush=True)
+                speeds[contender].append(told(process))
+        parameters = {told(process) for process in processes.values()}
+    if len(parameters) != 1:
+        raise RuntimeError(f"{cell}: the networks differ, {sorted(parameters)} parameters")
+    return speeds
 
 
-def in_a_process(contender: str, gpus: int, cell: str) -> dict:
-    """`measure` in a process of its own, so that no contender's threads disturb the other's."""
-    done = subprocess.run(
-        [sys.executable, __file__, cell, "--measure", contender, "--gpus", str(gpus)],
-        stdout=subprocess.PIPE, check=True,
-    )  # fmt: skip
-    return json.loads(done.stdout)
+def told(process: subprocess.Popen) -> float:
+    """The next number that a process prints."""
+    if not (line := process.stdout.readline()):
+        raise RuntimeError(f"ended with {process.wait()}: {' '.join(process.args)}")
+    return json.loads(line)
 
 
-def measure(contender: str, gpus: int, network: str, method: str) -> dict:
-    """Images a second in every epoch, the first of which is spoilt by its start."""
+def conclusions(speeds: Mapping[str, Sequence[float]]) -> dict:
+    """What the rounds say: ratios, and which arithmetic to set."""
+    first = next(iter(speeds))
+    if "pytorch" in speeds:
+        ratios = [a / b for a, b in zip(speeds[first], speeds["pytorch"], strict=True)]
+        spread = [round(end(ratios), 3) for end in (min, max)]
+        return {"ratio": round(median(ratios), 3), "spread": spread}
+    ratios = {
+        name: round(median(a / b for a, b in zip(speeds[name], speeds[first], strict=True)), 3)
+        for name in speeds
+    }
+    return {"ratios": ratios, "fastest": max(ratios, key=lambda name: ratios[name])}
+
+
+def measure(contender: str, gpus: int, network: str, method: str, epochs: int) -> None:
+    """Train, and print the images a second of every epoch, then the parameters of the encoder.
+
+    After every epoch but the last it waits for a line.
+    """
     name, width = network.split("-")
-    what = (name, int(width), method, NETWORKS[network])
+    what = (name, int(width), method, NETWORKS[network], epochs)
+    # those of the libraries, which print what they like, go to where messages go
+    answers, sys.stdout = sys.stdout, sys.stderr
+    done = []
+
+    def end_epoch(speed: float) -> None:
+        print(speed, file=answers, flush=True)
+        done.append(speed)
+        if len(done) < epochs:
+            sys.stdin.readline()
+
     if contender == "pytorch":
-        speeds, parameters = measure_torch(*what)
+        parameters = measure_torch(*what, end_epoch)
     else:
         precision, xla = ARITHMETICS.get(contender, ("float32", False))
-        speeds, parameters = measure_sslens(*what, gpus, precision, xla)
-    return {"images_per_second": speeds, "parameters": parameters}
+        parameters = measure_sslens(*what, end_epoch, gpus, precision, xla)
+    print(parameters, file=answers, flush=True)
 
 
-def measure_torch(name: str, width: int, method: str, images: int) -> tuple[list[float], int]:
+def measure_torch(
+    name: str, width: int, method: str, images: int, epochs: int, end_epoch: Callable[[float], None]
+) -> int:
     """As a PyTorch user would do it."""
-    from torch_training import throughput
+    from torch_training import train
 
-    return throughput(name, width, method, images, BATCH, EPOCHS, THREADS)
+    return train(name, width, method, images, BATCH, epochs, THREADS, end_epoch)
 
 
 def measure_sslens(
-    name: str, width: int, method: str, images: int, gpus: int, precision: str, xla: bool
-) -> tuple[list[float], int]:
+    name: str,
+    width: int,
+    method: str,
+    images: int,
+    epochs: int,
+    end_epoch: Callable[[float], None],
+    gpus: int,
+    precision: str,
+    xla: bool,
+) -> int:
     """By the project's own trainings, as they tell in their history."""
     from sslens.configuration import settings
     from sslens.jobs import process
@@ -135,8 +186,12 @@ def measure_sslens(
     from sslens.training.plan import plan_training
     from sslens.training.pretraining import pretrain
 
+    def report(rows: list[dict]) -> None:
+        for row in rows:
+            end_epoch(row["images_per_second"])
+
     config = load(ROOT / "config", {})
-    length = {"batch_size": BATCH, "epochs": EPOCHS, "steps": None, "xla": xla}
+    length = {"batch_size": BATCH, "epochs": epochs, "steps": None, "xla": xla}
     encoder = config["encoder"] | {"name": name, "width": width}
     pixels = np.random.default_rng(0).normal(size=(images, 64, 64, 1)).astype(np.float32)
     data = Split.of(pixels, np.arange(images) % 3)
@@ -145,14 +200,12 @@ def measure_sslens(
         told = settings.arm_settings(config, "baseline", "model_2")["learning"] | length
         network, trained = build_classifier(encoder, pixels.shape[1:], 0)
         plan = plan_training(told, images, images)
-        history = fine_tune(network, data, validation, told, plan, 0, NoCheckpoint())
+        fine_tune(network, data, validation, told, plan, 0, NoCheckpoint(), report)
     else:
         told = settings.pretraining_settings(config, PRETRAININGS[method], "model_2")
         told |= length | {"encoder": encoder}
-        trained, history = pretrain(data, validation, told, 0, NoCheckpoint())
-    return list(history["images_per_second"]), sum(
-        int(np.prod(variable.shape)) for variable in trained.trainable_variables
-    )
+        trained, _ = pretrain(data, validation, told, 0, NoCheckpoint(), report)
+    return sum(int(np.prod(variable.shape)) for variable in trained.trainable_variables)
 
 
 class NoCheckpoint:

@@ -91,6 +91,8 @@ def test_a_command_finds_its_library_however_python_is_started(tmp_path, other, 
 )
 def test_other_programs_find_theirs_too(tmp_path, other, program):
     code = f"import runpy, sys; runpy.run_path({str(ROOT / program)!r}, run_name='imported')"
+    if program.startswith("benchmarks"):
+        code += f"; assert sys.modules['sslens'].__file__.startswith({str(SCRIPTS)!r})"
     if program.endswith("training.py"):
         code += "; import importlib.util as u; assert u.find_spec('torch_training')"
     done = python(tmp_path, "-P", "-c", code, PYTHONPATH=str(other))
