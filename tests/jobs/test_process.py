@@ -11,6 +11,7 @@ import pytest
 
 import sslens
 from sslens.jobs import process
+from sslens.jobs.status import USED
 
 LIBRARY = Path(sslens.__file__).parent.parent
 
@@ -54,7 +55,8 @@ def test_messages_go_to_the_log_and_under_the_title_to_the_terminal(tmp_path):
     assert "too much" not in logged
     assert "before" not in logged
     assert "started as process" in logged.splitlines()[0]
-    assert logged.endswith("INFO finished\n")
+    used, end = logged.splitlines()[-2:]
+    assert USED.search(used) and end.endswith("INFO finished")
 
 
 @pytest.mark.parametrize(

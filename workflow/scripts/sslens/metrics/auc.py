@@ -1,7 +1,6 @@
 """Area under the ROC curve, one-vs-rest, from logits."""
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
 
 def log_odds(logits: np.ndarray) -> np.ndarray:
@@ -28,10 +27,26 @@ def class_aucs(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
         (classes,); their mean is the macro AUC, scikit-learn's
         `roc_auc_score(multi_class="ovr", average="macro")` (Provost & Domingos 2000 weight by
         class frequency instead).
+
+    Raises:
+        ValueError: where a logit is NaN.
     """
-    aucs = []
-    for c, scores in enumerate(log_odds(logits).T):
-        of_class = np.asarray(labels) == c
-        mixed = 0 < of_class.sum() < len(of_class)
-        aucs.append(roc_auc_score(of_class, scores) if mixed else 0.5)
-    return np.array(aucs)
+    labels, scores = np.asarray(labels), log_odds(logits)
+    if np.isnan(scores).any():
+        raise ValueError("an AUC of scores that are NaN")
+    of_classes = (labels == c for c in range(scores.shape[1]))
+    return np.array([_auc(*pair) for pair in zip(of_classes, scores.T, strict=True)])
+
+
+def _auc(of_class: np.ndarray, scores: np.ndarray) -> float:
+    """Share of the pairs of an image of the class and another one that are ordered rightly.
+
+    A tie counts half. Counted here, since every training needs it after every epoch, and
+    scikit-learn takes longer to import than all of these take together.
+    """
+    inside, outside = scores[of_class], np.sort(scores[~of_class])
+    if not (len(inside) and len(outside)):
+        return 0.5
+    # in halves: those below count twice
+    halves = np.searchsorted(outside, inside, "left") + np.searchsorted(outside, inside, "right")
+    return float(halves.sum() / (2 * len(inside) * len(outside)))

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from sslens.images import Images
 from sslens.networks.encoders import build_encoder
@@ -39,11 +40,27 @@ def recompute_batch_norm_statistics(encoder: keras.Model, images: Images) -> Non
     layers = [
         layer for layer in encoder.layers if isinstance(layer, keras.layers.BatchNormalization)
     ]
+    statistics = [
+        variable for layer in layers for variable in (layer.moving_mean, layer.moving_variance)
+    ]
     momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 0.0  # the statistics are those of the last batch
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def normalise(batch):
+        encoder(batch, training=True)
+
+    means = [np.zeros(variable.shape, np.float32) for variable in statistics]
     batches = np.array_split(np.arange(len(images)), max(len(images) // BATCH, 1))
     for seen, rows in enumerate(batches):
-        for layer in layers:
-            layer.momentum = seen / (seen + 1)
-        encoder(images[rows], training=True)
+        normalise(tf.constant(images[rows]))
+        keep, new = np.float32(seen / (seen + 1)), np.float32(1 - seen / (seen + 1))
+        means = [
+            mean * keep + variable.numpy() * new
+            for mean, variable in zip(means, statistics, strict=True)
+        ]
+    for variable, mean in zip(statistics, means, strict=True):
+        variable.assign(mean)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum

@@ -1,7 +1,8 @@
 """Outputs of a network for images, and the orientations that it may see them in."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 
 import keras
 import numpy as np
@@ -14,25 +15,35 @@ from sslens.networks import replicas
 def predict(model: keras.Model, images: Images | np.ndarray, batch_size: int = 250) -> np.ndarray:
     """Outputs of a model in inference mode for every image, each once, in order.
 
-    The batches hold at most `batch_size` images and are as even as can be, since every size of
-    batch is traced anew. On a CPU as many run side by side as TensorFlow runs operations, each
-    smaller by as much.
+    The batches hold at most `batch_size` images and are as even as can be. On a CPU as many run
+    side by side as TensorFlow runs operations, each smaller by as much.
     """
     on_cpu = not replicas.devices()
     workers = tf.config.threading.get_inter_op_parallelism_threads() or 1 if on_cpu else 1
     most = max(batch_size // workers, 1)
-    # not `model.predict`, which wants all images at once
-    first, *others = np.array_split(np.arange(len(images)), -(-len(images) // most))
-
-    def outputs_of(rows: np.ndarray) -> np.ndarray:
-        # the replicas of a shared model predict the same images, one replica after the other
-        return model.predict_on_batch(images[rows])[: len(rows)]
-
-    outputs = [outputs_of(first)]  # Keras makes its function here, not in a thread
+    batches = np.array_split(np.arange(len(images)), -(-len(images) // most))
+    outputs_of = _compiled(model)
     with ThreadPoolExecutor(workers) as pool:
-        outputs += pool.map(outputs_of, others)
+        outputs = list(pool.map(lambda rows: outputs_of(images[rows]).numpy(), batches))
     # NumPy's linear algebra knows no bfloat16
     return np.concatenate(outputs).astype(np.float32, copy=False)
+
+
+@lru_cache(maxsize=2)
+def _compiled(model: keras.Model) -> Callable:
+    """A model in inference mode, traced once for batches of any size.
+
+    Not Keras's `predict`, which wants all images at once and is traced anew for every size.
+    """
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, *model.input_shape[1:]], tf.float32)],
+        autograph=False,
+    )
+    def outputs_of(images):
+        return model(images, training=False)
+
+    return outputs_of.get_concrete_function()
 
 
 def predict_oriented(model: keras.Model, images: Images, average: bool) -> np.ndarray:
