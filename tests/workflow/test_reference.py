@@ -24,7 +24,7 @@ def test_the_tables_are_those_of_the_schemas_and_the_defaults():
 @pytest.mark.parametrize(
     "row",
     [
-        "| `splits.train.shard_size` | `750` | images a TFRecord file (whole number ≥ 1) |",
+        "| `splits.train.shard_size` | `1500` | images a TFRecord file (whole number ≥ 1) |",
         "| `encoder.name` | `resnet18` | the architecture (`resnet18`, `resnet50`) |",
         "| `datasets.NAME.lens.mass` | `1.0e+12` | of the singular isothermal ellipsoid, solar "
         "masses (prior > 0) |",

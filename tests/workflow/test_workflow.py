@@ -1,6 +1,7 @@
 """The workflow as its users run it: a small configuration from nothing to the table."""
 
 import io
+import json
 import os
 import re
 import shlex
@@ -205,13 +206,18 @@ def test_logs_show_progress_with_the_time_left(finished):
     assert "epoch 7/30: loss" in log.read_text() and " left" in log.read_text()
 
 
-def test_benchmarks_measure_the_jobs_whose_time_is_estimated(finished):
-    folder = finished / "logs/benchmarks"
-    measured = {path.relative_to(folder).parts[0] for path in folder.rglob("*.tsv")}
-    assert measured == {
-        "records", "preprocessing", "pretrain", "finetune", "features", "probe", "evaluate",
-        "shortcuts.tsv",
-    }  # fmt: skip
+def test_a_benchmark_sums_what_the_jobs_of_a_rule_used(finished):
+    pipeline = [sys.executable, ROOT / "benchmarks/pipeline.py", "--finished", finished]
+    tiny = ["--configfile", ROOT / "tests/configs/tiny.yaml"]
+    done = subprocess.run([*pipeline, *tiny], capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout)
+    rules = told["rules"]
+    assert [rules[rule]["jobs"] for rule in ("catalogue", "pretrain", "finetune")] == [3, 2, 3]
+    for name, used in rules.items():
+        assert 0 < used["longest"] <= used["seconds"], name
+        assert used["cpu"] > 0 and 0.01 < used["memory"] < 10, name
+    for rule, seconds in told["training"].items():
+        assert 0 < seconds["steps"] < rules[rule]["seconds"]
 
 
 def test_the_default_run_plans_the_whole_table_in_a_folder_of_its_own(tmp_path):

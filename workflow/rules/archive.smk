@@ -11,10 +11,9 @@ rule survey:
         rejects=f"{DATA}/rejects.csv",
     log:
         "logs/survey/{dataset}.log",
-    benchmark:
-        "logs/benchmarks/survey/{dataset}.tsv"
     wildcard_constraints:
         dataset=ARCHIVES,
+    priority: PRIORITY["data"]
     conda:
         CPU_ENVIRONMENT
     resources:
@@ -37,6 +36,7 @@ rule archive_catalogue:
         "logs/catalogue/{dataset}/{split}/{shard}.log",
     wildcard_constraints:
         dataset=ARCHIVES,
+    priority: PRIORITY["data"]
     conda:
         CPU_ENVIRONMENT
     resources:
@@ -59,10 +59,9 @@ rule archive_records:
         facts=f"{DATA}/{{split}}/{{shard}}.json",
     log:
         "logs/records/{dataset}/{split}/{shard}.log",
-    benchmark:
-        "logs/benchmarks/records/{dataset}/{split}/{shard}.tsv"
     wildcard_constraints:
         dataset=ARCHIVES,
+    priority: PRIORITY["data"]
     conda:
         CPU_ENVIRONMENT
     resources:

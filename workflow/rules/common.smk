@@ -1,5 +1,6 @@
 # Configuration, wildcards, and the files that the rules share.
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -28,7 +29,7 @@ from sslens.data.archives.paths import watched
 from sslens.digests import sha256_of
 from sslens.jobs import outdated, process
 from sslens.jobs.digest import script_digest
-from sslens.jobs.resources import ResourceModel
+from sslens.jobs.resources import ResourceModel, threads_to_ask_for
 from sslens.protocols import FINE_TUNE
 from sslens.schemas import load_schema
 
@@ -50,6 +51,17 @@ except ConfigurationError as error:
 # Resources of the jobs of a rule, by its name.
 gpus = process.gpus_of_a_job(bool(workflow.deployment_settings.deployment_method))
 of_job = ResourceModel(config, gpus, gpus * config["gpus_per_training"]).of_job
+
+# Threads of a job with a network, and of others that compute for long. A cluster's jobs have cores of their own.
+CPU_THREADS, ONE_THREAD = config["cpu_threads"], 1
+if workflow.local_exec and (promised := workflow.resource_settings.cores):
+    CPU_THREADS, ONE_THREAD = (
+        threads_to_ask_for(threads, promised, len(os.sched_getaffinity(0)))
+        for threads in (CPU_THREADS, ONE_THREAD)
+    )
+
+# Of the jobs that could start, those go first that the longest chain of others waits for.
+PRIORITY = {"data": 4, "pretraining": 3, "finetuning": 2, "evaluation": 1}
 
 # Where the packages of a job come from, seen from the files of the rules.
 CPU_ENVIRONMENT = "../../envs/tensorflow-cpu.yaml"

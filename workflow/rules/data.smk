@@ -9,6 +9,7 @@ rule catalogue:
         "logs/catalogue/{dataset}/{split}/{shard}.log",
     wildcard_constraints:
         dataset=one_of(settings.names_from(config, settings.SIMULATION)),
+    priority: PRIORITY["data"]
     conda:
         CPU_ENVIRONMENT
     resources:
@@ -32,12 +33,12 @@ rule records:
         facts=f"{DATA}/{{split}}/{{shard}}.json",
     log:
         "logs/records/{dataset}/{split}/{shard}.log",
-    benchmark:
-        "logs/benchmarks/records/{dataset}/{split}/{shard}.tsv"
     wildcard_constraints:
         dataset=one_of(settings.names_from(config, settings.SIMULATION)),
+    priority: PRIORITY["data"]
     conda:
         CPU_ENVIRONMENT
+    threads: ONE_THREAD
     resources:
         **of_job("records"),
     params:
@@ -57,6 +58,7 @@ rule manifest:
         manifest=f"{DATA}/manifest.json",
     log:
         "logs/manifest/{dataset}.log",
+    priority: PRIORITY["data"]
     conda:
         CPU_ENVIRONMENT
     resources:
@@ -77,8 +79,7 @@ rule preprocessing:
         preprocessing=f"{DATA}/preprocessing.json",
     log:
         "logs/preprocessing/{dataset}.log",
-    benchmark:
-        "logs/benchmarks/preprocessing/{dataset}.tsv"
+    priority: PRIORITY["data"]
     conda:
         CPU_ENVIRONMENT
     resources:

@@ -17,13 +17,12 @@ rule evaluate:
         model=f"{EVALUATE}/classifier.keras",
     log:
         f"logs/evaluate/{CELL}.log",
-    benchmark:
-        f"logs/benchmarks/evaluate/{CELL}.tsv"
     wildcard_constraints:
         arm=one_of(TRAINED_ARMS),
+    priority: PRIORITY["evaluation"]
     conda:
         GPU_ENVIRONMENT
-    threads: config["cpu_threads"]
+    threads: CPU_THREADS
     resources:
         **of_job("evaluate"),
     params:

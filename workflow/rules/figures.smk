@@ -87,9 +87,8 @@ rule mistakes:
 
 rule embedding:
     input:
+        unpack(lambda w: mapped_files(w.dataset)),
         catalogue=shards_of("test", kind="parquet"),
-        metrics=lambda w: mapped_files(w.dataset)["metrics"],
-        features=lambda w: mapped_files(w.dataset)["features"],
     output:
         *figure("embedding_{dataset}", "embedding", "3 Features, labels, transfer"),
     log:
@@ -97,6 +96,7 @@ rule embedding:
     localrule: True
     conda:
         CPU_ENVIRONMENT
+    threads: ONE_THREAD
     resources:
         mem_mb=2000,
     params:
@@ -178,8 +178,6 @@ rule shortcuts:
         csv="results/comparison/shortcuts.csv",
     log:
         "logs/shortcuts.log",
-    benchmark:
-        "logs/benchmarks/shortcuts.tsv"
     conda:
         CPU_ENVIRONMENT
     resources:

@@ -13,14 +13,13 @@ rule finetune:
         provenance=f"{FINETUNE}/provenance.json",
     log:
         f"logs/finetune/{CELL}.log",
-    benchmark:
-        f"logs/benchmarks/finetune/{CELL}.tsv"
     wildcard_constraints:
         arm=one_of(TRAINED_ARMS),
+    priority: PRIORITY["finetuning"]
     retries: RETRIES
     conda:
         GPU_ENVIRONMENT
-    threads: config["cpu_threads"]
+    threads: CPU_THREADS
     resources:
         **of_job("finetune"),
     params:

@@ -11,12 +11,11 @@ rule pretrain:
         provenance=f"{PRETRAIN}/provenance.json",
     log:
         "logs/pretrain/{dataset}/{pretraining}/seed-{seed}.log",
-    benchmark:
-        "logs/benchmarks/pretrain/{dataset}/{pretraining}/seed-{seed}.tsv"
+    priority: PRIORITY["pretraining"]
     retries: RETRIES
     conda:
         GPU_ENVIRONMENT
-    threads: config["cpu_threads"]
+    threads: CPU_THREADS
     resources:
         **of_job("pretrain"),
     params:

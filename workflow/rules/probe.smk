@@ -15,11 +15,10 @@ rule features:
         provenance=f"{FEATURES}/provenance.json",
     log:
         "logs/features/{dataset}/{encoder}/seed-{seed}.log",
-    benchmark:
-        "logs/benchmarks/features/{dataset}/{encoder}/seed-{seed}.tsv"
+    priority: PRIORITY["evaluation"]
     conda:
         GPU_ENVIRONMENT
-    threads: config["cpu_threads"]
+    threads: CPU_THREADS
     resources:
         **of_job("features"),
     params:
@@ -48,13 +47,12 @@ rule probe:
         metrics=f"{EVALUATE}/metrics.json",
     log:
         f"logs/probe/{CELL}.log",
-    benchmark:
-        f"logs/benchmarks/probe/{CELL}.tsv"
     wildcard_constraints:
         arm=one_of(FROZEN_ARMS),
+    priority: PRIORITY["evaluation"]
     conda:
         CPU_ENVIRONMENT
-    threads: config["cpu_threads"]
+    threads: CPU_THREADS
     resources:
         **of_job("probe"),
     params:
@@ -79,13 +77,11 @@ rule export_probe:
         model=f"{EVALUATE}/classifier.keras",
     log:
         f"logs/export_probe/{CELL}.log",
-    benchmark:
-        f"logs/benchmarks/export_probe/{CELL}.tsv"
     wildcard_constraints:
         arm=one_of(FROZEN_ARMS),
     conda:
         GPU_ENVIRONMENT
-    threads: config["cpu_threads"]
+    threads: CPU_THREADS
     resources:
         **of_job("export_probe"),
     params:
