@@ -262,19 +262,3 @@ def test_a_job_that_compares_every_data_set_holds_one_after_the_other():
     held = [resources.comparing_mb(config, name, images) for name in datasets]
     assert found["mem_mb"] == math.ceil(max(held))
     assert "gpu" not in found
-
-
-@pytest.mark.parametrize(
-    ("threads", "promised", "cores", "asked"),
-    [
-        (1, 8, 2, 4),  # two at a time
-        (1, 8, 8, 1),
-        (1, 4, 16, 1),
-        (2, 8, 2, 8),  # one at a time
-        (4, 8, 2, 8),  # no more than there are
-        (1, 8, 3, 3),  # two at a time, since by 2 it would be four
-        (4, 2, 2, 4),  # which Snakemake cuts to the two
-    ],
-)
-def test_no_more_trainings_run_at_a_time_than_there_are_cores(threads, promised, cores, asked):
-    assert resources.threads_to_ask_for(threads, promised, cores) == asked

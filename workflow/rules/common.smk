@@ -29,7 +29,7 @@ from sslens.data.archives.paths import watched
 from sslens.digests import sha256_of
 from sslens.jobs import outdated, process
 from sslens.jobs.digest import script_digest
-from sslens.jobs.resources import ResourceModel, threads_to_ask_for
+from sslens.jobs.resources import ResourceModel
 from sslens.protocols import FINE_TUNE
 from sslens.schemas import load_schema
 
@@ -52,13 +52,11 @@ except ConfigurationError as error:
 gpus = process.gpus_of_a_job(bool(workflow.deployment_settings.deployment_method))
 of_job = ResourceModel(config, gpus, gpus * config["gpus_per_training"]).of_job
 
-# Threads of a job with a network, and of others that compute for long. A cluster's jobs have cores of their own.
-CPU_THREADS, ONE_THREAD = config["cpu_threads"], 1
-if workflow.local_exec and (promised := workflow.resource_settings.cores):
-    CPU_THREADS, ONE_THREAD = (
-        threads_to_ask_for(threads, promised, len(os.sched_getaffinity(0)))
-        for threads in (CPU_THREADS, ONE_THREAD)
-    )
+# More jobs at a time than the machine has cores take longer in all, since they push each other out of its caches.
+CORES = len(os.sched_getaffinity(0))
+if is_main_process and workflow.local_exec and (workflow.resource_settings.cores or 0) > CORES:
+    workflow.register_resource("_cores", CORES)
+    print(f"This machine has {CORES} cores: no more are used at a time.", file=sys.stderr)
 
 # Of the jobs that could start, those go first that the longest chain of others waits for.
 PRIORITY = {"data": 4, "pretraining": 3, "finetuning": 2, "evaluation": 1}

@@ -38,7 +38,6 @@ rule records:
     priority: PRIORITY["data"]
     conda:
         CPU_ENVIRONMENT
-    threads: ONE_THREAD
     resources:
         **of_job("records"),
     params:

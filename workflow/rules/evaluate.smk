@@ -22,7 +22,7 @@ rule evaluate:
     priority: PRIORITY["evaluation"]
     conda:
         GPU_ENVIRONMENT
-    threads: CPU_THREADS
+    threads: config["cpu_threads"]
     resources:
         **of_job("evaluate"),
     params:

@@ -96,7 +96,6 @@ rule embedding:
     localrule: True
     conda:
         CPU_ENVIRONMENT
-    threads: ONE_THREAD
     resources:
         mem_mb=2000,
     params:

@@ -19,7 +19,7 @@ rule finetune:
     retries: RETRIES
     conda:
         GPU_ENVIRONMENT
-    threads: CPU_THREADS
+    threads: config["cpu_threads"]
     resources:
         **of_job("finetune"),
     params:

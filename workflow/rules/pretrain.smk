@@ -15,7 +15,7 @@ rule pretrain:
     retries: RETRIES
     conda:
         GPU_ENVIRONMENT
-    threads: CPU_THREADS
+    threads: config["cpu_threads"]
     resources:
         **of_job("pretrain"),
     params:

@@ -18,7 +18,7 @@ rule features:
     priority: PRIORITY["evaluation"]
     conda:
         GPU_ENVIRONMENT
-    threads: CPU_THREADS
+    threads: config["cpu_threads"]
     resources:
         **of_job("features"),
     params:
@@ -52,7 +52,7 @@ rule probe:
     priority: PRIORITY["evaluation"]
     conda:
         CPU_ENVIRONMENT
-    threads: CPU_THREADS
+    threads: config["cpu_threads"]
     resources:
         **of_job("probe"),
     params:
@@ -81,7 +81,7 @@ rule export_probe:
         arm=one_of(FROZEN_ARMS),
     conda:
         GPU_ENVIRONMENT
-    threads: CPU_THREADS
+    threads: config["cpu_threads"]
     resources:
         **of_job("export_probe"),
     params:

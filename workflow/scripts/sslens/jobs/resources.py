@@ -358,21 +358,6 @@ def features_of_image(encoder: Mapping) -> float:
     return FEATURES.get(encoder["name"], max(FEATURES.values())) * encoder["width"] / 64
 
 
-def threads_to_ask_for(threads: int, promised: int, cores: int) -> int:
-    """Threads that a job asks Snakemake for, so that no more run at a time than there are cores.
-
-    Trainings that share a core take a fifth longer in all than one after the other. Where more
-    cores are promised than there are, by `--cores 8` on a machine of two, a job asks for its part
-    of the promise: with one thread for four, so that two run at a time.
-
-    Args:
-        threads: that the job uses.
-        promised: cores, by `--cores`.
-        cores: that the machine has for this process.
-    """
-    return max(threads, min(math.ceil(threads * promised / cores), promised))
-
-
 def flops_of_pass(config: Mapping, encoder: Mapping, dataset: str) -> float:
     """Floating-point operations of one image's way forward through an encoder."""
     multiplications = _of_encoder(MULTIPLICATIONS, encoder) * (encoder["width"] / 64) ** 2
