@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.special import expit, logit
-from scipy.stats import norm, rankdata
+from scipy.stats import norm
 
 from sslens.seeds import derive_seed
 
@@ -33,7 +33,7 @@ ROUNDING = 1e-12
 def delong(of_class: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """AUCs of models that scored the same images, and the covariance matrix of these AUCs.
 
-    DeLong, DeLong & Clarke-Pearson 1988 (Biometrics 44, 837), from mid-ranks as Sun & Xu 2014
+    DeLong, DeLong & Clarke-Pearson 1988 (Biometrics 44, 837), from sorted scores as Sun & Xu 2014
     (IEEE Signal Processing Letters 21, 1389). A tie counts half.
 
     Args:
@@ -54,10 +54,7 @@ def delong(of_class: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def half_wins(of_class: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """In how many of its pairs is an image on the right side, in halves: 2 a pair, 1 for a tie.
-
-    Whole numbers, though of type float64: sums of them are exact, so that what does not vary has
-    a variance of exactly 0.
+    """The `placements` of the images of the class, and those of the rest.
 
     Args:
         of_class, scores: as `delong`; raises ValueError as it does.
@@ -65,20 +62,55 @@ def half_wins(of_class: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.
     Returns:
         (k, images of the class) and (k, images of the rest).
     """
-    of_class, scores = np.asarray(of_class, dtype=bool), np.asarray(scores, dtype=np.float64)
-    images, others = int(of_class.sum()), int((~of_class).sum())
-    if min(images, others) < 2:
+    placed, of_class = placements(of_class, scores), np.asarray(of_class, dtype=bool)
+    return placed[..., of_class], placed[..., ~of_class]
+
+
+def placements(is_positive: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """In how many of its pairs is an image on the right side, in halves: 2 a pair, 1 for a tie.
+
+    Whole numbers, though of type float64: sums of them are exact, so that what does not vary has
+    a variance of exactly 0.
+
+    Args:
+        is_positive: (n,) bool, whether an image is of the class.
+        scores: (..., n), a row a model.
+
+    Returns:
+        (..., n).
+
+    Raises ValueError where the class or the rest has fewer than two images, or a score is NaN.
+    """
+    is_positive, scores = np.asarray(is_positive, dtype=bool), np.asarray(scores, dtype=np.float64)
+    images, positives = len(is_positive), int(is_positive.sum())
+    if min(positives, images - positives) < 2:
         raise ValueError(
             "the variance of an AUC needs two images of the class and two of the rest; "
-            f"got {images} and {others}"
+            f"got {positives} and {images - positives}"
         )
     if np.isnan(scores).any():
         raise ValueError("a score is NaN")
-    ranks = rankdata(scores, axis=1)
-    # a rank among all less the rank among its own is the number of the others below
-    inside = 2 * (ranks[:, of_class] - rankdata(scores[:, of_class], axis=1))
-    outside = 2 * images - 2 * (ranks[:, ~of_class] - rankdata(scores[:, ~of_class], axis=1))
-    return inside, outside
+    order = np.argsort(scores, axis=-1)
+    positive = is_positive[order]
+    not_above = np.cumsum(positive, axis=-1)  # positives among the scores up to each
+    below = not_above - positive
+    first = last = np.arange(images)
+    ranked = np.take_along_axis(scores, order, axis=-1)
+    new = ranked[..., 1:] != ranked[..., :-1]
+    if not new.all():  # of images with the same score, the places of the first and the last one
+        end = np.ones((*scores.shape[:-1], 1), dtype=bool)
+        first = np.where(np.concatenate([end, new], axis=-1), first, 0)
+        first = np.maximum.accumulate(first, axis=-1)
+        last = np.where(np.concatenate([new, end], axis=-1), last, images)
+        last = np.minimum.accumulate(last[..., ::-1], axis=-1)[..., ::-1]
+        below = np.take_along_axis(below, first, axis=-1)
+        not_above = np.take_along_axis(not_above, last, axis=-1)
+    positives_below = below + not_above  # in halves
+    all_below = first + last + 1
+    wins = np.where(positive, all_below - positives_below, 2 * positives - positives_below)
+    placed = np.empty(scores.shape)
+    np.put_along_axis(placed, order, wins.astype(np.float64), axis=-1)
+    return placed
 
 
 def class_interval(of_class: np.ndarray, scores: np.ndarray) -> tuple[float, float, float]:
