@@ -240,7 +240,7 @@ def estimate(sample: Sample) -> Estimate:
     """Mean and variance components of one sample of networks, crossed with the test images.
 
     MS, v, c and w of Obuchowski & Rockette 1995. For a paired difference they are 2 MS(TR) and
-    2 (Cov2 - Cov3) of two rows, so that its variance is that of Hillis 2007, eq. 14.
+    2 (Cov2 - Cov3) of two rows, so that the variance is theirs.
 
     Args:
         sample: a row, or a `paired_difference`; with one seed only `mean` and `networks` are
@@ -277,8 +277,9 @@ def paired_difference(first: Sample, second: Sample) -> Sample:
 def nested_difference(first: Sample, second: Sample) -> Estimate:
     """Difference of rows whose seeds have nothing in common: each row has seeds of its own.
 
-    Readers nested within modality, Hillis 2014 (Statistics in Medicine 33, 330). On seeds that are
-    shared it is valid, but too wide.
+    Readers nested within modality, as Hillis 2014 (Statistics in Medicine 33, 330): variances
+    between seeds add up, and the images' is c1 + c2 - 2 Cov3, with Cov3 the mean covariance of a
+    network of one row and one of the other. On seeds that are shared it is valid, but too wide.
     """
     one, other = estimate(first), estimate(second)
     means = first.influence.mean(axis=-2), second.influence.mean(axis=-2)
@@ -296,8 +297,9 @@ def nested_difference(first: Sample, second: Sample) -> Estimate:
 def difference(first: Sample, second: Sample) -> Estimate:
     """Difference of two rows, first less second: paired by seed where it can be, else nested.
 
-    Of rows with some seeds in common, only these are compared. With fewer than two, unless they
-    are all that the rows have, there is nothing to pair.
+    Of rows with some seeds in common, only these are compared, so that the difference may not be
+    that of the rows' means. With fewer than two, unless they are all that the rows have, there is
+    nothing to pair.
     """
     paired = paired_difference(first, second)
     if len(paired.seeds) >= 2 or set(first.seeds) == set(second.seeds):
@@ -474,9 +476,8 @@ def variance_components(estimate: Estimate, confidence: float | None = None) -> 
     """
     if len(estimate.seeds) != 1:
         raise ValueError("variance components are those of a row, or of a paired difference")
-    (seeds,), (mean_square,), (interaction,) = (
-        estimate.seeds, estimate.mean_squares, estimate.interaction,
-    )  # fmt: skip
+    seeds, mean_square = estimate.seeds[0], estimate.mean_squares[0]
+    interaction = estimate.interaction[0]
     if confidence is not None:
         mean_square = mean_square * (seeds - 1) / chdtri(seeds - 1, confidence)
     seed = np.maximum(mean_square - interaction, 0)
