@@ -340,7 +340,7 @@ def digests():
         ("figures/style", "dpi=150", "dpi=151", {"roc"}),
         ("figures/roc", "DRAWS = 200", "DRAWS = 201", {"roc"}),
         ("figures/training_curves", "linewidth=1.4", "linewidth=1.5", set()),
-        ("metrics/auc", "else 0.5", "else 0.4", {*TENSORFLOW, "compare", "roc"}),
+        ("metrics/auc", "return 0.5", "return 0.4", {*TENSORFLOW, "compare", "roc"}),
         (
             "metrics/collapse",
             "COLLAPSED_RANK = 1.5",

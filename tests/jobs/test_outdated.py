@@ -132,7 +132,7 @@ def test_nothing_is_said_of_results_of_the_configuration(results):
              "protocol linear_probe, not nearest_neighbours"],
         ),
         ({"cpu_threads": 4}, ["finetune of baseline on model_2 (labels 1, seed 1) and 9 more: "
-                              "computing.threads 2, not 4"]),
+                              "computing.threads 1, not 4"]),
     ],
 )  # fmt: skip
 def test_what_was_made_with_other_settings_is_named(results, change, expected):

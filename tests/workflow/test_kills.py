@@ -26,7 +26,7 @@ import pytest
 from paths import ROOT
 
 from sslens.classes import CLASSES
-from sslens.configuration.loading import load
+from sslens.configuration.loading import load, merge
 from sslens.configuration.settings import (
     arm_settings,
     features_settings,
@@ -44,11 +44,10 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 OVERLAY = {
     "encoder": {"width": 4, "stem": "small", "neck": [16], "neck_dropout": [0.3]},
     "preprocessing": {"crop": 16},
-    "pretraining": {"batch_size": 4, "epochs": 16},
+    "pretraining": {"batch_size": 4},
     "pretrainings": {"byol-dihedral": {"batch_size": 4}},
     "finetuning": {
         "batch_size": 4,
-        "epochs": 16,
         "select": "best_validation",
         "label_smoothing": 0.1,
         "weight_averaging": 0.9,
@@ -61,6 +60,7 @@ CONTRASTIVE, BYOL, BASELINE, TUNED, FEATURES = (
 KINDS = (CONTRASTIVE, BYOL, BASELINE, TUNED, FEATURES)
 ARMS = {BASELINE: "baseline", TUNED: CONTRASTIVE}
 SPLITS = {"train": 160, "validation": 12, "test": 12}
+MOST = 3  # whole epochs that a job may train before it is killed
 
 
 class Job(NamedTuple):
@@ -129,9 +129,10 @@ def data(tmp_path_factory):
     return folder
 
 
-def job_of(kind, data, folder, encoder):
+def job_of(kind, data, folder, encoder, epochs):
     """The job of a kind of training that writes in a folder, from an encoder where it has one."""
-    config = load(ROOT / "config", OVERLAY)
+    length = {section: {"epochs": epochs} for section in ("pretraining", "finetuning")}
+    config = load(ROOT / "config", merge(OVERLAY, length))
     wildcards = {"dataset": "model_2", "seed": "1"}
     files = {name: str(data / f"{name}.json") for name in ("manifest", "preprocessing")}
     output = {"provenance": str(folder / "provenance.json")}
@@ -208,7 +209,7 @@ def wait_for(process, job, pattern, count, seconds=math.inf):
 def times(job):
     """Seconds from a job's start to the end of its first epoch, and of an epoch, by its log.
 
-    Of one without epochs, most of those to its end, and none.
+    Of one without epochs, half of those to its end, and none.
     """
     lines = Path(job.log[0]).read_text().splitlines()
     began, *ends, finished = [
@@ -217,7 +218,7 @@ def times(job):
         if any(pattern.search(line) for pattern in (STARTED, EPOCH, FINISHED))
     ]
     if not ends:
-        return 0.8 * (finished - began).total_seconds(), 0.0
+        return 0.5 * (finished - began).total_seconds(), 0.0
     return (ends[0] - began).total_seconds(), (ends[-1] - ends[0]).total_seconds() / len(ends)
 
 
@@ -290,18 +291,19 @@ def datasets_of(path):
 
 def test_kills_change_nothing(data, tmp_path, pytestconfig):
     kills = pytestconfig.getoption("kills")
+    epochs = kills * (MOST + 1) + 1  # the last kill is before its end
     encoder = tmp_path / CONTRASTIVE / "trained.weights.h5"
 
     def whole(kind):
-        job = job_of(kind, data, tmp_path / kind, encoder)
+        job = job_of(kind, data, tmp_path / kind, encoder, epochs)
         finish(job, long_epochs=False)
         return job
 
     def killed(kind):
         """A job that is killed again and again, goes on each time, and then ends."""
         rng = np.random.default_rng([1, KINDS.index(kind)])
-        job = job_of(kind, data, tmp_path / f"{kind}-killed", encoder)
-        moments, most = times(wholes[kind]), 0 if kind == FEATURES else 3
+        job = job_of(kind, data, tmp_path / f"{kind}-killed", encoder, epochs)
+        moments, most = times(wholes[kind]), 0 if kind == FEATURES else MOST
         # the first kill is after a checkpoint, or there would be nothing to go on from
         told = [
             f"{kind}: {kill(job, rng, *moments, min(most, number == 0), most)}"
@@ -324,4 +326,4 @@ def test_kills_change_nothing(data, tmp_path, pytestconfig):
             # or the comparison would be of networks that stand still
             if kind != FEATURES:
                 history = pd.read_csv(job.output["history"])
-                assert history["loss"].nunique() == len(history) == 16
+                assert history["loss"].nunique() == len(history) == epochs
