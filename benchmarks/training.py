@@ -32,7 +32,7 @@ from sslens.configuration.loading import load
 
 BATCH, THREADS, ROUNDS = 64, 2, 5
 #: Network -> images an epoch, so that one takes a second or a few.
-NETWORKS = {"resnet18-16": 2560, "resnet18-64": 320, "resnet50-64": 128}
+NETWORKS = {"resnet18-16": 1920, "resnet18-64": 320, "resnet50-64": 128}
 METHODS = ("supervised", "contrastive", "byol")
 FRAMEWORKS = ("sslens", "pytorch")
 #: What `--arithmetic` compares, as (precision, xla); the first is what a ratio is to.

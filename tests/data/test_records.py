@@ -21,7 +21,7 @@ from sslens.data.records import (
     read_split,
     write_shard,
 )
-from sslens.data.tfrecords import crc32c, encode_example, frame
+from sslens.data.tfrecords import FOOTER, HEADER, crc32c, encode_example, frame, payload_of
 from sslens.digests import sha256_of
 from sslens.files import read_json, write_json
 
@@ -403,6 +403,21 @@ def test_other_records_with_valid_crcs_and_of_the_same_size_are_told(data):
     payload = payload[: size - 16]
     file.write_bytes(frame(payload, crc32c(payload)))
     assert "record 0 is not the one that was written" in assert_told(data, file)
+
+
+def test_where_all_is_read_they_are_told_when_it_is_opened(data):
+    manifest, facts = data / "manifest.json", data / "preprocessing.json"
+    settings = {"crop": 4, "bin": 2, "stretch": "none", "softening": 1.0, "scaling": "min_max"}
+    write_json(facts, preprocessing.measure(read_split(manifest, "train").images, settings))
+    load_split(manifest, facts, "train")
+    file = data / "train" / shard_name(0)
+    content, place = file.read_bytes(), pd.read_parquet(index_path(file)).iloc[0]
+    payload = payload_of(content[: HEADER + place["length"] + FOOTER])
+    other = bytes([*payload[:-1], payload[-1] ^ 1])
+    file.write_bytes(content.replace(frame(payload, place["crc32c"]), frame(other, crc32c(other))))
+    with pytest.raises(ValueError, match="not the records that the manifest lists; it is"):
+        load_split(manifest, facts, "train")
+    assert not file.exists()
 
 
 def test_a_file_that_cannot_be_read_now_stays(data, monkeypatch):

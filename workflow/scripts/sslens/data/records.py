@@ -3,7 +3,7 @@
 Of every shard there are three files: `00000.tfrecord`, `00000.index.parquet` with a row an example
 (its place in the TFRecord, its CRC32C, and all but its pixels), and `00000.json`, the shard's facts
 (see `shards`). The manifest of the data set, which is combined from the facts, has the digest of
-every index, and an index the CRC32C of every example: so whatever is read is what was written.
+every file, and an index the CRC32C of every example: so whatever is read is what was written.
 """
 
 import hashlib
@@ -263,8 +263,16 @@ def read_columns(manifest_path: str | Path, split: str, *names: str) -> list[np.
 
 
 def load_split(manifest_path: str | Path, preprocessing_path: str | Path, split: str) -> Split:
-    """Open a split whose images are preprocessed: what every training and evaluation sees."""
+    """Open a split whose images are preprocessed: what every training and evaluation sees.
+
+    These read all of it, so each of its files is compared with its SHA-256 before.
+
+    Raises:
+        ValueError: as `read_split`.
+    """
     recorded = read_split(manifest_path, split)
+    for shard in read_json(manifest_path)["splits"][split]["shards"]:
+        _check_content(Path(manifest_path).parent / split / shard["file"], shard["sha256"])
     facts = read_json(preprocessing_path)
     images = recorded.images.map(lambda part: preprocess(part, facts), facts["input_shape"])
     return recorded._replace(images=images)
@@ -357,6 +365,16 @@ def _check_size(path: Path, size: int) -> None:
         raise _unreadable(path, error) from None
     if found != size:
         raise _damaged(path, f"{found} bytes, and not the {size} that were written")
+
+
+def _check_content(path: Path, digest: str) -> None:
+    """Stop where a TFRecord has other content than was written, though of the same size."""
+    try:
+        found = sha256_of(path)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    if found != digest:
+        raise _damaged(path, "not the records that the manifest lists")
 
 
 def _unreadable(path: Path, error: OSError) -> ValueError:
