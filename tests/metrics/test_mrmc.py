@@ -400,6 +400,18 @@ def test_a_row_does_not_differ_from_itself():
     assert (same.mean, same.variance) == (0, 0) and math.isnan(p_value(same))
 
 
+def test_rounding_is_no_variance_of_the_images():
+    # opposed networks, whose mean does not vary
+    scores = some_scores(1)[..., 0]
+    opposed = estimate(class_sample(LABELS == 0, np.concatenate([scores, -scores])))
+    assert opposed.mean == pytest.approx(0.5, abs=1e-15)
+    assert opposed.networks == 0 and np.isnan(row_interval(of_networks(opposed))).all()
+    # the same networks in another number
+    one, many = (macro(np.tile(some_scores(1), (n, 1, 1)), range(n, 2 * n)) for n in (3, 7))
+    found = nested_difference(one, many)
+    assert found.networks == found.variance == 0 and np.isnan(difference_interval(found)).all()
+
+
 def test_rounding_does_not_decide_a_test():
     # but for rounding, the same difference in every seed, and orthogonal influence values
     influence = np.array([[0.1, 0.2, 0.3], [0.3, 0.3, -0.3]])
@@ -488,6 +500,16 @@ def test_pairwise_tests_are_those_of_each_pair():
             found = difference(rows[i], rows[k])
             assert differences[i, k] == pytest.approx(found.mean, abs=1e-15)
             assert p_values[i, k] == pytest.approx(simultaneous_p_value(found), rel=1e-12)
+
+
+def test_pairs_with_fewer_than_three_seeds_exclude_no_row():
+    rows = rows_with([0.7, 0.9, 0.8])
+    first, *others = [Sample((k, k + 1, k + 2, k + 3), r.aucs, r.influence)
+                      for k, r in zip((1, 3, 3), rows, strict=True)]  # fmt: skip
+    differences, p_values = pairwise_tests([first, *others])
+    assert differences[0, 1] == pytest.approx(difference(first, others[0]).mean)
+    assert np.isnan(p_values[0]).all() and 0 < p_values[1, 2] < 0.05
+    assert best_p_values(differences, p_values)[0] == 1
 
 
 def test_the_set_of_the_best_by_hand():

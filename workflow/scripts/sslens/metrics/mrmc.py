@@ -256,16 +256,20 @@ def estimate(sample: Sample) -> Estimate:
         # what differs by rounding alone does not differ, else rounding would decide the test
         equal = np.ptp(aucs, axis=-1) < ROUNDING
         mean_square = np.where(equal, 0, np.var(aucs, axis=-1, ddof=1))
-        c = covariance[..., ~np.eye(seeds, dtype=bool)].mean(axis=-1)
-        c = np.where(np.abs(c) < ROUNDING * v, 0, c)
+        c = _rounded(covariance[..., ~np.eye(seeds, dtype=bool)].mean(axis=-1), v)
     return Estimate(
         mean=aucs.mean(axis=-1),
         seeds=(seeds,),
         mean_squares=mean_square[None],
         interaction=np.maximum(v - c, 0)[None],
         image=c,
-        networks=covariance.mean(axis=(-1, -2)),
+        networks=_rounded(covariance.mean(axis=(-1, -2)), v),
     )
+
+
+def _rounded(difference: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """A difference of variances, 0 where it is but the rounding of them."""
+    return np.where(np.abs(difference) < ROUNDING * of, 0, difference)
 
 
 def paired_difference(first: Sample, second: Sample) -> Sample:
@@ -283,14 +287,14 @@ def nested_difference(first: Sample, second: Sample) -> Estimate:
     """
     one, other = estimate(first), estimate(second)
     means = first.influence.mean(axis=-2), second.influence.mean(axis=-2)
-    shared = np.sum(means[0] * means[1], axis=-1)
+    shared, both = np.sum(means[0] * means[1], axis=-1), one.networks + other.networks
     return Estimate(
         mean=one.mean - other.mean,
         seeds=one.seeds + other.seeds,
         mean_squares=np.concatenate([one.mean_squares, other.mean_squares]),
         interaction=np.concatenate([one.interaction, other.interaction]),
-        image=one.image + other.image - 2 * shared,
-        networks=np.sum((means[0] - means[1]) ** 2, axis=-1),
+        image=_rounded(one.image + other.image - 2 * shared, both),
+        networks=_rounded(np.sum((means[0] - means[1]) ** 2, axis=-1), both),
     )
 
 
@@ -398,7 +402,7 @@ def pairwise_tests(samples: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray]:
 
     Returns:
         (rows, rows, ...), AUC of the first row less that of the second, and p values; on the
-        diagonal 0 and NaN.
+        diagonal 0 and NaN. A p value of fewer than `MIN_SEEDS` seeds is NaN.
     """
     shape = (len(samples), len(samples), *samples[0].aucs.shape[:-1])
     differences, p_values = np.zeros(shape), np.full(shape, np.nan)
@@ -406,7 +410,8 @@ def pairwise_tests(samples: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray]:
         for k, second in enumerate(samples[:i]):
             found = difference(first, second)
             differences[i, k], differences[k, i] = found.mean, -found.mean
-            p_values[i, k] = p_values[k, i] = simultaneous_p_value(found)
+            if min(found.seeds) >= MIN_SEEDS:
+                p_values[i, k] = p_values[k, i] = simultaneous_p_value(found)
     return differences, p_values
 
 
