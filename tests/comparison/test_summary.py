@@ -15,11 +15,11 @@ from paths import ROOT
 
 from sslens.classes import CLASSES
 from sslens.comparison.cells import collect
-from sslens.comparison.summary import summarise
+from sslens.comparison.summary import MEASURES, UNCERTAINTY, summarise
 from sslens.configuration.loading import merge
 from sslens.digests import sha256_of
 from sslens.files import write_json
-from sslens.metrics import uncertainty
+from sslens.metrics import mrmc, uncertainty
 from sslens.metrics.auc import class_aucs, log_odds
 from sslens.metrics.predictions import (
     LOGIT_COLUMNS,
@@ -28,7 +28,7 @@ from sslens.metrics.predictions import (
     predictions_frame,
     write_predictions,
 )
-from sslens.metrics.scores import metrics_of_file, score
+from sslens.metrics.scores import metrics_of_file
 
 ARMS = {"baseline": "Baseline", "better": "Better", "alike": "Alike", "probe": "A probe"}
 DATASETS = {"model_1": "Model I"}
@@ -64,78 +64,215 @@ def fields(arm, seed, collapsed=None):
     }
 
 
-def inputs(arms=tuple(ARMS), seeds=(1, 2), change=lambda arm, frame: frame):
+def inputs(arms=tuple(ARMS), seeds=(1, 2, 3), change=lambda arm, frame: frame):
     frames = {
         (arm, "model_1", 1.0, seed): change(arm, predicted(arm, seed))
         for arm in arms
         for seed in seeds
     }
     metrics = [
-        {**fields(arm, seed), **score(frame), "predictions_sha256": "0"}
+        {**fields(arm, seed), "auc": aucs_of(frame), "images": len(frame)}
         for (arm, _, _, seed), frame in frames.items()
     ]
     return collect(metrics, ARMS, DATASETS), frames
+
+
+def aucs_of(frame):
+    aucs = class_aucs(class_indices(frame), logits_of(frame))
+    return dict(zip(MEASURES, [*aucs, aucs.mean()], strict=True))
 
 
 def summary(**told):
     return summarise(*inputs(**told), REFERENCES).set_index("arm")
 
 
+def samples_of(frames, arm, seeds=(1, 2, 3), dataset="model_1", labels=1.0):
+    """What `mrmc` makes of an arm, by measure."""
+    scores = [log_odds(logits_of(frames[arm, dataset, labels, seed])) for seed in seeds]
+    classes = np.array([CLASSES.index(label) for label in LABELS])
+    return dict(zip(MEASURES, mrmc.samples(classes, np.stack(scores), seeds), strict=True))
+
+
+def columns_of(cell, name):
+    return cell[[f"{name}_{part}" for part in UNCERTAINTY]].to_numpy(dtype=float)
+
+
 # --- a cell ---------------------------------------------------------------------------------------
 
 
-def test_means_deviations_and_intervals_are_those_of_the_cell():
+def test_a_cell_is_the_estimate_of_its_networks():
     frame, frames = inputs()
     table = summarise(frame, frames, REFERENCES).set_index("arm")
-    own = frame[frame["arm"] == "better"]
     cell = table.loc["better"]
-    assert cell["seeds"] == 2 and cell["images"] == 150 and cell["labelled_images"] == 300
-    scores = np.stack(
-        [
-            log_odds(frames["better", "model_1", 1.0, seed][list(LOGIT_COLUMNS)].to_numpy())
-            for seed in (1, 2)
-        ]
-    )
-    for c, name in enumerate(CLASSES):
-        of_class = np.array(LABELS) == name
-        mean, low, high = uncertainty.class_interval(of_class, scores[:, :, c])
-        assert cell[f"auc_{name}"] == pytest.approx(mean, abs=1e-12)
-        assert (cell[f"auc_{name}_low"], cell[f"auc_{name}_high"]) == (low, high)
-        assert cell[f"auc_{name}_std"] == pytest.approx(own[f"auc_{name}"].std(ddof=1))
-    labels = np.array([CLASSES.index(label) for label in LABELS])
-    draws = uncertainty.macro_draws(labels, scores, 0).mean(axis=1)
-    interval = uncertainty.macro_interval(cell["auc_macro"], draws, np.bincount(labels))
-    assert (cell["auc_macro_low"], cell["auc_macro_high"]) == pytest.approx(interval)
+    assert cell["seeds"] == 3 and cell["images"] == 150 and cell["labelled_images"] == 300
+    own, baseline = samples_of(frames, "better"), samples_of(frames, "baseline")
+    for name in MEASURES:
+        aucs = frame.loc[frame["arm"] == "better", f"auc_{name}"]
+        assert cell[f"auc_{name}"] == pytest.approx(aucs.mean(), abs=1e-15)
+        assert cell[f"auc_{name}_std"] == pytest.approx(aucs.std(ddof=1), abs=1e-15)
+        row, found = mrmc.estimate(own[name]), mrmc.difference(own[name], baseline[name])
+        assert cell[f"difference_{name}"] == found.mean
+        assert cell[f"p_{name}"] == mrmc.p_value(found)
+        for column, interval, expected in (
+            ("auc", mrmc.row_interval, row),
+            ("difference", mrmc.difference_interval, found),
+        ):
+            ends, of_networks = interval(expected), interval(mrmc.of_networks(expected))
+            mean_square, w = expected.mean_squares[0], expected.interaction[0]
+            components = (mean_square - w, w, expected.image)
+            assert columns_of(cell, f"{column}_{name}") == pytest.approx(
+                [*ends, float(expected.degrees_of_freedom), *of_networks, *map(float, components)],
+                abs=1e-15,
+            )
+        # another seed and other images are more uncertain than other images
+        assert cell[f"auc_{name}_low"] < cell[f"auc_{name}_networks_low"]
 
 
-def test_one_seed_has_no_deviation():
+def test_with_one_seed_only_the_networks_have_an_interval():
     table = summary(seeds=(1,))
-    assert table["auc_macro_std"].isna().all() and (table["seeds"] == 1).all()
+    assert (table["seeds"] == 1).all() and table["auc_macro_std"].isna().all()
+    assert (table["auc_macro_networks_low"] < table["auc_macro"]).all()
+    assert table.loc["better", "difference_macro_networks_low"] > 0
+    of_methods = [c for c in table.columns if c.endswith(("_low", "_df", "_var_image"))]
+    of_methods = [c for c in of_methods if "networks" not in c]
+    assert len(of_methods) == 24
+    p_values = [c for c in table.columns if c.startswith("p_")]
+    assert len(p_values) == 9
+    assert table[[*of_methods, *p_values]].isna().all(axis=None)
+
+
+def test_with_two_seeds_there_is_an_interval_and_no_test():
+    table = summary(seeds=(1, 2))
     assert (table["auc_macro_low"] < table["auc_macro"]).all()
+    assert table.loc["better", ["difference_macro_low", "difference_macro_df"]].notna().all()
+    p_values = [c for c in table.columns if c.startswith("p_")]
+    assert table[p_values].isna().all(axis=None)
 
 
 def test_who_is_better_is_told_from_who_is_alike():
     table = summary()
-    assert table.loc["better", "p_macro_holm"] < 1e-4
+    assert table.loc["better", "p_macro_holm"] < 0.05
     assert table.loc["better", "difference_macro_low"] > 0
     assert table.loc["alike", "p_macro_holm"] > 0.05
-    assert table.loc["better", "best"] and np.isnan(table.loc["better", "p_best_holm"])
-    assert table.loc["baseline", "p_best_holm"] < 1e-4
-    # the best of its own group, whatever others do
-    assert table.loc["probe", "best"]
+    assert table.loc["better", "p_best"] > 0.05
+    assert table.loc["baseline", "p_best"] < 0.05
+    # alone with its protocol
+    assert table.loc["probe", "p_best"] == 1
     # without a reference there is no test
     for arm in ("baseline", "probe"):
-        assert pd.isna(table.loc[arm, "reference"])
-        assert table.loc[arm, [f"p_{m}_holm" for m in (*CLASSES, "macro")]].isna().all()
+        assert pd.isna(table.loc[arm, "reference"]) and pd.isna(table.loc[arm, "design"])
+        assert table.loc[arm, "compared_seeds"] == 0
+        assert table.loc[arm, [f"p_{m}_holm" for m in MEASURES]].isna().all()
 
 
-def test_holm_corrects_over_a_table():
-    table = summary()
-    rows = table.loc[["better", "alike"]]
-    for columns in (["p_macro"], [f"p_{name}" for name in CLASSES]):
-        expected = uncertainty.holm(rows[columns].to_numpy(dtype=float).ravel())
-        found = rows[[f"{column}_holm" for column in columns]].to_numpy(dtype=float).ravel()
-        np.testing.assert_allclose(found, expected)
+def test_seeds_that_differ_more_than_images_decide():
+    """An arm that is far better with one seed, and not with the others."""
+    shifts = iter([3.0, 0.5, 0.0])
+
+    def change(arm, frame):
+        if arm != "alike":
+            return frame
+        truth = np.eye(3)[class_indices(frame)]
+        return predictions_frame(IDS, LABELS, logits_of(frame) + next(shifts) * truth)
+
+    cell = summary(change=change).loc["alike"]
+    assert cell["difference_macro_networks_low"] > 0
+    assert cell["difference_macro_low"] < 0 and cell["p_macro"] > 0.05
+    assert cell["difference_macro_var_seed"] > 10 * cell["difference_macro_var_image"]
+
+
+# --- rows with other seeds ------------------------------------------------------------------------
+
+
+def without_seeds(missing):
+    """A summary of seeds 1 to 5 in which arms miss some of them."""
+    frame, frames = inputs(seeds=(1, 2, 3, 4, 5))
+    gone = [row.seed in missing.get(row.arm, ()) for row in frame.itertuples()]
+    return summarise(frame[~np.array(gone)], frames, REFERENCES).set_index("arm"), frames
+
+
+def test_rows_with_some_seeds_in_common_are_compared_by_these():
+    table, frames = without_seeds({"better": [1], "baseline": [5]})
+    cell = table.loc["better"]
+    assert (cell["design"], cell["seeds"], cell["compared_seeds"]) == ("common", 4, 3)
+    pair = (samples_of(frames, arm, (2, 3, 4))["macro"] for arm in ("better", "baseline"))
+    found = mrmc.difference(*pair)
+    assert cell["difference_macro"] == found.mean
+    assert cell["difference_macro"] != cell["auc_macro"] - table.loc["baseline", "auc_macro"]
+    assert cell["p_macro"] == mrmc.p_value(found)
+    assert table.loc["alike", "design"] == "common"
+    assert table.loc["alike", "compared_seeds"] == 4
+
+
+def test_two_seeds_in_common_are_not_tested():
+    table, _ = without_seeds({"better": [1, 2], "baseline": [5]})
+    cell = table.loc["better"]
+    assert (cell["design"], cell["compared_seeds"]) == ("common", 2)
+    assert cell["difference_macro_low"] < cell["difference_macro"]
+    assert cell[["p_macro", "p_cdm_holm"]].isna().all()
+    # nor can they exclude a row that has no less than three seeds itself
+    assert table.loc["baseline", "p_best"] > 0.05
+
+
+def test_rows_without_common_seeds_are_nested():
+    table, frames = without_seeds({"better": [1, 2], "baseline": [3, 4, 5]})
+    cell = table.loc["better"]
+    assert (cell["design"], cell["seeds"], cell["compared_seeds"]) == ("nested", 3, 2)
+    found = mrmc.nested_difference(
+        samples_of(frames, "better", (3, 4, 5))["macro"],
+        samples_of(frames, "baseline", (1, 2))["macro"],
+    )
+    assert cell["difference_macro"] == found.mean
+    assert cell["difference_macro_df"] == found.degrees_of_freedom
+    # its variance components are those of its two rows
+    assert cell[[f"difference_macro_var_{p}" for p in ("seed", "image")]].isna().all()
+    assert np.isnan(cell["p_macro"]) and np.isnan(table.loc["baseline", "p_best"])
+    # one seed beside several: the networks alone are compared
+    table, _ = without_seeds({"better": [1, 2, 3, 4]})
+    cell = table.loc["better"]
+    assert (cell["design"], cell["compared_seeds"]) == ("nested", 1)
+    assert np.isnan(cell["difference_macro_low"]) and cell["difference_macro_networks_low"] > 0
+
+
+# --- where nothing varies -------------------------------------------------------------------------
+
+
+def perfect(arm, frame):
+    return predictions_frame(IDS, LABELS, 20 * np.eye(3)[class_indices(frame)])
+
+
+def test_an_auc_of_one_in_all_seeds_has_a_bound_of_the_networks_alone():
+    frame, frames = inputs(
+        change=lambda arm, f: f if arm in ("baseline", "probe") else perfect(arm, f)
+    )
+    cell = summarise(frame, frames, {"model_1": {"better": "alike"}}).set_index("arm").loc["better"]
+    assert cell["auc_macro"] == 1 and cell["difference_macro"] == 0
+    undefined = ["auc_macro_low", "auc_macro_df", "auc_cdm_high", "difference_macro_low", "p_macro"]
+    assert cell[undefined].isna().all()
+    class_bound, macro_bound = 0.05 ** (1 / 50), (0.05 / 3) ** (1 / 50)
+    for name, bound in (("cdm", class_bound), ("macro", macro_bound)):
+        ends = cell[[f"auc_{name}_networks_low", f"auc_{name}_networks_high"]].to_list()
+        assert ends == pytest.approx([bound, 1], abs=1e-12)
+        slack = 2 * (1 - bound)
+        parts = [f"difference_{name}_networks_low", f"difference_{name}_networks_high"]
+        assert cell[parts].to_list() == pytest.approx([-slack, slack], abs=1e-12)
+    # it may well be the best
+    assert cell["p_best"] > 0.05
+
+
+def test_a_test_without_a_result_does_not_count():
+    def change(arm, frame):
+        return predicted("baseline", 0) if arm in ("alike", "baseline") else frame
+
+    table = summary(change=change)
+    assert np.isnan(table.loc["alike", "p_macro_holm"])
+    frames = inputs(change=change)[1]
+    pair = (samples_of(frames, arm)["macro"] for arm in ("better", "baseline"))
+    expected = mrmc.simultaneous_p_value(mrmc.difference(*pair))
+    assert table.loc["better", "p_macro_holm"] == pytest.approx(expected, rel=1e-12)
+
+
+# --- several tests --------------------------------------------------------------------------------
 
 
 def several():
@@ -155,7 +292,8 @@ def several():
 
 def test_a_family_is_all_data_sets_with_one_share_of_the_labels_and_one_protocol():
     tested = {"better": "baseline", "alike": "baseline", "probe": "baseline"}
-    table = summarise(*several(), {"model_1": tested, "model_2": tested})
+    frame, frames = several()
+    table = summarise(frame, frames, {"model_1": tested, "model_2": tested})
     groups = [
         (table["labels"] == labels) & (table["protocol"] == protocol)
         for labels in (0.1, 1.0)
@@ -163,14 +301,34 @@ def test_a_family_is_all_data_sets_with_one_share_of_the_labels_and_one_protocol
     ]
     assert [int(group.sum()) for group in groups] == [3, 1, 6, 2]
     for group in groups:
-        for family in (["p_macro"], [f"p_{name}" for name in CLASSES], ["p_best"]):
-            raw = table.loc[group, family].to_numpy(dtype=float)
-            found = table.loc[group, [f"{p}_holm" for p in family]].to_numpy(dtype=float)
-            np.testing.assert_allclose(found.ravel(), uncertainty.holm(raw.ravel()))
-    # one best of each protocol, data set and share of the labels
-    best = table[table["best"]].groupby(["labels", "dataset", "protocol"]).size()
-    assert best.to_list() == [1] * 6
-    assert table["p_best"].isna().equals(table["best"])
+        for family in (["macro"], CLASSES):
+            raw = [
+                single_p_value(frames, cell, name) for _, cell in table[group].iterrows()
+                for name in family
+            ]  # fmt: skip
+            found = table.loc[group, [f"p_{name}_holm" for name in family]].to_numpy(dtype=float)
+            np.testing.assert_allclose(found.ravel(), uncertainty.holm(raw))
+
+
+def single_p_value(frames, cell, name):
+    """Of the test of a cell of a summary, before Holm's correction."""
+    if pd.isna(cell["reference"]):
+        return np.nan
+    place = {"dataset": cell["dataset"], "labels": cell["labels"]}
+    pair = (samples_of(frames, arm, **place)[name] for arm in (cell["arm"], cell["reference"]))
+    return float(mrmc.simultaneous_p_value(mrmc.difference(*pair)))
+
+
+def test_the_best_are_those_of_a_data_set_and_a_protocol():
+    frame, frames = several()
+    table = summarise(frame, frames, REFERENCES)
+    for (labels, dataset), part in table.groupby(["labels", "dataset"]):
+        rows = part.set_index("arm")["p_best"]
+        assert rows["probe"] == 1  # alone
+        arms = ["baseline", "better", "alike"]
+        own = [samples_of(frames, arm, dataset=dataset, labels=labels)["macro"] for arm in arms]
+        expected = mrmc.best_p_values(*mrmc.pairwise_tests(own))
+        assert rows[arms].to_list() == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_data_set_without_the_reference_has_no_test_and_counts_for_none():
@@ -178,7 +336,7 @@ def test_a_data_set_without_the_reference_has_no_test_and_counts_for_none():
     tested = {"better": "baseline", "alike": "baseline"}
     here = (frame["arm"] != "baseline") | (frame["dataset"] != "model_2")
     table = summarise(frame[here], frames, {"model_1": tested, "model_2": tested})
-    told = [f"{p}_{m}" for p in ("difference", "p") for m in (*CLASSES, "macro")]
+    told = [f"{p}_{m}" for p in ("difference", "p") for m in MEASURES]
     there = table[table["dataset"] == "model_2"]
     assert there[[*told, "reference", "p_macro_holm"]].isna().all(axis=None)
     assert there[["auc_macro", "auc_macro_low", "auc_cdm_high"]].notna().all(axis=None)
@@ -216,7 +374,7 @@ def test_collapsed_seeds_are_named():
     frame, frames = inputs()
     frame["pretraining_collapsed"] = [row.arm == "alike" for row in frame.itertuples()]
     table = summarise(frame, frames, REFERENCES).set_index("arm")
-    assert table.loc["alike", "collapsed_seeds"] == "1, 2"
+    assert table.loc["alike", "collapsed_seeds"] == "1, 2, 3"
     assert table["collapsed_seeds"].notna().sum() == 1
 
 
@@ -257,7 +415,7 @@ def compare(tmp_path, monkeypatch):
     """Run the rule's script on predictions and metrics in files that something happened to."""
 
     def run(happened=lambda folder: None, allow_mixed=False):
-        cells = [(arm, seed) for arm in ARMS for seed in (1, 2)]
+        cells = [(arm, seed) for arm in ARMS for seed in (1, 2, 3)]
         folders = [tmp_path / f"{arm}-{seed}" for arm, seed in cells]
         for (arm, seed), folder in zip(cells, folders, strict=True):
             folder.mkdir(exist_ok=True)
@@ -273,9 +431,9 @@ def compare(tmp_path, monkeypatch):
             "rows": {arm: ARMS[arm] for arm in ("baseline", "better", "alike")},
             "datasets": DATASETS,
             "fractions": [1.0],
-            "seeds": [1, 2],
+            "seeds": [1, 2, 3],
             "references": REFERENCES,
-            "configuration": {"run": {"seeds": [1, 2]}},
+            "configuration": {"run": {"seeds": [1, 2, 3]}},
             "allow_mixed": allow_mixed,
         }
         told = SimpleNamespace(
@@ -344,8 +502,7 @@ def duplicate(folder):
     frame.to_parquet(path / "predictions.parquet")
     metrics = json.loads((path / "metrics.json").read_text())
     metrics["predictions_sha256"] = sha256_of(path / "predictions.parquet")
-    aucs = class_aucs(class_indices(frame), logits_of(frame))
-    metrics["auc"] = dict(zip((*CLASSES, "macro"), [*aucs, aucs.mean()], strict=True))
+    metrics["auc"] = aucs_of(frame)
     write_json(path / "metrics.json", metrics)
 
 
@@ -361,8 +518,8 @@ def test_all_tables_are_made_and_belong_together(compare):
     assert "Better" in table and "▲" in table and "Inconsistent provenance" not in table
     assert "| A probe " in (folder / "probes").read_text()
     origin = json.loads((folder / "provenance").read_text())
-    assert origin["disagreements"] == [] and len(origin["cells"]) == 8
-    assert len(pd.read_csv(folder / "csv")) == 8
+    assert origin["disagreements"] == [] and len(origin["cells"]) == 12
+    assert len(pd.read_csv(folder / "csv")) == 12
     assert len(pd.read_csv(folder / "summary")) == 4
     assert "seeds:" in (folder / "configuration").read_text()
 
@@ -380,7 +537,7 @@ def test_all_tables_are_made_and_belong_together(compare):
             r"\(finetune, evaluate\)",
         ),
         (duplicate, r"^better on model_1 \(labels 1, seed 2\): 1 of 151 predictions repeat an"),
-        (lose, "1 of 8 cells are missing, the first of them arm alike, dataset model_1"),
+        (lose, "1 of 12 cells are missing, the first of them arm alike, dataset model_1"),
     ],
 )
 def test_a_planted_error_is_caught_and_named(compare, happened, message):

@@ -12,6 +12,7 @@ from sslens.comparison.cells import check_complete, collect
 from sslens.comparison.tables import (
     Comparison,
     comparison_tables,
+    component_table,
     difference_table,
     efficiency_table,
     footer,
@@ -169,8 +170,20 @@ def test_csv_reads_back_to_the_same_bits():
 # --- a summary made up ----------------------------------------------------------------------------
 
 
+def interval(name, value, method=0.03, networks=0.01):
+    """The columns of the intervals of a value."""
+    half_widths = {name: method, f"{name}_networks": networks}
+    signs = {"low": -1, "high": 1}
+    return {f"{n}_{end}": value + signs[end] * half_widths[n] for n in half_widths for end in signs}
+
+
+def components(name, *variances):
+    parts = ("seed", "interaction", "image")
+    return dict(zip((f"{name}_macro_var_{part}" for part in parts), variances, strict=True))
+
+
 def cell(arm, dataset, auc, **fields):
-    """A row of a summary: without a test, and the best, unless the fields say otherwise."""
+    """A row of a summary of three seeds: without a reference, and it may be the best."""
     axion, cdm, no_sub = (auc, auc, auc) if isinstance(auc, float) else auc
     macro = (axion + cdm + no_sub) / 3
     return {
@@ -179,50 +192,59 @@ def cell(arm, dataset, auc, **fields):
         "arm": arm,
         "protocol": "fine_tune",
         "pretraining": None if arm == "baseline" else arm,
-        "seeds": 1,
+        "seeds": 3,
         "images": 1500,
         "labelled_images": round(1500 * fields.get("labels", 1)),
         "collapsed_seeds": None,
-        "reference": None,
         "auc_axion": axion,
         "auc_cdm": cdm,
         "auc_no_sub": no_sub,
         "auc_macro": macro,
-        "auc_macro_std": np.nan,
-        "auc_macro_low": macro - 0.01,
-        "auc_macro_high": macro + 0.01,
-        "difference_macro": np.nan,
-        "difference_macro_low": np.nan,
-        "difference_macro_high": np.nan,
-        "p_macro_holm": np.nan,
-        "best": True,
-        "p_best_holm": np.nan,
+        "auc_macro_std": 0.0125,
+        **interval("auc_macro", macro),
+        **components("auc", 4e-4, 1e-4, 0.25e-4),
+        **against(np.nan, np.nan, None),
+        "p_best": 1.0,
         **fields,
     }
 
 
-def against(difference, p, reference="baseline", p_best=np.nan):
-    """Fields of a cell that was tested against another, and against the best of its column."""
+def against(difference, p, reference="baseline", **fields):
+    """Fields of a cell that was tested against another."""
     return {
         "reference": reference,
+        "design": "paired" if reference else None,
+        "compared_seeds": 3 if reference else 0,
         "difference_macro": difference,
-        "difference_macro_low": difference - 0.02,
-        "difference_macro_high": difference + 0.02,
+        **interval("difference_macro", difference, 0.02, 0.01),
+        **components("difference", *(np.full(3, np.nan) if np.isnan(difference) else (0, 1, 4))),
         "p_macro_holm": p,
-        "best": np.isnan(p_best),
-        "p_best_holm": p_best,
+        **fields,
     }
 
 
-def small(**fields):
+def small(seeds=3, **fields):
     """Worse than the baseline on one data set, and not told from it on the other."""
     rows = [
         cell("baseline", "model_1", (0.97, 0.96, 1.0)),
-        cell("baseline", "model_2", (0.98, 0.92, 0.98), best=False, p_best_holm=0.05),
-        cell("byol", "model_1", (0.95, 0.93, 0.997), **against(-0.018, 0.0004, p_best=0.001)),
+        cell("baseline", "model_2", (0.98, 0.92, 0.98), p_best=0.05),
+        cell("byol", "model_1", (0.95, 0.93, 0.997), **against(-0.018, 0.0004), p_best=0.001),
         cell("byol", "model_2", (0.98, 0.93, 0.98), **against(0.003, 0.05)),
     ]
-    return pd.DataFrame([row | fields for row in rows])
+    return with_seeds(pd.DataFrame([row | fields for row in rows]), seeds)
+
+
+def with_seeds(summary, seeds):
+    """What is left of a summary with fewer seeds."""
+    summary = summary.assign(seeds=seeds)
+    summary["compared_seeds"] = summary["compared_seeds"].clip(upper=seeds)
+    if seeds < 3:
+        summary[["p_macro_holm", "p_best"]] = np.nan
+    if seeds < 2:
+        ends = [f"{name}_macro_{end}" for name in ("auc", "difference") for end in ("low", "high")]
+        parts = [*components("auc", 0, 0, 0), *components("difference", 0, 0, 0)]
+        summary[[*ends, *parts, "auc_macro_std"]] = np.nan
+    return summary
 
 
 def cells_of(table, row):
@@ -241,14 +263,36 @@ def test_published_table_literally():
         "| Bootstrap Your Own Latent | 0.95, 0.93, 1.00 ▼   | **0.98, 0.93, 0.98** |\n"
         "\n"
         "Each cell gives the one-vs-rest AUCs of axion, cdm, no_sub on 1,500 test images per data "
-        "set, one seed. Bold marks the highest macro AUC of a column and all that do not differ "
-        "significantly from it. ▲ and ▼ mark a macro AUC significantly higher and lower than that "
-        'of "Baseline" (paired test on the same test images, Holm-corrected over the table). '
-        "**With one seed the tests compare these networks, not their methods**: another seed may "
-        "change an AUC by more than these differences, and reverse their sign. AUCs are rounded to "
-        "two decimals, as published, so 0.997 is printed as 1.00; auc_table.csv and "
-        "auc_summary.csv have full precision.\n"
+        "set, the mean over 3 seeds. ▲ and ▼ mark methods whose macro AUC is significantly higher "
+        'and lower than that of "Baseline" with other seeds and other test images (compared seed '
+        "by seed on the same test images, Holm-corrected over all rows and data sets). Bold marks "
+        "the methods that may have the highest macro AUC of a column: the best is among them with "
+        "95 % confidence. Seeds are crossed with test images: all networks predict the same ones. "
+        "All seeds share the training images, so the tests hold for these. AUCs are rounded to two "
+        "decimals, as published, so 0.997 is printed as 1.00; auc_table.csv and auc_summary.csv "
+        "have full precision.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("seeds", "sentence"),
+    [
+        (
+            1,
+            "one seed. **One seed tells nothing about the methods**: another seed may change an "
+            "AUC by more than these rows differ, so no row is marked. AUCs are rounded",
+        ),
+        (
+            2,
+            "the mean over 2 seeds. Two seeds are too few to test the methods, so no row is "
+            "marked. AUCs are rounded",
+        ),
+    ],
+)
+def test_with_fewer_than_three_seeds_nothing_is_marked(seeds, sentence):
+    table = published_table(Comparison(small(seeds), ARMS, DATASETS)).markdown()
+    assert f"per data set, {sentence}" in table
+    assert not re.search(r"▲|▼|Bold|\*\*0|Holm|crossed", table)
 
 
 @pytest.mark.parametrize(
@@ -267,11 +311,13 @@ def test_a_mark_is_for_what_differs_significantly(difference, p, mark):
     assert cells_of(table, "Bootstrap") == [f"**0.90, 0.90, 0.90**{mark}"]
 
 
-@pytest.mark.parametrize(("p", "bold"), [(0.0499, False), (0.05, True), (1.0, True)])
-def test_bold_is_the_best_and_what_does_not_differ_significantly_from_it(p, bold):
+@pytest.mark.parametrize(
+    ("p", "bold"), [(0.0499, False), (0.05, True), (1.0, True), (np.nan, False)]
+)
+def test_bold_is_what_may_be_the_best(p, bold):
     rows = [
         cell("baseline", "model_1", (0.4, 0.4, 0.9)),
-        cell("byol", "model_1", (0.9, 0.4, 0.3), **against(-0.1, 1.0, p_best=p)),
+        cell("byol", "model_1", (0.9, 0.4, 0.3), **against(-0.1, 1.0), p_best=p),
     ]
     table = published_table(Comparison(pd.DataFrame(rows), ARMS, {"model_1": "Model I"})).markdown()
     assert cells_of(table, "Baseline") == ["**0.40, 0.40, 0.90**"]
@@ -284,7 +330,41 @@ def test_without_tests_no_mark_is_explained():
         Comparison(small(**against(np.nan, np.nan, reference=None)), ARMS, DATASETS)
     ).markdown()
     assert "▲" not in table and "Holm" not in table
-    assert "do not differ significantly from it. AUCs are rounded to two decimals" in table
+    assert "over 3 seeds. Bold marks the methods that may have" in table
+
+
+def test_rows_with_other_seeds_are_explained():
+    summary = small()
+    assert "fewer" not in published_table(Comparison(summary, ARMS, DATASETS)).markdown()
+    few = "Rows are not tested, nor marked, with fewer than three seeds. "
+    common = (
+        "Rows with different seeds are compared by those that both have, so that a difference may "
+        "not be that of the printed AUCs. "
+    )
+    nested = "Rows without two seeds in common are compared as if their seeds were independent. "
+    cases = [
+        ({"seeds": 2, "compared_seeds": 2, "design": "common"}, [few, common]),
+        ({"compared_seeds": 2, "design": "common"}, [few, common]),
+        ({"seeds": 5, "design": "common"}, [common]),
+        ({"design": "nested"}, [nested]),
+    ]
+    for fields, sentences in cases:
+        changed = summary.copy()
+        changed.loc[3, list(fields)] = list(fields.values())
+        comparison = Comparison(changed, ARMS, DATASETS)
+        for table in (published_table(comparison), difference_table(comparison)):
+            assert "".join(sentences).strip() in table.markdown()
+            for other in {few, common, nested} - set(sentences):
+                assert other.strip() not in table.markdown()
+
+
+def test_with_few_labels_the_images_are_those_of_a_seed():
+    table = published_table(Comparison(small(labels=0.01), ARMS, DATASETS)).markdown()
+    assert "the mean over 3 seeds, 0.01 of the labels. ▲ and" in table
+    assert (
+        "Each seed draws its labelled images from the same training images, so the tests hold for "
+        "these. AUCs"
+    ) in table
 
 
 def test_other_arms_and_missing_cells():
@@ -305,13 +385,6 @@ def test_seeds_and_images_are_counted():
     summary.loc[summary["dataset"] == "model_2", "images"] = 900
     assert "on 1,500 (Model I), 900 (Model II) test images, the mean over 2 to 3 seeds." in (
         published_table(Comparison(summary, ARMS, DATASETS)).markdown()
-    )
-
-
-def test_a_share_of_the_labels_is_named():
-    assert (
-        "one seed, 0.01 of the labels. Bold"
-        in published_table(Comparison(small(labels=0.01), ARMS, DATASETS)).markdown()
     )
 
 
@@ -348,28 +421,51 @@ def test_collapsed_pretrainings_are_named_below_the_table():
 # --- uncertainty, differences ---------------------------------------------------------------------
 
 
+NETWORKS = "for these networks with other test images; it excludes the variance over seeds."
+METHOD = "for the method with other seeds and other test images, and these training images."
+OF_NETWORKS = (
+    "† marks an interval of the networks with other test images alone: the row has one seed, or "
+    "nothing varies, as with an AUC of 1 in all seeds."
+)
+
+
 def test_uncertainty_table_literally():
-    rows = [
-        cell("baseline", "model_1", 0.9, auc_macro_low=0.8766, auc_macro_high=0.9214),
-        cell("byol", "model_2", 0.75, seeds=2, auc_macro_std=0.0125),
-    ]
+    rows = [cell("baseline", "model_1", 0.9), cell("byol", "model_2", 0.75, auc_macro_std=0.0375)]
     assert uncertainty_table(Comparison(pd.DataFrame(rows), ARMS, DATASETS)).markdown() == (
-        "| Macro AUC                 | Model I              | Model II                     |\n"
-        "|---------------------------|----------------------|------------------------------|\n"
-        "| Baseline                  | 0.900 [0.877, 0.921] | —                            |\n"
-        "| Bootstrap Your Own Latent | —                    | 0.750 ± 0.013 [0.740, 0.760] |\n"
+        "| Macro AUC                 | Model I                      "
+        "| Model II                     |\n"
+        "|---------------------------|------------------------------"
+        "|------------------------------|\n"
+        "| Baseline                  | 0.900 ± 0.013 [0.870, 0.930] "
+        "| —                            |\n"
+        "| Bootstrap Your Own Latent | —                            "
+        "| 0.750 ± 0.037 [0.720, 0.780] |\n"
         "\n"
         "Each cell gives the macro AUC. ± is the standard deviation over seeds. Brackets give its "
-        "95 % interval over the test images (stratified bootstrap) for the networks as trained; "
-        "it excludes the variance over seeds.\n"
+        f"95 % interval {METHOD}\n"
     )
 
 
-def test_with_one_seed_no_deviation_is_explained():
-    table = uncertainty_table(Comparison(small(labels=0.25), ARMS, DATASETS)).markdown()
-    assert "±" not in table and "standard deviation" not in table
-    assert "the macro AUC, 0.25 of the labels. " in table
-    assert "Brackets give" in table
+def test_with_one_seed_the_interval_is_that_of_the_networks():
+    table = uncertainty_table(Comparison(small(1, labels=0.25), ARMS, DATASETS)).markdown()
+    assert cells_of(table, "Baseline") == ["0.977 [0.967, 0.987]", "0.960 [0.950, 0.970]"]
+    assert table.endswith(
+        "\nEach cell gives the macro AUC, 0.25 of the labels. Brackets give its 95 % interval "
+        f"{NETWORKS}\n"
+    )
+
+
+def test_an_interval_of_the_networks_is_marked_among_others():
+    summary = small()
+    undefined = ["auc_macro_low", "auc_macro_high", "difference_macro_low", "difference_macro_high"]
+    summary.loc[3, undefined] = np.nan
+    comparison = Comparison(summary, ARMS, DATASETS)
+    for table, text in (
+        (uncertainty_table(comparison).markdown(), "0.963 ± 0.013 [0.953, 0.973]†"),
+        (difference_table(comparison).markdown(), "+0.003 [-0.007, +0.013]†, p 0.050"),
+    ):
+        assert cells_of(table, "Bootstrap")[1] == text
+        assert table.count("]†") == 1 and f"{METHOD} {OF_NETWORKS}" in table
 
 
 def test_difference_table_literally():
@@ -385,10 +481,44 @@ def test_difference_table_literally():
         "| Other                     | -0.100 [-0.120, -0.080], p 0.001   "
         "| —                                |\n"
         "\n"
-        'Each cell gives the macro AUC minus that of "Baseline" on the same test images, its 95 % '
-        "interval (paired stratified bootstrap of the test images), and the p value, corrected for "
-        "all cells of this table (Holm).\n"
+        'Each cell gives the macro AUC minus that of "Baseline" on the same test images, and its '
+        f"95 % interval {METHOD} p is the p value of no difference between the methods, corrected "
+        "for all cells of this table (Holm). An interval is of its cell alone, so 0 may be outside "
+        "without significance.\n"
     )
+
+
+def test_with_one_seed_a_difference_has_no_p_value():
+    table = difference_table(Comparison(small(1), ARMS, DATASETS)).markdown()
+    assert cells_of(table, "Bootstrap") == ["-0.018 [-0.028, -0.008]", "+0.003 [-0.007, +0.013]"]
+    assert f"interval {NETWORKS} **One seed tells nothing about the methods**" in table
+    assert "Holm" not in table
+
+
+def test_component_table_literally():
+    rows = [
+        cell("baseline", "model_1", 0.9, **components("auc", 1e-4, 4e-6, -1e-9)),
+        cell("byol", "model_1", 0.9, **against(0.1, 1)),
+        cell("byol", "model_2", 0.9, **components("auc", np.nan, np.nan, np.nan)),
+    ]
+    assert component_table(Comparison(pd.DataFrame(rows), ARMS, DATASETS)).markdown() == (
+        "| Components                | Model I                                         "
+        "| Model II |\n"
+        "|---------------------------|-------------------------------------------------"
+        "|----------|\n"
+        "| Baseline                  | 0.0100, 0.0020, 0.0000                          "
+        "| —        |\n"
+        "| Bootstrap Your Own Latent | 0.0200, 0.0100, 0.0050 (0.0000, 1.0000, 2.0000) "
+        "| —        |\n"
+        "\n"
+        "Each cell gives the standard deviations of one network's macro AUC that are due to the "
+        "seed, to the test images differently for each seed, and to the test images alike for all "
+        'seeds; in parentheses, those of its difference from "Baseline" with the same seed. More '
+        "seeds reduce the effect of the first two, more test images that of the last two. A "
+        "variance that is estimated as negative counts as 0.\n"
+    )
+    alone = component_table(Comparison(pd.DataFrame(rows[:1]), ARMS, DATASETS)).markdown()
+    assert "images alike for all seeds. More seeds reduce" in alone
 
 
 def test_a_cell_without_its_reference_has_no_difference():
@@ -404,10 +534,10 @@ def test_the_comparison_is_told_for_every_share_of_the_labels():
     assert tables == "\n".join(
         table(Comparison(part, ARMS, DATASETS)).markdown()
         for part in (small(), few)
-        for table in (published_table, uncertainty_table, difference_table)
+        for table in (published_table, uncertainty_table, difference_table, component_table)
     )
-    assert tables.count("0.1 of the labels") == 3
-    plain = small(**against(np.nan, np.nan, reference=None))
+    assert tables.count("0.1 of the labels") == 4
+    plain = small(1, **against(np.nan, np.nan, reference=None))
     assert markdown(comparison_tables(Comparison(plain, ARMS, DATASETS))) == "\n".join(
         table(Comparison(plain, ARMS, DATASETS)).markdown()
         for table in (published_table, uncertainty_table)
@@ -450,25 +580,56 @@ def frozen_summary():
 
 def test_frozen_tables_literally():
     assert markdown(frozen_tables(Comparison(frozen_summary(), FROZEN_ARMS, DATASETS))) == (
-        "| Linear probe | Model I                             | Model II                |\n"
-        "|--------------|-------------------------------------|-------------------------|\n"
-        "| BYOL         | 0.625 vs 0.625 (+0.000) **no gain** | 0.938 vs 0.750 (+0.188) |\n"
-        "| Contrastive  | 0.750 vs 0.625 (+0.125) **no gain** | —                       |\n"
+        "| Linear probe | Model I                                             "
+        "| Model II                                |\n"
+        "|--------------|-----------------------------------------------------"
+        "|-----------------------------------------|\n"
+        "| BYOL         | 0.625 vs 0.625, +0.000 [-0.020, +0.020] **no gain** "
+        "| 0.938 vs 0.750, +0.188 [+0.168, +0.207] |\n"
+        "| Contrastive  | 0.750 vs 0.625, +0.125 [+0.105, +0.145] **no gain** "
+        "| —                                       |\n"
         "\n"
         "Each cell gives the macro AUC with a frozen pretrained encoder vs that with a frozen "
-        "random encoder (difference), on 1,500 test images per data set, one seed. "
-        '"no gain": the pretrained encoder is not significantly better than the random one (paired '
-        "stratified bootstrap of the test images, Holm-corrected over the table).\n"
+        "random encoder, on 1,500 test images per data set, the mean over 3 seeds, their "
+        f'difference, and its 95 % interval {METHOD} "no gain": the pretraining is not '
+        "significantly better than random encoders, with other seeds and other test images "
+        "(Holm-corrected over the table). An interval is of its cell alone, so 0 may be outside "
+        "without significance.\n"
         "\n"
         "**Collapsed**: BYOL on Model II (seed 0). In the last epoch of the pretraining nearly all "
         "images had the same features or embeddings, so these AUCs say nothing about the method.\n"
     )
 
 
-def test_a_significantly_worse_encoder_is_no_gain():
-    rows = [frozen("probe_byol", "model_1", 0.5, -0.5, 0.0001)]
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_with_fewer_than_three_seeds_no_gain_is_said_of_nothing(seeds):
+    summary = with_seeds(frozen_summary(), seeds)
+    table = markdown(frozen_tables(Comparison(summary, FROZEN_ARMS, DATASETS)))
+    ends = "[-0.010, +0.010]" if seeds == 1 else "[-0.020, +0.020]"
+    assert cells_of(table, "BYOL")[0] == f"0.625 vs 0.625, +0.000 {ends}"
+    assert "no gain" not in table and "Holm" not in table
+    few = "**One seed tells nothing" if seeds == 1 else "Two seeds are too few to test"
+    assert f"interval {NETWORKS if seeds == 1 else METHOD} {few}" in table
+
+
+def test_the_random_encoders_auc_is_that_of_its_own_cell():
+    """Not the AUC less the difference, which is of the common seeds alone."""
+    rows = [
+        frozen("probe_random", "model_1", 0.5),
+        frozen("probe_byol", "model_1", 0.75, 0.3, 0.01) | {"design": "common"},
+    ]
     table = markdown(frozen_tables(Comparison(pd.DataFrame(rows), FROZEN_ARMS, DATASETS)))
-    assert "| 0.500 vs 1.000 (-0.500) **no gain** |" in table
+    assert cells_of(table, "BYOL")[0].startswith("0.750 vs 0.500, +0.300 [")
+    assert "compared by those that both have" in table
+
+
+def test_a_significantly_worse_encoder_is_no_gain():
+    rows = [
+        frozen("probe_random", "model_1", 1.0),
+        frozen("probe_byol", "model_1", 0.5, -0.5, 0.0001),
+    ]
+    table = markdown(frozen_tables(Comparison(pd.DataFrame(rows), FROZEN_ARMS, DATASETS)))
+    assert "| 0.500 vs 1.000, -0.500 [-0.520, -0.480] **no gain** |" in table
 
 
 def test_without_a_random_encoder_nothing_is_said_of_a_gain():
@@ -485,6 +646,7 @@ def test_frozen_protocols_and_shares_have_tables_of_their_own():
     rows = [
         frozen("near_random", "model_1", 0.5),
         frozen("near_byol", "model_1", 0.75, 0.25, 0.001),
+        frozen("near_random", "model_1", 0.5, labels=0.1),
         frozen("near_byol", "model_1", 0.625, 0.125, 0.001, labels=0.1),
         frozen("probe_random", "model_1", 0.5, labels=0.1),
     ]
@@ -496,8 +658,9 @@ def test_frozen_protocols_and_shares_have_tables_of_their_own():
         *("Linear probe", "Nearest neighbours"),
     ]
     assert heads[2] == "Linear probe: no pretrained encoder was probed."
-    assert "| 0.750 vs 0.500 (+0.250) |" in text
-    assert "one seed, 0.1 of the labels" in text.partition("| 0.625 vs 0.500 (+0.125) |")[2]
+    assert "| 0.750 vs 0.500, +0.250 [+0.230, +0.270] |" in text
+    _, _, below = text.partition("| 0.625 vs 0.500, +0.125 [+0.105, +0.145] |")
+    assert "3 seeds, 0.1 of the labels" in below
 
 
 def test_without_frozen_encoders_the_table_says_so():
@@ -516,11 +679,11 @@ def test_without_frozen_encoders_the_table_says_so():
 
 def test_efficiency_table_literally():
     rows = [
-        cell("baseline", "model_1", 0.9, labels=1.0, seeds=3, auc_macro_std=0.01),
-        cell("baseline", "model_1", 0.6, labels=0.1, seeds=3, auc_macro_std=0.0312),
-        cell("byol", "model_1", 0.8, labels=0.1, seeds=3, **against(0.2, 0.01)),
-        cell("byol", "model_2", 0.5, labels=0.5, seeds=3),
-        cell("probe", "model_1", 0.5, labels=0.3, seeds=3),
+        cell("baseline", "model_1", 0.9, labels=1.0, auc_macro_std=0.01),
+        cell("baseline", "model_1", 0.6, labels=0.1, auc_macro_std=0.0312),
+        cell("byol", "model_1", 0.8, labels=0.1, auc_macro_std=np.nan, **against(0.2, 0.01)),
+        cell("byol", "model_2", 0.5, labels=0.5),
+        cell("probe", "model_1", 0.5, labels=0.3),
     ]
     table = efficiency_table(
         Comparison(pd.DataFrame(rows), ARMS, {"model_1": "Model I"})
@@ -532,8 +695,8 @@ def test_efficiency_table_literally():
         "| Bootstrap Your Own Latent | 0.800 ▲          | —                |\n"
         "\n"
         "Each cell gives the macro AUC, the mean over 3 seeds; ± is the standard deviation over "
-        'seeds. ▲ and ▼ mark a macro AUC significantly higher and lower than that of "Baseline" '
-        "(paired test on the same test images, Holm-corrected over "
+        "seeds. ▲ and ▼ mark methods whose macro AUC is significantly higher and lower than that "
+        'of "Baseline" with other seeds and other test images (compared seed by seed on '
     )
 
 
@@ -571,7 +734,7 @@ def test_latex_table_literally():
     summary.loc[better & (summary["labels"] == 1), "p_macro_holm"] = 0.01
     table = latex_table(Comparison(summary, ARMS | {"none": "100 % of A & B_1"}, DATASETS))
     comments, rest = re.match(r"((?:%[^\n]*\n)+)(.*)", table, re.DOTALL).groups()
-    assert "one seed" in comments and '"Baseline"' in comments
+    assert "over 3 seeds" in comments and '"Baseline"' in comments
     assert rest == (
         "\\begin{tabular}{lcc}\n"
         "\\toprule\n"

@@ -1,11 +1,12 @@
-"""Cells of the comparison with their uncertainty: over seeds, over test images, and in tests.
+"""Cells of the comparison with their uncertainty, over seeds and test images, and in tests.
 
-A cell is a row on a data set with a share of the labels; each of its seeds is a model that
-predicted the same test images. Two things make it uncertain, and they are never mixed up: another
-seed (the standard deviation), and other test images (the interval).
+A cell is a row on a data set with a share of the labels; each of its seeds is a network that
+predicted the same test images. Intervals and tests are about methods, for new seeds and new test
+images, see `metrics.mrmc`. Beside them stand the intervals of the networks, for new test images
+alone: with one seed there is nothing else.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,38 +16,52 @@ import pandas as pd
 from sslens.classes import CLASSES
 from sslens.comparison.cells import CELL
 from sslens.formatting import cell_name, read_csv
-from sslens.metrics import uncertainty
+from sslens.metrics import mrmc, uncertainty
 from sslens.metrics.auc import log_odds
 from sslens.metrics.predictions import check_predictions, class_indices, logits_of
 
 MEASURES = (*CLASSES, "macro")
 #: Below this adjusted p value a difference is called significant.
 SIGNIFICANT = 0.05
+#: How two rows were compared: seed by seed, so by the seeds that both have, or as independent.
+PAIRED, COMMON, NESTED = "paired", "common", "nested"
+#: What follows the name of an AUC, or of a difference, in the columns that say how sure it is.
+UNCERTAINTY = (
+    "low", "high", "df", "networks_low", "networks_high", "var_seed", "var_interaction",
+    "var_image",
+)  # fmt: skip
 
 
 def summarise(
     frame: pd.DataFrame,
     predictions: Mapping[tuple[str, str, float, int], pd.DataFrame],
     references: Mapping[str, Mapping[str, str]],
-    seed: int = 0,
 ) -> pd.DataFrame:
-    """A row a cell: means and deviations over seeds, intervals, and tests against its reference.
+    """A row a cell: means, intervals and variance components, and tests against its reference.
 
     Args:
         frame: of `cells.collect`, one row per cell and seed.
         predictions: of each of its rows, by (arm, dataset, labels, seed).
         references: data set -> arm -> the arm that it is tested against.
-        seed: of the bootstrap.
 
     Returns:
         Columns labels, dataset, arm, title, protocol, pretraining, seeds, images, labelled_images,
-        collapsed_seeds (as text, missing where there are none), and for every measure m of
-        `MEASURES`: auc_m (mean over the seeds), auc_m_std (their standard deviation, missing with
-        one), auc_m_low and auc_m_high (95 %, of the test images), and against `reference`
-        difference_m with _low, _high, p_m and p_m_holm; and against the best of its group by macro
-        AUC, p_best_holm, missing for the best itself. A group, which one table shows, is the cells
-        with a share of the labels whose arms have the same protocol; Holm's correction is over all
-        tests of a kind in a group: macro ones, those of single classes, those against the best.
+        collapsed_seeds (as text, missing where there are none), reference, design
+        (`PAIRED`, `COMMON` or `NESTED`), compared_seeds (that a difference is of; where nested, of
+        the row that has fewer), and for every measure m of `MEASURES`:
+
+        - auc_m and auc_m_std: mean over the seeds and their standard deviation, missing with one;
+        - auc_m_low and auc_m_high: 95 % interval of the method, with auc_m_df degrees of freedom;
+        - auc_m_networks_low and auc_m_networks_high: that of the networks;
+        - auc_m_var_seed, auc_m_var_interaction, auc_m_var_image: unbiased estimates of the variance
+          components of a network, the first and last of which can be negative;
+        - difference_m, from the reference, with the columns `UNCERTAINTY` of its own;
+        - p_m: its p value as a single test; p_m_holm: as one of all tests in a group, macro ones or
+          those of single classes. A group, which one table shows, is the cells with a share of the
+          labels whose arms have the same protocol.
+
+        And p_best: the p value of having the highest macro AUC on this data set in its group. All
+        p values are missing with fewer than `mrmc.MIN_SEEDS` seeds.
 
     Raises:
         ValueError: where two cells of a data set were scored on other images, or other labels, or
@@ -55,56 +70,37 @@ def summarise(
     rows = [
         row
         for (labels, dataset), part in frame.groupby(["labels", "dataset"], sort=False)
-        for row in _dataset_rows(part, predictions, references.get(str(dataset), {}), seed)
+        for row in _dataset_rows(part, predictions, references.get(str(dataset), {}))
     ]
     table = pd.DataFrame(rows)
     for _, group in table.groupby(["labels", "protocol"], sort=False):
-        families = [["p_macro"], [f"p_{name}" for name in CLASSES], ["p_best"]]
-        for columns in families:
-            values = group[columns].to_numpy(dtype=float)
+        for family in (["p_macro_holm"], [f"p_{name}_holm" for name in CLASSES]):
+            values = group[family].to_numpy(dtype=float)
             adjusted = uncertainty.holm(values.ravel()).reshape(values.shape)
-            table.loc[group.index, [f"{column}_holm" for column in columns]] = adjusted
+            table.loc[group.index, family] = adjusted
     return table
 
 
 def read_summary(path: str | Path) -> pd.DataFrame:
     """Read `auc_summary.csv` back to the same bits; only an empty field is a missing value."""
-    names = ("dataset", "arm", "title", "protocol", "pretraining", "collapsed_seeds", "reference")
-    return read_csv(path, names)
+    names = "dataset arm title protocol pretraining collapsed_seeds reference design"
+    return read_csv(path, names.split())
 
 
 def _dataset_rows(
-    part: pd.DataFrame, predictions: Mapping, references: Mapping[str, str], seed: int
+    part: pd.DataFrame, predictions: Mapping, references: Mapping[str, str]
 ) -> Iterator[dict[str, Any]]:
     """The rows of one data set and share of the labels."""
     classes = _classes_of(part, predictions)
-    scores = {
-        arm: np.stack([log_odds(logits_of(predictions[key])) for key in _keys(cells)])
-        for arm, cells in part.groupby("arm", sort=False)
-    }
-    together = np.concatenate(list(scores.values()))
-    draws = uncertainty.macro_draws(classes, together, seed)
-    ends = np.cumsum([len(models) for models in scores.values()])[:-1]
-    # the macro AUC of an arm, the mean over its seeds, in every sample of the test images
-    samples = {
-        arm: some.mean(axis=1)
-        for arm, some in zip(scores, np.split(draws, ends, axis=1), strict=True)
-    }
-    means = part.groupby("arm", sort=False)["auc_macro"].mean()
-    best = {
-        protocol: means[group["arm"].unique()].idxmax()
-        for protocol, group in part.groupby("protocol", sort=False)
-    }
-    counts = np.bincount(classes, minlength=len(CLASSES))
-
-    def test(arm, other) -> tuple[float, ...]:
-        """Difference of the macro AUCs of two arms, its interval and p; nothing against itself."""
-        if other is None or arm == other:
-            return ()
-        difference = float(means[arm] - means[other])
-        drawn = samples[arm], samples[other]
-        return (difference, *uncertainty.macro_difference(difference, *drawn, counts))
-
+    samples = {}
+    for arm, cells in part.groupby("arm", sort=False):
+        scores = np.stack([log_odds(logits_of(predictions[key])) for key in _keys(cells)])
+        samples[arm] = mrmc.samples(classes, scores, cells["seed"].to_list())
+    best: dict[Any, float] = {}
+    for _, group in part.groupby("protocol", sort=False):
+        best |= _best_p_values({arm: samples[arm][-1] for arm in group["arm"].unique()})
+    bounds = [uncertainty.agreement_bound(classes == c) for c in range(len(CLASSES))]
+    bounds.append(uncertainty.macro_agreement_bound(np.bincount(classes)))
     for arm, cells in part.groupby("arm", sort=False):
         first = cells.iloc[0]
         row = {
@@ -122,49 +118,75 @@ def _dataset_rows(
             )
             or None,
         }
-        reference = references.get(str(arm))
-        row["reference"] = reference if reference in scores else None
-        for c, name in enumerate(CLASSES):
-            of_class = classes == c
-            own = scores[arm][:, :, c]
-            row |= _cell(cells, name, *uncertainty.class_interval(of_class, own)[1:])
-            if row["reference"] is not None:
-                other = scores[row["reference"]][:, :, c]
-                row |= _tested(name, *uncertainty.class_difference(of_class, own, other))
-            else:
-                row |= _tested(name)
-        interval = uncertainty.macro_interval(float(means[arm]), samples[arm], counts)
-        row |= _cell(cells, "macro", *interval)
-        row |= _tested("macro", *test(arm, row["reference"]))
-        strongest = best[first["protocol"]]
-        (*_, row["p_best"]) = test(arm, strongest) or (np.nan,)
-        row["best"] = arm == strongest
-        yield row
+        for name, sample, bound in zip(MEASURES, samples[arm], bounds, strict=True):
+            row |= _scored(name, cells[f"auc_{name}"], mrmc.estimate(sample), 1 - bound)
+        row |= _compared(samples, arm, references.get(str(arm)), bounds)
+        yield row | {"p_best": best.get(arm, np.nan)}
 
 
-def _cell(cells: pd.DataFrame, name: str, low: float, high: float) -> dict[str, float]:
-    values = cells[f"auc_{name}"]
-    return {
-        f"auc_{name}": values.mean(),
-        f"auc_{name}_std": values.std(ddof=1),
-        f"auc_{name}_low": low,
-        f"auc_{name}_high": high,
-    }
+def _best_p_values(samples: Mapping[Any, mrmc.Sample]) -> dict[Any, float]:
+    """p values that an arm is the best, of those with enough seeds."""
+    tested = {arm: s for arm, s in samples.items() if len(s.seeds) >= mrmc.MIN_SEEDS}
+    if not tested:
+        return {}
+    p_values = mrmc.best_p_values(*mrmc.pairwise_tests(list(tested.values())))
+    return dict(zip(tested, p_values.tolist(), strict=True))
 
 
-def _tested(
+def _scored(name: str, aucs: pd.Series, found: mrmc.Estimate, slack: float) -> dict[str, float]:
+    """A measure of a row over the seeds; for `slack` see `_uncertainty`."""
+    row = {f"auc_{name}": aucs.mean(), f"auc_{name}_std": aucs.std(ddof=1)}
+    return row | _uncertainty(f"auc_{name}", found, mrmc.row_interval, slack, 0)
+
+
+def _compared(
+    samples: Mapping[Any, Sequence[mrmc.Sample]],
+    arm: Any,
+    reference: str | None,
+    bounds: Sequence[float],
+) -> dict[str, Any]:
+    """The differences of an arm from its reference, missing where that is not among the samples."""
+    row: dict[str, Any] = {"reference": None, "design": None, "compared_seeds": 0}
+    if reference not in samples:
+        parts = ["difference_{}", *(f"difference_{{}}_{part}" for part in UNCERTAINTY)]
+        parts += ["p_{}", "p_{}_holm"]
+        return row | dict.fromkeys((p.format(m) for m in MEASURES for p in parts), np.nan)
+    pairs = list(zip(samples[arm], samples[reference], strict=True))
+    differences = [mrmc.difference(*pair) for pair in pairs]
+    seeds, same = differences[0].seeds, len({frozenset(sample.seeds) for sample in pairs[0]}) == 1
+    row["reference"] = reference
+    row["design"] = PAIRED if same else COMMON if len(seeds) == 1 else NESTED
+    row["compared_seeds"] = min(seeds)
+    for name, found, bound in zip(MEASURES, differences, bounds, strict=True):
+        column, slack = f"difference_{name}", 2 * (1 - bound)
+        row[column] = float(found.mean)
+        row |= _uncertainty(column, found, mrmc.difference_interval, slack, -1)
+        enough = min(seeds) >= mrmc.MIN_SEEDS
+        row[f"p_{name}"] = float(mrmc.p_value(found)) if enough else np.nan
+        row[f"p_{name}_holm"] = float(mrmc.simultaneous_p_value(found)) if enough else np.nan
+    return row
+
+
+def _uncertainty(
     name: str,
-    difference: float = np.nan,
-    low: float = np.nan,
-    high: float = np.nan,
-    p_value: float = np.nan,
+    found: mrmc.Estimate,
+    interval: Callable[[mrmc.Estimate], np.ndarray],
+    slack: float,
+    lowest: float,
 ) -> dict[str, float]:
-    return {
-        f"difference_{name}": difference,
-        f"difference_{name}_low": low,
-        f"difference_{name}_high": high,
-        f"p_{name}": p_value,
-    }
+    """The columns `UNCERTAINTY` of a value between `lowest` and 1.
+
+    Where nothing varies, the networks' interval is the value ± `slack`, from the number of images.
+    """
+    networks = interval(mrmc.of_networks(found))
+    if np.isnan(networks).any():
+        networks = np.clip(found.mean + np.array([-slack, slack]), lowest, 1)
+    components = [np.nan] * 3
+    if len(found.seeds) == 1:  # a nested difference has those of two rows
+        seeds_and_images, interaction = found.mean_squares[0], found.interaction[0]
+        components = [float(c) for c in (seeds_and_images - interaction, interaction, found.image)]
+    values = (*interval(found), found.degrees_of_freedom, *networks, *components)
+    return {f"{name}_{part}": float(v) for part, v in zip(UNCERTAINTY, values, strict=True)}
 
 
 def _classes_of(part: pd.DataFrame, predictions: Mapping) -> np.ndarray:

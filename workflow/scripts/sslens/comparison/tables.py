@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 
 from sslens.classes import CLASSES
-from sslens.comparison.summary import SIGNIFICANT
+from sslens.comparison.summary import COMMON, NESTED, SIGNIFICANT
 from sslens.formatting import Cell, Table, exact_numbers, latex_text
+from sslens.metrics.mrmc import MIN_SEEDS
 from sslens.protocols import FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
 
 MISSING = "—"
@@ -17,6 +18,10 @@ NO_GAIN = "**no gain**"
 INCONSISTENT = "**Inconsistent provenance**"
 #: Marks of a cell that is significantly better or worse than what it is tested against.
 BETTER, WORSE = "▲", "▼"
+#: Marks an interval of the networks among intervals of methods.
+OF_NETWORKS = "†"
+#: Why an interval and its test may seem to disagree.
+UNCORRECTED = "An interval is of its cell alone, so 0 may be outside without significance. "
 #: What each frozen protocol is called in its table.
 PROTOCOL_TITLES = {LINEAR_PROBE: "Linear probe", NEAREST_NEIGHBOURS: "Nearest neighbours"}
 
@@ -92,23 +97,25 @@ def by_labels(summary: pd.DataFrame) -> Iterator[pd.DataFrame]:
 def comparison_tables(comparison: Comparison) -> list[Table]:
     """The tables of the comparison, for every share of the labels, the largest first.
 
-    Of each: the table in the published layout, the macro AUCs with their uncertainty, and the
-    differences from the reference with their tests.
+    Of each: the table in the published layout, the macro AUCs with their uncertainty, the
+    differences from the reference with their tests, where there is one, and the variance
+    components, where a row has several seeds.
     """
-    tables = (published_table, uncertainty_table, difference_table)
-    return [
-        table(part)
-        for part in comparison.by_labels()
-        for table in tables
-        if table is not difference_table or part.cells["reference"].notna().any()
-    ]
+    tables = []
+    for part in comparison.by_labels():
+        tables += [published_table(part), uncertainty_table(part)]
+        if part.cells["reference"].notna().any():
+            tables.append(difference_table(part))
+        if (part.cells["seeds"] > 1).any():
+            tables.append(component_table(part))
+    return tables
 
 
 def published_table(comparison: Comparison) -> Table:
     """The comparison in the published layout, with paragraphs below that explain it.
 
-    A cell holds the AUCs of the classes to two decimals, means over seeds. Bold are the best of a
-    column by macro AUC and those that do not differ significantly from it.
+    A cell holds the AUCs of the classes to two decimals, means over seeds. Bold are the rows of a
+    column that may have the highest macro AUC.
     """
     chosen = comparison.cells
 
@@ -118,9 +125,8 @@ def published_table(comparison: Comparison) -> Table:
 
     caption = (
         f"Each cell gives the one-vs-rest AUCs of {', '.join(CLASSES)} on {_images(comparison)}, "
-        f"{_seeds(chosen)}{_fraction(chosen)}. Bold marks the highest "
-        "macro AUC of a column and all that do not differ significantly from it. "
-        f"{_marks(comparison)}AUCs are rounded to two decimals, as published, so 0.997 is "
+        f"{_seeds(chosen)}{_fraction(chosen)}. {_marks(comparison)}{_best(chosen)}"
+        f"{_scope(chosen)}AUCs are rounded to two decimals, as published, so 0.997 is "
         "printed as 1.00; auc_table.csv and auc_summary.csv have full precision."
     )
     return Table(
@@ -137,22 +143,18 @@ def uncertainty_table(comparison: Comparison) -> Table:
 
     def text(cell) -> str:
         deviation = "" if pd.isna(cell.auc_macro_std) else f" ± {cell.auc_macro_std:.3f}"
-        return (
-            f"{cell.auc_macro:.3f}{deviation} [{cell.auc_macro_low:.3f}, {cell.auc_macro_high:.3f}]"
-        )
+        return f"{cell.auc_macro:.3f}{deviation} {_interval(cell, 'auc_macro', chosen, '.3f')}"
 
     deviation = "± is the standard deviation over seeds. " if (chosen["seeds"] > 1).any() else ""
     caption = (
-        f"Each cell gives the macro AUC{_fraction(chosen)}. {deviation}Brackets give its 95 % "
-        "interval over the test images (stratified bootstrap) for the networks as trained; it "
-        "excludes the variance over seeds."
+        f"Each cell gives the macro AUC{_fraction(chosen)}. {deviation}"
+        f"Brackets give its 95 % interval {_random('auc_macro', chosen)}"
     )
-    columns = ("auc_macro", "auc_macro_std", "auc_macro_low", "auc_macro_high")
     return Table(
         f"Macro AUC with its uncertainty{_fraction(chosen)}",
         comparison.header("Macro AUC"),
-        comparison.rows(text, columns),
-        [caption],
+        comparison.rows(text, ("auc_macro", "auc_macro_std", *_ends("auc_macro"))),
+        [caption.strip()],
     )
 
 
@@ -164,21 +166,61 @@ def difference_table(comparison: Comparison) -> Table:
     def text(cell) -> str:
         if pd.isna(cell.difference_macro):
             return MISSING
-        return (
-            f"{cell.difference_macro:+.3f} [{cell.difference_macro_low:+.3f}, "
-            f"{cell.difference_macro_high:+.3f}], p {_p(cell.p_macro_holm)}"
-        )
+        p_value = "" if pd.isna(cell.p_macro_holm) else f", p {_p(cell.p_macro_holm)}"
+        interval = _interval(cell, "difference_macro", chosen, "+z.3f")
+        return f"{cell.difference_macro:+z.3f} {interval}{p_value}"
 
+    p_values = (
+        "p is the p value of no difference between the methods, corrected for all cells of this "
+        f"table (Holm). {UNCORRECTED}"
+        if chosen["p_macro_holm"].notna().any()
+        else ""
+    )
     caption = (
         f"Each cell gives the macro AUC minus that of {_references(comparison)} on the same test "
-        f"images{_fraction(chosen)}, its 95 % interval (paired stratified bootstrap of the test "
-        "images), and the p value, corrected for all cells of this table (Holm)."
+        f"images{_fraction(chosen)}, and its 95 % interval {_random('difference_macro', chosen)}"
+        f"{p_values}{_few_seeds(chosen)}{_unequal_seeds(chosen)}"
     )
-    ends = ("difference_macro_low", "difference_macro_high")
     return Table(
         f"Difference of the macro AUC{_fraction(chosen)}",
         comparison.header("Difference"),
-        tested.rows(text, ("difference_macro", *ends, "p_macro_holm")),
+        tested.rows(text, ("difference_macro", *_ends("difference_macro"), "p_macro_holm")),
+        [caption.strip()],
+    )
+
+
+def component_table(comparison: Comparison) -> Table:
+    """Variance components of the macro AUC and of its difference, as standard deviations."""
+    chosen = comparison.cells
+    columns = [
+        [f"{value}_var_{part}" for part in ("seed", "interaction", "image")]
+        for value in ("auc_macro", "difference_macro")
+    ]
+
+    def text(cell) -> str:
+        row, difference = (
+            ", ".join(f"{max(variance, 0) ** 0.5:.4f}" for variance in cell[names].dropna())
+            for names in columns
+        )
+        return f"{row} ({difference})" if difference else row or MISSING
+
+    difference = (
+        f"; in parentheses, those of its difference from {_references(comparison)} with the same "
+        "seed"
+        if chosen["reference"].notna().any()
+        else ""
+    )
+    caption = (
+        f"Each cell gives the standard deviations of one network's macro AUC{_fraction(chosen)} "
+        "that are due to the seed, to the test images differently for each seed, and to the test "
+        f"images alike for all seeds{difference}. More seeds reduce the effect of the first two, "
+        "more test images that of the last two. A variance that is estimated as negative counts as "
+        "0."
+    )
+    return Table(
+        f"Variance components of the macro AUC{_fraction(chosen)}",
+        comparison.header("Components"),
+        comparison.rows(text, [*columns[0], *columns[1]]),
         [caption],
     )
 
@@ -200,29 +242,38 @@ def frozen_tables(comparison: Comparison) -> list[Table]:
 def _frozen_table(comparison: Comparison, title: str) -> Table:
     chosen = comparison.cells
     pretrained = comparison.of_arms(set(chosen["arm"][chosen["pretraining"].notna()]))
+    means = chosen.set_index(["arm", "dataset"])["auc_macro"]
 
     def text(cell) -> str:
         if pd.isna(cell.difference_macro):
             return f"{cell.auc_macro:.3f} vs {MISSING}"
-        random = cell.auc_macro - cell.difference_macro
-        numbers = f"{cell.auc_macro:.3f} vs {random:.3f} ({cell.difference_macro:+.3f})"
+        random = means[cell.reference, cell.dataset]
+        interval = _interval(cell, "difference_macro", chosen, "+z.3f")
+        numbers = f"{cell.auc_macro:.3f} vs {random:.3f}, {cell.difference_macro:+z.3f} {interval}"
         gains = cell.difference_macro > 0 and cell.p_macro_holm < SIGNIFICANT
-        return numbers if gains else f"{numbers} {NO_GAIN}"
+        verdict = cell.compared_seeds >= MIN_SEEDS and not gains
+        return f"{numbers} {NO_GAIN}" if verdict else numbers
 
     if not pretrained.arms:
         return Table(title, [], [], [f"{title}: no pretrained encoder was probed."])
+    no_gain = (
+        '"no gain": the pretraining is not significantly better than random encoders, with other '
+        f"seeds and other test images (Holm-corrected over the table). {UNCORRECTED}"
+        if (chosen["compared_seeds"] >= MIN_SEEDS).any()
+        else ""
+    )
     caption = (
         "Each cell gives the macro AUC with a frozen pretrained encoder vs that with a frozen "
-        f"random encoder (difference), on {_images(comparison)}, "
-        f'{_seeds(chosen)}{_fraction(chosen)}. "no gain": the pretrained encoder is not '
-        "significantly better than the random one (paired stratified bootstrap of the test images, "
-        "Holm-corrected over the table)."
+        f"random encoder, on {_images(comparison)}, {_seeds(chosen)}{_fraction(chosen)}, their "
+        f"difference, and its 95 % interval {_random('difference_macro', chosen)}{no_gain}"
+        f"{_few_seeds(chosen)}{_unequal_seeds(chosen)}"
     )
+    columns = ("auc_macro", "difference_macro", *_ends("difference_macro"), "p_macro_holm")
     return Table(
         f"{title}{_fraction(chosen)}",
         comparison.header(title),
-        pretrained.rows(text, ("auc_macro", "difference_macro", "p_macro_holm")),
-        [caption, *_collapse_note(pretrained)],
+        pretrained.rows(text, columns),
+        [caption.strip(), *_collapse_note(pretrained)],
     )
 
 
@@ -270,10 +321,17 @@ def summary_table(summary: pd.DataFrame) -> Table:
     ]
     caption = (
         "Of every measure m (a class, or the macro AUC): auc_m is the mean over the seeds, _std "
-        "the standard deviation over them, _low and _high the 95 % interval of the test images; "
-        "difference_m is the difference from the arm in the column reference, p_m the p value of "
-        "its test, and p_m_holm this value with Holm's correction. p_best_holm is that of the test "
-        "against the best of the column. Numbers are rounded to four digits."
+        "the standard deviation over them, and difference_m the difference from the arm in the "
+        "column reference. Of both: _low and _high are the 95 % interval of the method, with other "
+        "seeds and other test images, and _df its degrees of freedom; _networks_low and "
+        "_networks_high that of the networks, with other test images alone; _var_seed, "
+        "_var_interaction and _var_image the variances of one network's value due to the seed, to "
+        "the test images differently for each seed, and to the test images alike for all seeds. "
+        "p_m is the p value of the difference between the methods as a single test, p_m_holm that "
+        "with Holm's correction, and p_best that of having the highest macro AUC of the column; "
+        "they need three seeds. design: rows are compared seed by seed (paired), so by the seeds "
+        "that both have (common), or as independent, without two seeds in common (nested). Numbers "
+        "are rounded to four digits."
     )
     return Table("Summary of all cells", ["title", *columns], rows, [caption])
 
@@ -330,9 +388,9 @@ def latex_table(comparison: Comparison) -> str:
     rows = comparison.rows(text, PUBLISHED)
     return "\n".join(
         [
-            f"% one-vs-rest AUC of {', '.join(CLASSES)}; {_seeds(chosen)}; bold: the highest",
-            "% macro AUC and all that do not differ significantly from it; + and -: significantly",
-            f"% better and worse than {_references(comparison)}",
+            f"% one-vs-rest AUC of {', '.join(CLASSES)}; {_seeds(chosen)}; with three or more:",
+            "% bold: methods that may have the highest macro AUC, the best with 95 % confidence;",
+            f"% + and -: methods significantly better and worse than {_references(comparison)}",
             rf"\begin{{tabular}}{{l{'c' * len(comparison.datasets)}}}",
             r"\toprule",
             line(["Method", *map(latex_text, comparison.datasets.values())]),
@@ -355,8 +413,8 @@ def _cell(row: Mapping[str, Any], text: str, columns: Sequence[str]) -> Cell:
 
 
 def _leads(cell) -> bool:
-    """Whether a cell is the best of its column, or not significantly different from it."""
-    return bool(cell["best"] or cell["p_best_holm"] >= SIGNIFICANT)
+    """Whether a row may have the highest macro AUC of its column."""
+    return bool(cell["p_best"] >= SIGNIFICANT)
 
 
 def _mark(cell) -> str:
@@ -366,26 +424,93 @@ def _mark(cell) -> str:
     return f" {BETTER}" if cell["difference_macro"] > 0 else f" {WORSE}"
 
 
+def _interval(cell, name: str, cells: pd.DataFrame, number: str) -> str:
+    """The 95 % interval of a method, or else of its networks, marked among those of methods."""
+    of_networks = pd.isna(cell[f"{name}_low"])
+    start = f"{name}_networks" if of_networks else name
+    mark = OF_NETWORKS if of_networks and cells[f"{name}_low"].notna().any() else ""
+    return f"[{cell[f'{start}_low']:{number}}, {cell[f'{start}_high']:{number}}]{mark}"
+
+
+def _ends(name: str) -> tuple[str, ...]:
+    """The columns of the intervals of an AUC or a difference, of the method and its networks."""
+    return tuple(f"{name}_{end}" for end in ("low", "high", "networks_low", "networks_high"))
+
+
+def _random(name: str, cells: pd.DataFrame) -> str:
+    """What is random in the intervals of an AUC or a difference; ends a sentence."""
+    of_method = cells[f"{name}_low"].notna()
+    if not of_method.any():
+        return "for these networks with other test images; it excludes the variance over seeds. "
+    others = cells.loc[~of_method, f"{name}_networks_low"].notna().any()
+    return "for the method with other seeds and other test images, and these training images. " + (
+        f"{OF_NETWORKS} marks an interval of the networks with other test images alone: the row "
+        "has one seed, or nothing varies, as with an AUC of 1 in all seeds. "
+        if others
+        else ""
+    )
+
+
 def _marks(comparison: Comparison) -> str:
-    """What the marks mean, where cells were tested."""
-    if comparison.cells["reference"].isna().all():
+    """What the marks mean, or why there are none."""
+    cells = comparison.cells
+    meaning = (
+        f"{BETTER} and {WORSE} mark methods whose macro AUC is significantly higher and lower than "
+        f"that of {_references(comparison)} with other seeds and other test images (compared seed "
+        "by seed on the same test images, Holm-corrected over all rows and data sets). "
+        if (cells["compared_seeds"] >= MIN_SEEDS).any()
+        else ""
+    )
+    return f"{meaning}{_few_seeds(cells)}{_unequal_seeds(cells)}"
+
+
+def _best(cells: pd.DataFrame) -> str:
+    """What bold means, where there are tests."""
+    if cells["p_best"].isna().all():
         return ""
     return (
-        f"{BETTER} and {WORSE} mark a macro AUC significantly higher and lower than that of "
-        f"{_references(comparison)} (paired test on the same test images, Holm-corrected over "
-        "the table). "
-        f"{_of_one_seed(comparison.cells)}"
+        "Bold marks the methods that may have the highest macro AUC of a column: the best is among "
+        "them with 95 % confidence. "
     )
 
 
-def _of_one_seed(summary: pd.DataFrame) -> str:
-    """A warning where the variance over seeds is unknown."""
-    if (summary["seeds"] > 1).any():
+def _scope(cells: pd.DataFrame) -> str:
+    """For which images and seeds the tests hold, where there are any."""
+    if cells["p_best"].isna().all():
         return ""
-    return (
-        "**With one seed the tests compare these networks, not their methods**: another seed may "
-        "change an AUC by more than these differences, and reverse their sign. "
+    images = (
+        "All seeds share the training images, so the tests hold for these. "
+        if (cells["labels"] == 1).all()
+        else "Each seed draws its labelled images from the same training images, so the tests hold "
+        "for these. "
     )
+    return f"Seeds are crossed with test images: all networks predict the same ones. {images}"
+
+
+def _few_seeds(cells: pd.DataFrame) -> str:
+    """A warning where methods are not tested, for want of seeds."""
+    if (most := cells["seeds"].max()) == 1:
+        return (
+            "**One seed tells nothing about the methods**: another seed may change an AUC by more "
+            "than these rows differ, so no row is marked. "
+        )
+    if most < MIN_SEEDS:
+        return "Two seeds are too few to test the methods, so no row is marked. "
+    compared = cells.loc[cells["reference"].notna(), "compared_seeds"]
+    if (cells["seeds"] < MIN_SEEDS).any() or (compared < MIN_SEEDS).any():
+        return "Rows are not tested, nor marked, with fewer than three seeds. "
+    return ""
+
+
+def _unequal_seeds(cells: pd.DataFrame) -> str:
+    """How rows with different seeds are compared, where there are any."""
+    texts = {
+        COMMON: "Rows with different seeds are compared by those that both have, so that a "
+        "difference may not be that of the printed AUCs. ",
+        NESTED: "Rows without two seeds in common are compared as if their seeds were "
+        "independent. ",
+    }
+    return "".join(text for design, text in texts.items() if (cells["design"] == design).any())
 
 
 def _references(comparison: Comparison) -> str:
