@@ -147,6 +147,14 @@ def test_a_band_is_the_quantiles_of_curves_of_resampled_images(predictions):
     np.testing.assert_allclose(band(of_class, scores[None], weights), expected, atol=1e-12)
 
 
+def test_every_image_is_drawn_as_often(predictions):
+    frame = predictions(1, images=60)
+    weights = np.concatenate([_bootstrap_weights(frame["label"], seed) for seed in range(20)])
+    # an image of a class of m is Binomial(m, 1/m) times in a sample, here of 4000
+    assert np.abs(weights.mean(axis=0) - 1).max() < 4.5 * np.sqrt(1 / 4000)
+    assert weights.var() == pytest.approx(1 - 1 / 20, abs=0.02)
+
+
 def test_the_band_of_each_arm_lies_around_its_line(arms):
     figure = roc_figure(arms, "")
     for panel in figure.axes:

@@ -22,7 +22,7 @@ from sslens.figures.style import (
 from sslens.metrics.auc import log_odds
 from sslens.metrics.predictions import logits_of
 from sslens.metrics.scores import score
-from sslens.metrics.uncertainty import CONFIDENCE, resampled_counts
+from sslens.metrics.uncertainty import CONFIDENCE
 from sslens.seeds import derive_seed
 
 Predictions: TypeAlias = pd.DataFrame | Sequence[pd.DataFrame]
@@ -156,7 +156,14 @@ def _resampled_rates(of_class: np.ndarray, scores: np.ndarray, weights: np.ndarr
 def _bootstrap_weights(labels: pd.Series, seed: int) -> np.ndarray:
     """How often each image is in each stratified bootstrap sample: (DRAWS, n)."""
     rng = np.random.default_rng(derive_seed(seed, "roc bands"))
-    return resampled_counts(labels.map(CLASSES.index).to_numpy(), rng, DRAWS)
+    classes = labels.map(CLASSES.index).to_numpy()
+    sizes = np.bincount(classes)
+    members = np.argsort(classes, kind="stable")  # the images of class 0, of class 1, ...
+    first_member = np.cumsum(sizes) - sizes
+    picked = rng.integers(sizes[classes], size=(DRAWS, len(classes)))
+    images = members[first_member[classes] + picked]
+    cells = (images + len(classes) * np.arange(DRAWS)[:, None]).ravel()
+    return np.bincount(cells, minlength=DRAWS * len(classes)).reshape(DRAWS, -1)
 
 
 def _roc_curve(of_class: np.ndarray, scores: np.ndarray) -> Curve:
