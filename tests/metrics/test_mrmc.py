@@ -18,6 +18,7 @@ from sslens.metrics.mrmc import (
     difference,
     difference_interval,
     estimate,
+    images_needed,
     mean_over_datasets,
     nested_difference,
     of_networks,
@@ -646,6 +647,18 @@ def test_seeds_needed_have_bounds():
     assert seeds_needed(PILOT, 0.99 * limit) is None
     assert seeds_needed(PILOT, 0.99 * limit, images=2) is not None
     assert seeds_needed(PILOT, 1.1 * limit, most=5) is None
+
+
+@pytest.mark.parametrize("tests", [1, 12])
+def test_with_fewer_images_than_needed_no_number_of_seeds_suffices(tests):
+    pilot = Components(1e-9, 1e-9, 4e-6)  # seeds that hardly differ
+    needed = images_needed(pilot, 0.004, tests)
+    assert 1 < needed < 4
+    assert seeds_needed(pilot, 0.004, 0.99 * needed, tests) is None
+    assert seeds_needed(pilot, 0.004, 1.01 * needed, tests) is not None
+    # they are four times as many for half the difference
+    assert images_needed(pilot, 0.002, tests) == pytest.approx(4 * needed)
+    assert images_needed(Components(1e-4, 1e-4, 0), 0.002) == 0
 
 
 # --- simulations ----------------------------------------------------------------------------------

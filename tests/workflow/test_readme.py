@@ -203,9 +203,9 @@ def test_a_wrong_command_is_found(line):
 @pytest.mark.parametrize("document", ALL)
 def test_options_that_it_names_are_snakemakes(document):
     options = set(re.findall(r"`(--[a-z-]+)[ `]", ALL[document]))
-    # options of apptainer, renew.py, kubectl and pytest
+    # options of apptainer, renew.py, kubectl, seeds.py and pytest
     others = {"--bind", "--keep", "--kubernetes-persistent-volumes"}
-    others |= {"--finished-run", "--kills", "--pdb"}
+    others |= {"--finished-run", "--kills", "--marks", "--pdb"}
     assert options - others <= set(snakemake_parser()._option_string_actions)
 
 

@@ -9,7 +9,7 @@ import pytest
 from paths import ROOT
 
 SCRIPTS = ROOT / "workflow" / "scripts"
-COMMANDS = ("plan", "publish", "status")  # for people; all others are run by Snakemake
+COMMANDS = ("plan", "publish", "seeds", "status")  # for people; all others are run by Snakemake
 FIRST = """\
 import sys
 
@@ -34,7 +34,7 @@ def other(tmp_path):
     folder = tmp_path / "other" / "workflow" / "scripts"
     package = folder / "sslens"
     shutil.copytree(SCRIPTS / "sslens", package)
-    for name in ("jobs/status", "comparison/publish", "jobs/planning"):
+    for name in ("jobs/status", "comparison/publish", "jobs/planning", "jobs/sample_size"):
         (package / f"{name}.py").write_text("raise RuntimeError('of another checkout')\n")
     return folder
 
@@ -77,7 +77,14 @@ def test_a_job_stops_where_another_library_is_loaded_already(tmp_path, other):
 
 @pytest.mark.parametrize(
     ("command", "isolation"),
-    [("status", "path"), ("status", "safe"), ("status", "-I"), ("publish", "-P"), ("plan", "safe")],
+    [
+        ("status", "path"),
+        ("status", "safe"),
+        ("status", "-I"),
+        ("publish", "-P"),
+        ("plan", "safe"),
+        ("seeds", "-P"),
+    ],
 )
 def test_a_command_finds_its_library_however_python_is_started(tmp_path, other, command, isolation):
     variables = {"PYTHONPATH": str(other), "PYTHONSAFEPATH": "1" if isolation == "safe" else ""}

@@ -43,6 +43,8 @@ LOG_SMALLEST_P = -700.0
 BISECTIONS = 60
 #: Quantiles of MS that a power is averaged over.
 QUANTILES = 1000
+#: The most seeds that are planned.
+MAX_SEEDS = 1000
 
 
 # --- networks and what each image contributes -----------------------------------------------------
@@ -524,12 +526,12 @@ def seeds_needed(
     images: float = 1,
     tests: int = 1,
     target: float = 0.8,
-    most: int = 1000,
+    most: int = MAX_SEEDS,
 ) -> int | None:
     """The fewest seeds, three at least, whose `power` reaches the target.
 
     None where `most` do not: the variance of the test images alone may be too large, and then only
-    more of these help.
+    more of these help, see `images_needed`.
     """
     numbers = range(MIN_SEEDS, most + 1)
 
@@ -538,3 +540,15 @@ def seeds_needed(
 
     place = bisect_left(numbers, True, key=suffices)
     return numbers[place] if place < len(numbers) else None
+
+
+def images_needed(
+    components: Components, difference: float, tests: int = 1, target: float = 0.8
+) -> float:
+    """The test images, relative to the pilot's, with fewer of which no number of seeds suffices.
+
+    With all seeds there are, c alone is left of the variance, and the `power` is that of a normal
+    estimate. 0 where the images that all seeds share do not matter.
+    """
+    quantiles = ndtri(1 - ALPHA / tests / 2) + ndtri(target)
+    return float(components.image * (quantiles / difference) ** 2)
