@@ -520,8 +520,6 @@ def _references(comparison: Comparison) -> str:
 
 
 def _p(value: float) -> str:
-    if pd.isna(value):
-        return MISSING
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
