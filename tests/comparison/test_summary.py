@@ -60,6 +60,7 @@ def fields(arm, seed, collapsed=None):
         "pretraining": None if arm == "baseline" else arm,
         "pretrained_on": None,
         "pretraining_collapsed": collapsed,
+        "operations": {"pretraining": 7 * seed, "finetuning": 10**15},
         "provenance": provenance_of(CONFIG, arm, "model_1", seed=seed),
     }
 
@@ -105,6 +106,7 @@ def test_a_cell_is_the_estimate_of_its_networks():
     table = summarise(frame, frames, REFERENCES).set_index("arm")
     cell = table.loc["better"]
     assert cell["seeds"] == 3 and cell["images"] == 150 and cell["labelled_images"] == 300
+    assert (cell["operations_pretraining"], cell["operations_finetuning"]) == (14, 1e15)
     own, baseline = samples_of(frames, "better"), samples_of(frames, "baseline")
     for name in MEASURES:
         aucs = frame.loc[frame["arm"] == "better", f"auc_{name}"]
@@ -368,6 +370,12 @@ def test_neither_order_nor_other_arms_change_a_cell():
     pd.testing.assert_frame_equal(
         fewer[told].astype(float), table.set_index("arm").loc[fewer.index, told].astype(float)
     )
+
+
+def test_operations_that_were_not_counted_are_missing():
+    frame, frames = inputs()
+    table = summarise(frame.drop(columns="operations_finetuning"), frames, REFERENCES)
+    assert table["operations_finetuning"].isna().all()
 
 
 def test_collapsed_seeds_are_named():

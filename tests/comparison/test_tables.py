@@ -13,6 +13,7 @@ from sslens.comparison.tables import (
     Comparison,
     comparison_tables,
     component_table,
+    computing_table,
     difference_table,
     efficiency_table,
     footer,
@@ -196,6 +197,8 @@ def cell(arm, dataset, auc, **fields):
         "images": 1500,
         "labelled_images": round(1500 * fields.get("labels", 1)),
         "collapsed_seeds": None,
+        "operations_pretraining": 0.0 if arm == "baseline" else 2.5e12,
+        "operations_finetuning": 1234.5e12,
         "auc_axion": axion,
         "auc_cdm": cdm,
         "auc_no_sub": no_sub,
@@ -534,13 +537,37 @@ def test_the_comparison_is_told_for_every_share_of_the_labels():
     assert tables == "\n".join(
         table(Comparison(part, ARMS, DATASETS)).markdown()
         for part in (small(), few)
-        for table in (published_table, uncertainty_table, difference_table, component_table)
+        for table in (
+            published_table,
+            uncertainty_table,
+            difference_table,
+            component_table,
+            computing_table,
+        )
     )
-    assert tables.count("0.1 of the labels") == 4
-    plain = small(1, **against(np.nan, np.nan, reference=None))
+    assert tables.count("0.1 of the labels") == 5
+    not_counted = {"operations_pretraining": np.nan, "operations_finetuning": np.nan}
+    plain = small(1, **against(np.nan, np.nan, reference=None), **not_counted)
     assert markdown(comparison_tables(Comparison(plain, ARMS, DATASETS))) == "\n".join(
         table(Comparison(plain, ARMS, DATASETS)).markdown()
         for table in (published_table, uncertainty_table)
+    )
+
+
+def test_computing_table_literally():
+    summary = small()
+    summary.loc[1, "operations_finetuning"] = np.nan
+    summary.loc[2, "operations_finetuning"] = 0.0625e12
+    assert computing_table(Comparison(summary, ARMS, DATASETS)).markdown() == (
+        "| 10¹² operations           | Model I    | Model II    |\n"
+        "|---------------------------|------------|-------------|\n"
+        "| Baseline                  | 1,230      | —           |\n"
+        "| Bootstrap Your Own Latent | 2.56 (2.5) | 1,240 (2.5) |\n"
+        "\n"
+        "Each cell gives the floating-point operations, in units of 10¹², of all trainings of one "
+        "network, and in parentheses those of its pretraining. Counted are two operations for each "
+        "multiplication of a convolution or a dense layer, and a backward pass as two forward "
+        "passes; augmentations and the heads of a pretraining are not counted.\n"
     )
 
 

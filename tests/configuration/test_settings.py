@@ -230,12 +230,13 @@ def test_every_arm_that_ships_has_settings_and_can_be_run(arm, dataset):
     entry = config["arms"][arm]
     assert fields["pretraining"] == entry.get("pretraining")
     keys = {
-        "fine_tune": {*config["finetuning"], "xla", "match_steps_of"},
+        "fine_tune": {*config["finetuning"], "xla", *settings.MATCHES},
         "linear_probe": {"inverse_penalties"},
         "nearest_neighbours": {"neighbours", "temperature"},
     }
     assert set(own["learning"]) == keys[own["protocol"]]
-    assert (own["learning"].get("match_steps_of") is None) == ("match_steps_of" not in entry)
+    for key in settings.MATCHES:
+        assert (own["learning"].get(key) is None) == (key not in entry)
     if fields["pretraining"] is not None:
         source = settings.pretrained_on(entry, dataset)
         pretraining = settings.pretraining_settings(config, fields["pretraining"], source)
@@ -483,6 +484,31 @@ def test_every_arm_that_ships_has_settings_and_can_be_run(arm, dataset):
                 "arms.baseline-long.match_steps_of: unknown pretraining 'contrastive-rotate'",
                 "mean 'contrastive-rotation'?",
             ],
+        ),
+        (
+            "arms.baseline-compute.match_compute_of",
+            "contrastive-rotate",
+            ["arms.baseline-compute.match_compute_of: unknown pretraining 'contrastive-rotate'"],
+        ),
+        (
+            "arms.baseline-compute.match_steps_of",
+            "byol-dihedral",
+            ["arms.baseline-compute.match_steps_of: an arm matches steps or computation; leave"],
+        ),
+        (
+            "arms.baseline-compute.encoder",
+            {"width": 8},
+            ["arms.baseline-compute.encoder: an arm has the encoder of what it matches; leave it"],
+        ),
+        (
+            "arms.baseline-compute.pretraining",
+            "byol-dihedral",
+            ["arms.baseline-compute.pretraining: an arm that matches the computation of a pretrai"],
+        ),
+        (
+            "arms.probe-random.match_compute_of",
+            "byol-dihedral",
+            ["arms.probe-random.match_compute_of: an arm of protocol linear_probe is not fine-tun"],
         ),
         (
             "arms.baseline.match_steps_of",
@@ -931,7 +957,7 @@ def test_an_arm_is_told_its_protocol_encoder_and_learning():
         "protocol": "fine_tune",
         "encoder": config["encoder"],
         "learning": finetuning
-        | {"xla": False, "match_steps_of": None}
+        | {"xla": False, "match_steps_of": None, "match_compute_of": None}
         | {"epochs": 2, "augmentation": config["pretexts"][finetuning["augmentation"]]},
         "computing": settings.computing_settings(config),
     }
@@ -1040,6 +1066,24 @@ def test_an_arm_is_as_long_as_a_pretraining_is_on_its_data_set():
         assert learning == own | {"match_steps_of": length}, "all else is as the baseline's"
     for arm in ("byol-dihedral", "baseline"):
         assert settings.arm_settings(config, arm, "model_1")["learning"]["match_steps_of"] is None
+
+
+def test_an_arm_computes_as_much_as_a_pretraining_does_on_its_data_set():
+    config = config_with("pretrainings.byol-dihedral.for_dataset", {"model_2": {"steps": 77}})
+    config["pretrainings"]["byol-dihedral"]["encoder"] = {"width": 8}
+    config["arms"]["costly"] = {"match_compute_of": "byol-dihedral"}
+    for dataset, steps in (("model_1", None), ("model_2", 77)):
+        resolved = settings.arm_settings(config, "costly", dataset)
+        length = {"batch_size": 32, "epochs": 10, "steps": steps}
+        assert resolved["learning"]["match_compute_of"] == length | {"encoder_passes": 8}
+        assert resolved["learning"]["match_steps_of"] is None
+        # as large an encoder, or passes would not compare
+        own = settings.pretraining_settings(config, "byol-dihedral", dataset)
+        assert resolved["encoder"] == own["encoder"] and own["encoder"]["width"] == 8
+    contrastive = settings.arm_settings(config, "baseline-compute", "model_1")["learning"]
+    assert contrastive["match_compute_of"]["encoder_passes"] == 6
+    run = settings.of_run(config_with("run.arms", ["baseline", "baseline-compute"]))
+    assert list(run["pretrainings"]) == ["contrastive-rotation"]
 
 
 def test_an_arms_encoder_is_that_of_its_pretraining_where_it_was_pretrained():

@@ -14,7 +14,8 @@ import yaml
 
 import sslens
 from sslens.configuration.settings import pretraining_settings
-from sslens.methods.registry import load_method, method_names, schema_path
+from sslens.methods.registry import encoder_passes, load_method, method_names, schema_path
+from sslens.networks.operations import forward_operations
 from sslens.training.engine import compile_step
 from sslens.training.optimizers import build_optimizer
 
@@ -228,3 +229,40 @@ def test_training_lowers_the_loss_and_changes_the_encoder_that_was_given(
     losses = [float(step(batch_of(method))["loss"]) for _ in range(12)]
     assert np.mean(losses[-3:]) < losses[0]
     assert not np.allclose(encoder.get_layer("convolution1").kernel, before, atol=1e-4)
+
+
+# --- how much it computes -------------------------------------------------------------------------
+
+
+def counted(function, *inputs):
+    """Floating-point operations of a function, as TensorFlow counts them in its graph."""
+    graph = tf.function(function).get_concrete_function(*inputs).graph
+    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
+    found = tf.compat.v1.profiler.profile(graph, cmd="op", options=options | {"output": "none"})
+    return found.total_float_ops
+
+
+def dense_encoder():
+    """A network most of whose operations are far from the images, and before the heads."""
+    inputs = keras.Input((8, 8, 1))
+    layers = [keras.layers.Flatten(), *map(keras.layers.Dense, (512, 512, 512, 8))]
+    return keras.Model(inputs, keras.Sequential(layers)(inputs))
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_the_passes_through_the_encoder_are_those_of_its_step(name):
+    encoder = dense_encoder()
+    method = build(name, encoder)
+    views = [tf.random.normal((16, 8, 8, 1)) for _ in range(2)]
+    labels = [tf.range(16) % 3] if uses_labels(method) else []
+
+    def step(*inputs):
+        with tf.GradientTape() as tape:
+            loss, _ = method.loss(*inputs)
+        return tape.gradient(loss, method.trainable_variables)
+
+    once = 16 * forward_operations(encoder)
+    assert counted(lambda x: encoder(x, training=True), views[0]) == pytest.approx(once, rel=0.02)
+    # no gradient of the images, and some more of the heads
+    found = counted(step, *views, *labels) / once
+    assert found == pytest.approx(encoder_passes(name), rel=0.08)

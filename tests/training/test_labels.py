@@ -17,6 +17,7 @@ from sslens.networks import encoders
 from sslens.networks.classifiers import build_classifier
 from sslens.networks.frozen import recompute_batch_norm_statistics
 from sslens.networks.inference import predict
+from sslens.networks.operations import forward_operations
 from sslens.training import engine, finetuning, labels
 from sslens.training.checkpoints import Checkpoint
 from sslens.training.finetuning import cross_entropy, fine_tune, move_averages
@@ -39,6 +40,8 @@ OVERLAY = {
         "as small": {"match_steps_of": "small"},
         "as large batches": {"match_steps_of": "large batches"},
         "as in steps": {"match_steps_of": "in steps", "finetuning": {"epochs": 3}},
+        "as costly as small": {"match_compute_of": "small"},
+        "as costly as large batches": {"match_compute_of": "large batches"},
     },
 }
 CONFIG = load(ROOT / "config", OVERLAY)
@@ -93,12 +96,15 @@ def test_fine_tuning_changes_all_and_its_history_is_true(tmp_path):
         "accuracy",
         "images_per_second",
         "learning_rate",
+        "operations",
         "auc",
         "validation_loss",
         "validation_auc",
     ]
     assert history["step"].tolist() == [3, 4]  # an epoch is a pass over the full split of 24
     assert history["accuracy"].between(0, 1).all()
+    once = forward_operations(classifier)
+    assert history["operations"].tolist() == [3 * 3 * 8 * once, 4 * 3 * 8 * once]
     logits = predict(classifier, VALIDATION.images)
     last = history.iloc[-1]
     assert last["validation_auc"] == class_aucs(VALIDATION.labels, logits).mean()
@@ -305,6 +311,35 @@ def test_they_are_those_that_the_pretraining_takes(planned, pretraining, monkeyp
     arm = f"as {pretraining}"
     alone = plan_training(settings_of(arm)["learning"], 90, 90)
     assert planned(arm).steps == alone.steps + taken.value.args[0].steps
+
+
+@pytest.mark.parametrize(
+    ("arm", "passes"),
+    [
+        # two passes over 90 images in batches, and of each image 8 or 6 through an encoder
+        ("as costly as small", 2 * 11 * 8 * 8),
+        ("as costly as large batches", 2 * 2 * 40 * 6),
+    ],
+)
+@pytest.mark.parametrize("fraction", [0.05, 0.2, 1.0])
+def test_as_much_is_computed_as_by_both(planned, arm, passes, fraction):
+    plan = planned(arm, fraction)
+    # forward and backward is three passes
+    more = (plan.steps - 4) * plan.batch_size * 3
+    assert more == pytest.approx(passes, abs=1.5 * plan.batch_size)
+    assert plan.steps_per_epoch == 11
+
+
+def test_the_history_counts_as_many_operations_as_those_of_both(tmp_path):
+    settings = pretraining_settings(CONFIG, "small", "of this test")
+    _, before = pretrain(TRAIN, VALIDATION, settings, 3, Checkpoint(tmp_path / "a", "x"))
+    counts = {}
+    for arm in ("fresh", "as costly as small"):
+        _, history = learn(arm, tmp_path / arm)
+        counts[arm] = history["operations"].iloc[-1]
+    together = counts["fresh"] + before["operations"].iloc[-1]
+    # but for the last layer of the classifier, and a part of a step
+    assert counts["as costly as small"] == pytest.approx(together, rel=0.01)
 
 
 def test_so_many_are_taken(tmp_path):

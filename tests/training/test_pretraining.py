@@ -249,6 +249,7 @@ def test_the_history_tells_what_it_says(pretrained):
         "embedding_std_uniform",
         "images_per_second",
         "learning_rate",
+        "operations",
         "effective_rank",
         "alignment",
         "uniformity",

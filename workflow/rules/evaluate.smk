@@ -8,6 +8,7 @@ rule evaluate:
         preprocessing=f"{DATA}/preprocessing.json",
         classifier=f"{FINETUNE}/classifier.weights.h5",
         provenance=f"{FINETUNE}/provenance.json",
+        history=f"{FINETUNE}/history.csv",
         pretraining=of_pretraining("history.csv"),
     output:
         predictions=f"{EVALUATE}/predictions.parquet",

@@ -41,14 +41,18 @@ write_array(outputs.features, predict(encoder, test.images))
 cell = {"dataset": wildcards.dataset, "arm": wildcards.arm, "labels": fraction, "seed": seed}
 device = replicas.described()
 record = provenance_record("evaluate", cell, settings, params.code, *data, device)
-history = inputs.get("pretraining") or None
+pretraining = pd.read_csv(inputs.pretraining) if inputs.get("pretraining") else None
 finetuning = read_json(inputs.provenance)
 counts = read_json(inputs.manifest)["splits"]["train"]["images_per_class"]
 fields = {
     "labels": fraction,
     "labelled_images": count_labelled(counts, fraction),
     "seed": seed,
-    "pretraining_collapsed": ended_collapsed(pd.read_csv(history)) if history else None,
+    "pretraining_collapsed": None if pretraining is None else ended_collapsed(pretraining),
+    "operations": {
+        "pretraining": 0 if pretraining is None else int(pretraining["operations"].iloc[-1]),
+        "finetuning": int(pd.read_csv(inputs.history)["operations"].iloc[-1]),
+    },
     "provenance": {
         # the pretraining that the fine-tuning started from, whatever lies in its place by now
         "pretrain": finetuning["pretraining"],

@@ -25,6 +25,8 @@ MEASURES = (*CLASSES, "macro")
 SIGNIFICANT = 0.05
 #: How two rows were compared: seed by seed, so by the seeds that both have, or as independent.
 PAIRED, COMMON, NESTED = "paired", "common", "nested"
+#: Columns with the floating-point operations of trainings; frozen encoders have none.
+OPERATIONS = ("operations_pretraining", "operations_finetuning")
 #: What follows the name of an AUC, or of a difference, in the columns that say how sure it is.
 UNCERTAINTY = (
     "low", "high", "df", "networks_low", "networks_high", "var_seed", "var_interaction",
@@ -46,7 +48,8 @@ def summarise(
 
     Returns:
         Columns labels, dataset, arm, title, protocol, pretraining, seeds, images, labelled_images,
-        collapsed_seeds (as text, missing where there are none), reference, design
+        collapsed_seeds (as text, missing where there are none), operations_pretraining and
+        operations_finetuning (floating-point operations of a seed's trainings), reference, design
         (`PAIRED`, `COMMON` or `NESTED`), compared_seeds (that a difference is of; where nested, of
         the row that has fewer), and for every measure m of `MEASURES`:
 
@@ -117,6 +120,7 @@ def _dataset_rows(
                 str(seed) for seed in cells.loc[cells["pretraining_collapsed"].eq(True), "seed"]
             )
             or None,
+            **{name: cells[name].mean() if name in cells else np.nan for name in OPERATIONS},
         }
         for name, sample, bound in zip(MEASURES, samples[arm], bounds, strict=True):
             row |= _scored(name, cells[f"auc_{name}"], mrmc.estimate(sample), 1 - bound)

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from sslens.classes import CLASSES
-from sslens.comparison.summary import COMMON, NESTED, SIGNIFICANT
+from sslens.comparison.summary import COMMON, NESTED, OPERATIONS, SIGNIFICANT
 from sslens.formatting import Cell, Table, exact_numbers, latex_text
 from sslens.metrics.mrmc import MIN_SEEDS
 from sslens.protocols import FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
@@ -98,8 +98,8 @@ def comparison_tables(comparison: Comparison) -> list[Table]:
     """The tables of the comparison, for every share of the labels, the largest first.
 
     Of each: the table in the published layout, the macro AUCs with their uncertainty, the
-    differences from the reference with their tests, where there is one, and the variance
-    components, where a row has several seeds.
+    differences from the reference with their tests, where there is one, the variance components,
+    where a row has several seeds, and how much was computed, where it was counted.
     """
     tables = []
     for part in comparison.by_labels():
@@ -108,6 +108,8 @@ def comparison_tables(comparison: Comparison) -> list[Table]:
             tables.append(difference_table(part))
         if (part.cells["seeds"] > 1).any():
             tables.append(component_table(part))
+        if part.cells[list(OPERATIONS)].notna().any(axis=None):
+            tables.append(computing_table(part))
     return tables
 
 
@@ -221,6 +223,31 @@ def component_table(comparison: Comparison) -> Table:
         f"Variance components of the macro AUC{_fraction(chosen)}",
         comparison.header("Components"),
         comparison.rows(text, [*columns[0], *columns[1]]),
+        [caption],
+    )
+
+
+def computing_table(comparison: Comparison) -> Table:
+    """How much the trainings of a network compute, so that rows are compared fairly."""
+    chosen = comparison.cells
+
+    def text(cell) -> str:
+        pretraining, finetuning = (cell[name] / 1e12 for name in OPERATIONS)
+        if pd.isna(finetuning):
+            return MISSING
+        before = f" ({_digits(pretraining)})" if pretraining else ""
+        return f"{_digits(pretraining + finetuning)}{before}"
+
+    caption = (
+        f"Each cell gives the floating-point operations, in units of 10¹², of all trainings of one "
+        f"network{_fraction(chosen)}, and in parentheses those of its pretraining. Counted are two "
+        "operations for each multiplication of a convolution or a dense layer, and a backward pass "
+        "as two forward passes; augmentations and the heads of a pretraining are not counted."
+    )
+    return Table(
+        f"Computation of the trainings{_fraction(chosen)}",
+        comparison.header("10¹² operations"),
+        comparison.rows(text, OPERATIONS),
         [caption],
     )
 
@@ -521,6 +548,11 @@ def _references(comparison: Comparison) -> str:
 
 def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _digits(value: float) -> str:
+    """A number with three digits, never with an exponent where it is large."""
+    return f"{float(f'{value:.3g}'):,.10g}"
 
 
 def _collapse_note(comparison: Comparison) -> list[str]:

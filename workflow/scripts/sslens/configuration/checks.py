@@ -17,6 +17,7 @@ from sslens.configuration.settings import (
     ARCHIVE,
     AUGMENTATIONS,
     IMPORT,
+    MATCHES,
     SIMULATION,
     SOURCES,
     arm_encoder,
@@ -194,7 +195,7 @@ def _check_names(config: Mapping, mistakes: Mistakes) -> None:
     mistakes.check_name(("comparison", "baseline"), arms, "arm")
     for name in arms or ():
         mistakes.check_name(("arms", name, "pretrained_on"), datasets, "data set")
-        for key in ("pretraining", "match_steps_of"):
+        for key in ("pretraining", *MATCHES):
             mistakes.check_name(("arms", name, key), pretrainings, "pretraining")
     sections = [("pretraining",), *(("pretrainings", name) for name in pretrainings or ())]
     for layer in [layer for section in sections for layer in _layers(mistakes, *section)]:
@@ -224,8 +225,18 @@ def _check_arms(config: Mapping, mistakes: Mistakes) -> None:
                 (*place, "encoder"),
                 f"an arm has its pretraining's encoder; set it under pretrainings.{pretraining}",
             )
+        if is_given("match_compute_of"):
+            reasons = {
+                "match_steps_of": "an arm matches steps or computation; leave one of them out",
+                "encoder": "an arm has the encoder of what it matches; leave it out",
+                "pretraining": "an arm that matches the computation of a pretraining has none; "
+                "leave it out",
+            }
+            for key in filter(is_given, reasons):
+                if arm[key] is not None:
+                    mistakes.add((*place, key), reasons[key])
         if is_given("protocol") and arm["protocol"] in FROZEN:
-            for key in filter(is_given, ("match_steps_of", "finetuning")):
+            for key in filter(is_given, (*MATCHES, "finetuning")):
                 mistakes.add(
                     (*place, key),
                     f"an arm of protocol {arm['protocol']} is not fine-tuned; leave it out",

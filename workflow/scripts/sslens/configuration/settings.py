@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sslens.configuration.loading import merge
 from sslens.digests import json_digest
-from sslens.methods.registry import schema_path
+from sslens.methods.registry import encoder_passes, schema_path
 from sslens.protocols import FINE_TUNE, FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
 from sslens.schemas import load_schema
 
@@ -16,6 +16,8 @@ AUGMENTATIONS = _LIBRARY / "training" / "augmentations.schema.yaml"
 ARCHIVE = _LIBRARY / "data" / "archives" / "archive.schema.yaml"
 #: Where a data set's images may come from.
 SIMULATION, IMPORT = SOURCES = ("simulation", "archive")
+#: Keys of an arm that name a pretraining whose steps, or whose computation, it matches.
+MATCHES = ("match_steps_of", "match_compute_of")
 #: Keys that change no result, and rerun nothing.
 NO_RESULT = ("tensorboard", "planning", "data_dir", "checkpoint_dir", "container")
 
@@ -125,7 +127,8 @@ def of_run(config: Mapping) -> dict:
     """The configuration without what is not run, and without what changes no result."""
     datasets = datasets_used(config)
     arms = {name: config["arms"][name] for name in config["run"]["arms"]}
-    named = {arm.get(key) for arm in arms.values() for key in ("pretraining", "match_steps_of")}
+    keys = ("pretraining", *MATCHES)
+    named = {arm.get(key) for arm in arms.values() for key in keys}
     pretexts = {
         entry
         for dataset in datasets
@@ -175,7 +178,7 @@ def arm_settings(config: Mapping, arm: str, dataset: str) -> dict:
     learning = finetuning_entry(config, arm, dataset)
     learning["augmentation"] = config["pretexts"][learning["augmentation"]]
     learning["xla"] = config["xla"]
-    learning["match_steps_of"] = _length(config, arm, dataset)
+    learning |= {key: _matched(config, arm, dataset, key) for key in MATCHES}
     return {
         "protocol": arm_protocol(config, arm),
         "encoder": arm_encoder(config, arm, dataset),
@@ -243,18 +246,22 @@ def finetuning_entry(config: Mapping, arm: str, dataset: str) -> dict:
     return _override(resolve(config["finetuning"], dataset), own)
 
 
-def _length(config: Mapping, arm: str, dataset: str) -> dict | None:
-    """What the length of the pretraining follows from whose steps an arm takes as well, if any."""
-    pretraining = config["arms"][arm].get("match_steps_of")
+def _matched(config: Mapping, arm: str, dataset: str, key: str) -> dict | None:
+    """What the length, or the cost, of the pretraining follows from that an arm matches, if any."""
+    pretraining = config["arms"][arm].get(key)
     if pretraining is None:
         return None
     entry = pretraining_entry(config, pretraining, dataset)
-    return {key: entry[key] for key in ("batch_size", "epochs", "steps")}
+    length = {name: entry[name] for name in ("batch_size", "epochs", "steps")}
+    passes = {"encoder_passes": encoder_passes(entry["method"])}
+    return length | (passes if key == "match_compute_of" else {})
 
 
 def arm_encoder(config: Mapping, arm: str, dataset: str) -> dict:
-    """Settings of an arm's encoder: those of its pretraining, if it has one."""
+    """Settings of an arm's encoder: those of its pretraining, or of that it computes as much as."""
     entry = config["arms"][arm]
+    if (matched := entry.get("match_compute_of")) is not None:
+        return _encoder(config, pretraining_entry(config, matched, dataset), dataset)
     if entry.get("pretraining") is not None:
         dataset = pretrained_on(entry, dataset)
         entry = pretraining_entry(config, entry["pretraining"], dataset)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sslens.configuration import settings
+from sslens.training.plan import FINE_TUNING_PASSES, plan_fine_tuning, plan_training
 
 #: Multiplications of a pass, a pixel of the image, where the first stage is 64 wide.
 MULTIPLICATIONS = {"resnet18": 35_000, "resnet50": 82_000}
@@ -27,7 +28,6 @@ FEATURE_MAPS = {"resnet18": 165, "resnet50": 760}
 #: Features of an image, where the first stage is 64 wide.
 FEATURES = {"resnet18": 512, "resnet50": 2048}
 SMALL_STEM = 16  # how many times as large the maps are after a stem without stride and pooling
-FINE_TUNING_PASSES = 3  # forward and backward
 PRETRAINING_PASSES = 8  # two views forward and backward, and forward through a second network
 SECONDS_PER_STEP = 0.02
 SECONDS_PER_START = 60  # of Snakemake, Python and TensorFlow, from a shared file system
@@ -303,7 +303,7 @@ def rendering_seconds(config: Mapping, images: int) -> int:
 def pretraining_seconds(config: Mapping, name: str, dataset: str, images: int, gpus: int) -> int:
     """Of a pretraining on so many training images, by so many GPUs or, with none, by the CPU."""
     training = settings.pretraining_settings(config, name, dataset)
-    steps = _steps(training, images)
+    steps = plan_training(training, images, images).steps
     passes = PRETRAINING_PASSES * steps * training["batch_size"]
     return _seconds(config, training["encoder"], dataset, images, gpus, passes, steps)
 
@@ -312,8 +312,7 @@ def finetuning_seconds(config: Mapping, arm: str, dataset: str, images: int, gpu
     """Of learning the labels of so many training images, or fewer of them: as many steps."""
     training = settings.arm_settings(config, arm, dataset)
     encoder, learning = training["encoder"], training["learning"]
-    lengths = [learning, *([learning["match_steps_of"]] if learning["match_steps_of"] else [])]
-    steps = sum(_steps(length, images) for length in lengths)
+    steps = plan_fine_tuning(learning, images, images).steps
     passes = FINE_TUNING_PASSES * steps * learning["batch_size"]
     return _seconds(config, encoder, dataset, images, gpus, passes, steps)
 
@@ -380,11 +379,6 @@ def _seconds(
     computing = passes * flops_of_pass(config, encoder, dataset) / speed
     computing = max(computing, SECONDS_PER_STEP * steps)
     return reading_seconds(config, dataset, images) + math.ceil(computing)
-
-
-def _steps(training: Mapping, images: int) -> int:
-    """Steps of a training on so many images, as `training.plan.plan_training` counts them."""
-    return training["steps"] or training["epochs"] * max(images // training["batch_size"], 1)
 
 
 def _bytes_of_images(config: Mapping, dataset: str, images: int) -> float:

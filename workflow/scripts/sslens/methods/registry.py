@@ -1,7 +1,8 @@
 """Self-supervised methods: one file each, loaded by name, one at a time.
 
 A method is a module `NAME.py` with a class `Method`, and beside it `NAME.schema.yaml`, the JSON
-schema of what the configuration may tell it. The class has
+schema of what the configuration may tell it, and `encoder_passes` (see the function of this name).
+The class has
 
 - `Method(encoder, settings, seed)`: builds its heads on an encoder;
 - `trainable_variables`: what the optimiser changes;
@@ -19,6 +20,11 @@ This module imports none of them, so a method's file concerns that method alone.
 import importlib
 from pathlib import Path
 
+from sslens.schemas import load_schema
+
+#: Of two views, forward and backward.
+ENCODER_PASSES = 6
+
 
 def method_names() -> list[str]:
     """Names of the methods that have a file and a schema here, in alphabetical order."""
@@ -30,6 +36,15 @@ def method_names() -> list[str]:
 def schema_path(name: str) -> Path:
     """Path of the schema of a method's settings."""
     return _folder() / f"{name}.schema.yaml"
+
+
+def encoder_passes(name: str) -> int:
+    """How often an image of a batch goes through an encoder in a step of a method.
+
+    Once forward counts as one and once backward as two, so two views are 6, the number of a method
+    whose schema has no `encoder_passes`; with a second network that takes no gradient they are 8.
+    """
+    return load_schema(schema_path(name)).get("encoder_passes", ENCODER_PASSES)
 
 
 def load_method(name: str) -> type:

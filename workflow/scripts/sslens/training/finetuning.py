@@ -10,11 +10,12 @@ import tensorflow as tf
 from sslens.data.records import Split
 from sslens.metrics.auc import class_aucs
 from sslens.networks.inference import predict
+from sslens.networks.operations import forward_operations
 from sslens.seeds import measured_rows
 from sslens.training import engine
 from sslens.training.checkpoints import Checkpoint
 from sslens.training.optimizers import build_optimizer, current_rate
-from sslens.training.plan import Plan
+from sslens.training.plan import FINE_TUNING_PASSES, Plan
 from sslens.training.tensorboard import Report, silent
 from sslens.training.views import make_view
 
@@ -42,8 +43,9 @@ def fine_tune(
 
     Returns:
         The history: epoch, step, loss, accuracy, images_per_second, learning_rate (when the epoch
-        has ended), and measured then: auc (macro, one-vs-rest, of training images as they are, as
-        many as there are of validation), validation_loss, validation_auc.
+        has ended), operations (floating-point operations of all steps so far), and measured then:
+        auc (macro, one-vs-rest, of training images as they are, as many as there are of
+        validation), validation_loss, validation_auc.
     """
     learned = train.take(measured_rows(len(train.labels), len(validation.labels), seed))
     learner = _FineTuning(classifier, learned, validation, settings, plan)
@@ -73,6 +75,7 @@ class _FineTuning:
         plan: Plan,
     ):
         self._classifier, self._learned, self._validation = classifier, learned, validation
+        self._operations = FINE_TUNING_PASSES * forward_operations(classifier) * plan.batch_size
         variables = classifier.trainable_variables
         self._optimizer = build_optimizer(settings["optimizer"], plan.steps, variables)
         self._averages, after_step = [], None
@@ -114,6 +117,7 @@ class _FineTuning:
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(self._validation.labels, validation)
         return {
             "learning_rate": current_rate(self._optimizer),
+            "operations": means["step"] * self._operations,
             "auc": float(class_aucs(self._learned.labels, learned).mean()),
             "validation_loss": float(tf.reduce_mean(losses)),
             "validation_auc": float(class_aucs(self._validation.labels, validation).mean()),

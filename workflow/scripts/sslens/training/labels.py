@@ -1,7 +1,5 @@
 """Learning the labels with the whole network, from all labels or some."""
 
-from dataclasses import replace
-
 import keras
 import pandas as pd
 
@@ -11,7 +9,7 @@ from sslens.networks import replicas
 from sslens.networks.classifiers import build_classifier
 from sslens.training.checkpoints import Checkpoint
 from sslens.training.finetuning import fine_tune
-from sslens.training.plan import Plan, plan_training
+from sslens.training.plan import plan_fine_tuning
 from sslens.training.tensorboard import Report, silent
 
 
@@ -42,7 +40,7 @@ def learn_labels(
     labelled, learning = train, settings["learning"]
     if fraction < 1:
         labelled = train.take(labelled_subset(train.labels, fraction, seed))
-    plan = _plan(learning, len(labelled.labels), len(train.labels))
+    plan = plan_fine_tuning(learning, len(labelled.labels), len(train.labels))
     with replicas.shared_by_gpus(plan.batch_size):
         classifier, encoder = build_classifier(settings["encoder"], train.images.shape[1:], seed)
         if pretrained is not None:
@@ -51,12 +49,3 @@ def learn_labels(
             classifier, labelled, validation, learning, plan, seed, checkpoint, report
         )
     return classifier, history
-
-
-def _plan(settings: dict, images: int, full_split: int) -> Plan:
-    """The plan of a fine-tuning, with a pretraining's steps on top where it has to match one."""
-    plan = plan_training(settings, images, full_split)
-    if (other := settings["match_steps_of"]) is None:
-        return plan
-    more = plan_training(other, full_split, full_split)
-    return replace(plan, steps=plan.steps + more.steps)

@@ -1,7 +1,10 @@
 """How long a training is: its steps, epochs and batches."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+#: Passes of an image in a step of a fine-tuning, where once forward is one and once backward two.
+FINE_TUNING_PASSES = 3
 
 
 @dataclass(frozen=True)
@@ -39,3 +42,23 @@ def plan_training(settings: dict, images: int, full_split: int) -> Plan:
     steps_per_epoch = max(full_split // settings["batch_size"], 1)
     steps = settings["steps"] or settings["epochs"] * steps_per_epoch
     return Plan(batch_size, steps, steps_per_epoch)
+
+
+def plan_fine_tuning(settings: dict, images: int, full_split: int) -> Plan:
+    """Work out the plan of a fine-tuning, which may have to match a pretraining.
+
+    Args:
+        settings: those of `plan_training`; `match_steps_of` and `match_compute_of`, None or the
+            same of a pretraining, whose steps are taken as well, or as many as compute as much as
+            it does with the same encoder. It then has `encoder_passes` too.
+        images, full_split: as `plan_training`.
+    """
+    plan = plan_training(settings, images, full_split)
+    more = 0
+    if (other := settings["match_steps_of"]) is not None:
+        more = plan_training(other, full_split, full_split).steps
+    if (other := settings["match_compute_of"]) is not None:
+        matched = plan_training(other, full_split, full_split)
+        passes = matched.steps * matched.batch_size * other["encoder_passes"]
+        more = round(passes / (FINE_TUNING_PASSES * max(plan.batch_size, 1)))
+    return replace(plan, steps=plan.steps + more)

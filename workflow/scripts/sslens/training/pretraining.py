@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from sslens.data.records import Split
 from sslens.images import Images
-from sslens.methods.registry import load_method
+from sslens.methods.registry import encoder_passes, load_method
 from sslens.metrics.collapse import has_collapsed
 from sslens.metrics.features import (
     alignment,
@@ -21,6 +21,7 @@ from sslens.metrics.features import (
 from sslens.networks import replicas
 from sslens.networks.encoders import build_encoder
 from sslens.networks.inference import predict
+from sslens.networks.operations import forward_operations
 from sslens.seeds import derive_seed, measured_rows
 from sslens.training import engine
 from sslens.training.checkpoints import Checkpoint
@@ -64,19 +65,22 @@ def pretrain(
         the standard deviation over the batch of the normalised embeddings; 0 when collapsed),
         embedding_std_uniform (1/sqrt(d), its value for embeddings spread evenly over the sphere;
         Chen & He 2021, arXiv:2011.10566, section 4.1), images_per_second,
-        learning_rate (when the epoch has ended), what `Diagnosis` measures then, and collapsed
-        (1 or 0, see `features.has_collapsed`).
+        learning_rate (when the epoch has ended), operations (floating-point operations of the
+        encoder in all steps so far), what `Diagnosis` measures then, and collapsed (1 or 0, see
+        `features.has_collapsed`).
     """
     rows = np.arange(len(train.labels))[:, None]
     if settings["pairs"] == "same_lens":
         rows = group_rows(train.columns["lens_id"])
     groups = train.images.take(rows)
     plan = plan_training(settings, len(groups), len(train.images))
+    passes = encoder_passes(settings["method"])
     with replicas.shared_by_gpus(plan.batch_size):
         encoder = build_encoder(settings["encoder"], train.images.shape[1:], seed)
         method = load_method(settings["method"])(encoder, settings["options"], seed)
         diagnosis = Diagnosis(encoder, train, validation, settings, seed)
-        learner = _Pretraining(method, settings, plan, diagnosis)
+        operations = passes * forward_operations(encoder) * plan.batch_size
+        learner = _Pretraining(method, settings, plan, diagnosis, operations)
         data: list[Images | np.ndarray] = [groups]
         if uses_labels(method):
             data.append(train.labels[rows[:, 0]])  # images of one lens are of one class
@@ -152,10 +156,13 @@ class Diagnosis:
 
 
 class _Pretraining:
-    """A method as the engine wants it."""
+    """A method as the engine wants it.
 
-    def __init__(self, method, settings: dict, plan: Plan, diagnosis: Diagnosis):
-        self._diagnosis = diagnosis
+    `operations` are the floating-point operations of a step.
+    """
+
+    def __init__(self, method, settings: dict, plan: Plan, diagnosis: Diagnosis, operations: int):
+        self._diagnosis, self._operations = diagnosis, operations
         self._optimizer = build_optimizer(
             settings["optimizer"], plan.steps, method.trainable_variables
         )
@@ -187,8 +194,12 @@ class _Pretraining:
                 means["embedding_std_uniform"],
                 measures["effective_rank"],
             )
-        rate = current_rate(self._optimizer)
-        return {"learning_rate": rate, **measures, "collapsed": int(collapsed)}
+        return {
+            "learning_rate": current_rate(self._optimizer),
+            "operations": means["step"] * self._operations,
+            **measures,
+            "collapsed": int(collapsed),
+        }
 
 
 def embedding_spread(embeddings: tf.Tensor) -> dict[str, tf.Tensor]:
