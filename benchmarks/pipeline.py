@@ -77,7 +77,7 @@ def stages(folder: Path, config: dict) -> dict:
         rule: {
             "jobs": len(used),
             "seconds": round(sum(job["seconds"] for job in used), 1),
-            "longest": max(job["seconds"] for job in used),
+            "longest": round(max(job["seconds"] for job in used), 1),
             "cpu": round(sum(job["cpu"] for job in used), 1),
             "memory": max(job["memory"] for job in used),
         }
