@@ -91,19 +91,19 @@ def by_turns(
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                 )
             )  # fmt: skip
-            told(processes[contender])
+            next_number(processes[contender])
         speeds: dict[str, list[float]] = {contender: [] for contender in contenders}
         for _ in range(rounds):
             for contender, process in processes.items():
                 print(file=process.stdin, flush=True)
-                speeds[contender].append(told(process))
-        parameters = {told(process) for process in processes.values()}
+                speeds[contender].append(next_number(process))
+        parameters = {next_number(process) for process in processes.values()}
     if len(parameters) != 1:
         raise RuntimeError(f"{cell}: the networks differ, {sorted(parameters)} parameters")
     return speeds
 
 
-def told(process: subprocess.Popen) -> float:
+def next_number(process: subprocess.Popen) -> float:
     """The next number that a process prints."""
     if not (line := process.stdout.readline()):
         raise RuntimeError(f"ended with {process.wait()}: {' '.join(process.args)}")
@@ -197,14 +197,14 @@ def measure_sslens(
     data = Split.of(pixels, np.arange(images) % 3)
     validation = data.take(slice(BATCH))
     if method == "supervised":
-        told = settings.arm_settings(config, "baseline", "model_2")["learning"] | length
+        chosen = settings.arm_settings(config, "baseline", "model_2")["learning"] | length
         network, trained = build_classifier(encoder, pixels.shape[1:], 0)
-        plan = plan_training(told, images, images)
-        fine_tune(network, data, validation, told, plan, 0, NoCheckpoint(), report)
+        plan = plan_training(chosen, images, images)
+        fine_tune(network, data, validation, chosen, plan, 0, NoCheckpoint(), report)
     else:
-        told = settings.pretraining_settings(config, PRETRAININGS[method], "model_2")
-        told |= length | {"encoder": encoder}
-        trained, _ = pretrain(data, validation, told, 0, NoCheckpoint(), report)
+        chosen = settings.pretraining_settings(config, PRETRAININGS[method], "model_2")
+        chosen |= length | {"encoder": encoder}
+        trained, _ = pretrain(data, validation, chosen, 0, NoCheckpoint(), report)
     return sum(int(np.prod(variable.shape)) for variable in trained.trainable_variables)
 
 

@@ -96,25 +96,21 @@ def test_a_small_network_takes_the_time_of_its_steps():
     assert seconds == pytest.approx(60 + 0.02 * steps, abs=2)
 
 
-def test_a_fine_tuning_that_is_as_long_as_a_pretraining_takes_its_steps_besides():
+@pytest.mark.parametrize(
+    "arm, ratio",
+    [
+        ("baseline-long", (16 + 10) / 16),
+        ("baseline-compute", 1 + 60 / 48),  # 6 passes of each image in 10 epochs, beside 3 in 16
+    ],
+)
+def test_a_fine_tuning_that_matches_a_pretraining_takes_its_length_besides(arm, ratio):
     config = configured(encoder={"width": 64})
     plain, longer = (
-        resources.finetuning_seconds(config, arm, "model_2", 150_000, 1)
-        for arm in ("baseline", "baseline-long")
+        resources.finetuning_seconds(config, name, "model_2", 150_000, 1)
+        for name in ("baseline", arm)
     )
     reading = 60 + 150_000 * 4 * 64**2 / 5e7
-    assert (longer - reading) / (plain - reading) == pytest.approx((16 + 10) / 16, rel=1e-3)
-
-
-def test_a_fine_tuning_that_computes_as_much_as_a_pretraining_takes_as_long_besides():
-    config = configured(encoder={"width": 64})
-    plain, longer = (
-        resources.finetuning_seconds(config, arm, "model_2", 150_000, 1)
-        for arm in ("baseline", "baseline-compute")
-    )
-    # 6 passes of each image in 10 epochs, beside 3 in 16
-    reading = 60 + 150_000 * 4 * 64**2 / 5e7
-    assert (longer - reading) / (plain - reading) == pytest.approx(1 + 60 / 48, rel=1e-3)
+    assert (longer - reading) / (plain - reading) == pytest.approx(ratio, rel=1e-3)
 
 
 def test_features_are_computed_in_less_time_than_a_fine_tuning_takes():

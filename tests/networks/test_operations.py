@@ -2,18 +2,13 @@
 
 import keras
 import pytest
+from paths import ROOT
 
+from sslens.configuration.loading import load
 from sslens.networks.classifiers import build_classifier
 from sslens.networks.operations import forward_operations
 
-SETTINGS = {
-    "name": "resnet18",
-    "width": 4,
-    "stem": "imagenet",
-    "batch_norm_momentum": 0.9,
-    "neck": [],
-    "neck_dropout": [],
-}
+SETTINGS = load(ROOT / "config", {})["encoder"] | {"width": 4}
 
 
 def test_layers_by_hand():

@@ -4,7 +4,7 @@
 
 Prints the seeds that find a true difference of 0.002, 0.005 and 0.01 of the macro AUC with a power
 of 80 %, by the variances of a finished run with several seeds, and the CPU time that they cost.
-docs/reading-tables.md has an example.
+docs/reading-tables.md explains them.
 """
 
 import argparse
