@@ -106,6 +106,7 @@ def test_a_cell_is_the_estimate_of_its_networks():
     table = summarise(frame, frames, REFERENCES).set_index("arm")
     cell = table.loc["better"]
     assert cell["seeds"] == 3 and cell["images"] == 150 and cell["labelled_images"] == 300
+    assert cell["training_images"] == "shared"
     assert (cell["operations_pretraining"], cell["operations_finetuning"]) == (14, 1e15)
     own, baseline = samples_of(frames, "better"), samples_of(frames, "baseline")
     for name in MEASURES:

@@ -196,6 +196,7 @@ def cell(arm, dataset, auc, **fields):
         "seeds": 3,
         "images": 1500,
         "labelled_images": round(1500 * fields.get("labels", 1)),
+        "training_images": "shared",
         "collapsed_seeds": None,
         "operations_pretraining": 0.0 if arm == "baseline" else 2.5e12,
         "operations_finetuning": 1234.5e12,
@@ -368,6 +369,14 @@ def test_with_few_labels_the_images_are_those_of_a_seed():
         "Each seed draws its labelled images from the same training images, so the tests hold for "
         "these. AUCs"
     ) in table
+
+
+def test_seeds_with_images_of_their_own_tell_of_other_training_images():
+    comparison = Comparison(small(training_images="own"), ARMS, DATASETS)
+    published, uncertainty, *_ = (table.markdown() for table in comparison_tables(comparison))
+    assert "has training images of its own, so the tests hold for new ones. AUCs" in published
+    assert "for the method with other seeds and other training and test images." in uncertainty
+    assert "these training images" not in published + uncertainty
 
 
 def test_other_arms_and_missing_cells():

@@ -663,6 +663,39 @@ def test_a_classification_needs_images_of_every_class():
     assert message.startswith("run.label_fractions.0: 0.02 of 15 training images per class leaves")
 
 
+def test_seeds_with_images_of_their_own_need_enough_of_whole_lenses():
+    config = config_with("run.images_per_seed", 498)
+    config["run"]["seeds"] = [7, 3, 5]
+    check(config, SCHEMA)
+    assert settings.own_images(config, 3) == {"training_images": [498, 996]}
+    config["run"]["seeds"].append(9)
+    assert error_of(config) == (
+        "splits.train.images: 1500 images, but 4 seeds with 498 of their own (run.images_per_seed) "
+        "need 1992"
+    )
+    config["run"]["seeds"] = [7]
+    config["datasets"]["model_3"]["images_per_lens"] = 4
+    assert error_of(config) == (
+        "run.images_per_seed: 498 images of model_3 are no whole number of turns of its classes "
+        "and lenses: take a multiple of 12"
+    )
+    config["run"]["images_per_seed"] = None
+    assert settings.own_images(config, 7) == {}
+
+
+def test_label_fractions_are_of_the_images_of_a_seed():
+    config = config_with("run.images_per_seed", 30)
+    config["run"]["label_fractions"] = [0.02]
+    message = error_of(config)
+    assert message.startswith("run.label_fractions.0: 0.02 of 10 training images per class leaves")
+
+
+def test_archives_have_no_new_images_for_a_seed(with_archive):
+    config, _ = with_archive
+    config["run"]["images_per_seed"] = 300
+    assert error_of(config).startswith("run.images_per_seed: mine is an archive; only simulated")
+
+
 def test_pairs_of_one_lens_need_several_images_of_it():
     config = config_with("pretrainings.byol-dihedral.pairs", "same_lens")
     message = error_of(config)

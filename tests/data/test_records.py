@@ -19,8 +19,10 @@ from sslens.data.records import (
     load_split,
     read_columns,
     read_split,
+    training_classes,
     write_shard,
 )
+from sslens.data.simulation.recipes import class_turns
 from sslens.data.tfrecords import FOOTER, HEADER, crc32c, encode_example, frame, payload_of
 from sslens.digests import sha256_of
 from sslens.files import read_json, write_json
@@ -229,6 +231,19 @@ def test_the_same_images_make_the_same_files(tmp_path, content):
     assert index_path(tmp_path / "a").read_bytes() == index_path(tmp_path / "b").read_bytes()
 
 
+def test_classes_of_a_part_of_the_training_images_are_counted_by_their_turns():
+    shares = {"axion": 3, "cdm": 2, "no_sub": 1}
+    manifest = {
+        "settings": {"class_shares": shares},
+        "splits": {"train": {"images_per_class": {"axion": 15, "cdm": 10, "no_sub": 5}}},
+    }
+    labels = np.array(class_turns(shares) * 5)
+    for rows in ([12, 24], [7, 20]):
+        part = labels[slice(*rows)].tolist()
+        assert training_classes(manifest, rows) == {name: part.count(name) for name in CLASSES}
+    assert training_classes(manifest) == manifest["splits"]["train"]["images_per_class"]
+
+
 def test_load_split_is_the_split_preprocessed(data):
     recorded = read_split(data / "manifest.json", "train")
     settings = {"crop": 4, "bin": 2, "stretch": "asinh", "softening": 1.0, "scaling": "min_max"}
@@ -236,13 +251,17 @@ def test_load_split_is_the_split_preprocessed(data):
     write_json(data / "preprocessing.json", facts)
     for name in ("train", "test"):
         recorded = read_split(data / "manifest.json", name)
-        loaded = load_split(data / "manifest.json", data / "preprocessing.json", name)
+        files = data / "manifest.json", data / "preprocessing.json"
+        loaded = load_split(*files, name)
         whole = preprocessing.preprocess(recorded.images[:], facts)
         assert loaded.images[:].tobytes() == whole.tobytes()
         assert loaded.images[2:4].tobytes() == whole[2:4].tobytes(), "a batch is as the whole"
         assert loaded.images.shape[1:] == (2, 2, 1)
         assert np.array_equal(loaded.columns["image_id"], recorded.columns["image_id"])
         assert np.array_equal(loaded.labels, recorded.labels)
+        part = load_split(*files, name, rows=[1, 3])
+        assert part.images[:].tobytes() == whole[1:3].tobytes()
+        assert np.array_equal(part.labels, recorded.labels[1:3])
 
 
 def test_images_of_several_shapes_are_refused(tmp_path, content):

@@ -19,14 +19,11 @@ from sslens.metrics.mrmc import (
     difference_interval,
     estimate,
     images_needed,
-    mean_over_datasets,
     nested_difference,
     of_networks,
     p_value,
-    paired_difference,
     pairwise_tests,
     power,
-    rank_intervals,
     row_interval,
     samples,
     seeds_needed,
@@ -423,24 +420,6 @@ def test_nested_difference_by_hand():
     assert difference_interval(found) == pytest.approx(np.clip(interval, -1, 1), abs=1e-12)
 
 
-def test_mean_over_datasets_by_hand():
-    labels = (LABELS, np.arange(60) % 3)
-    rows = [
-        [macro(some_scores(4, seed=10 * r + d, labels=labels[d]), labels=labels[d]) for d in (0, 1)]
-        for r in (0, 1)
-    ]
-    for parts in (rows[0], [paired_difference(*pair) for pair in zip(*rows, strict=True)]):
-        mean, (one, two) = estimate(mean_over_datasets(parts)), map(estimate, parts)
-        assert mean.mean == pytest.approx((one.mean + two.mean) / 2, abs=1e-15)
-        # images of different data sets are independent
-        assert mean.image == pytest.approx((one.image + two.image) / 4, abs=1e-15)
-        aucs = (parts[0].aucs + parts[1].aucs) / 2
-        assert mean.mean_squares[0] == pytest.approx(aucs.var(ddof=1), rel=1e-12)
-    # a seed that one of them lacks
-    fewer = Sample((0, 1, 3), rows[0][0].aucs[[0, 1, 3]], rows[0][0].influence[[0, 1, 3]])
-    assert mean_over_datasets([fewer, rows[0][1]]).seeds == (0, 1, 3)
-
-
 # --- where variances vanish -----------------------------------------------------------------------
 
 
@@ -590,20 +569,6 @@ def test_the_set_of_the_best_by_hand():
 def test_rows_that_are_clearly_worse_are_not_among_the_best():
     chosen = best_p_values(*pairwise_tests(rows_with([0.8, 0.9, 0.9005, 0.7]))) >= 0.05
     assert chosen.tolist() == [False, True, True, False]
-
-
-def test_ranks():
-    tests = pairwise_tests(rows_with([0.8, 0.9, 0.9005, 0.7]))
-    lowest, highest = rank_intervals(*tests)
-    assert lowest.tolist() == [3, 1, 1, 4] and highest.tolist() == [3, 2, 2, 4]
-    differences, p_values = tests
-    lowest, highest = rank_intervals(differences, np.full((4, 4), np.nan))
-    assert lowest.tolist() == [1, 1, 1, 1] and highest.tolist() == [4, 4, 4, 4]
-    # Holm's correction is over all six pairs
-    p_values = np.where(np.isnan(p_values), np.nan, 0.011)
-    for p, ranks in ((0.05 / 6 + 1e-6, [1, 1, 1, 1]), (0.05 / 6 - 1e-6, [1, 1, 1, 2])):
-        p_values[1, 3] = p_values[3, 1] = p
-        assert rank_intervals(differences, p_values)[0].tolist() == ranks
 
 
 # --- planning -------------------------------------------------------------------------------------

@@ -180,6 +180,22 @@ def test_histories_tell_what_was_learned(finished):
     assert {"loss", "auc", "validation_loss", "validation_auc"} <= set(tuned.columns)
 
 
+def test_a_seed_learns_from_the_images_of_its_own(finished):
+    """12 of 24, in batches of 8: one a pass, where all of them would be three."""
+    trainings = {
+        "pretrain/model_2/byol-dihedral/seed-1": 30,
+        "finetune/" + CELL.format("baseline"): 20,
+    }
+    for folder, epochs in trainings.items():
+        history = pd.read_csv(finished / "results" / folder / "history.csv")
+        assert history["step"].iloc[-1] == epochs
+    (features,) = (finished / "results/features/model_2").glob("byol*/seed-1/train.npy")
+    assert len(np.load(features)[0]) == 12
+    table = pd.read_csv(finished / "results/comparison/auc_table.csv")
+    assert (table["labelled_images"] == 12).all()
+    assert (table["training_images"] == "[0, 12]").all()
+
+
 def test_metrics_carry_whether_the_pretraining_has_collapsed(finished):
     history = pd.read_csv(finished / "results/pretrain/model_2/byol-dihedral/seed-1/history.csv")
     table = pd.read_csv(finished / "results/comparison/auc_table.csv").set_index("arm")

@@ -163,6 +163,11 @@ def settings_of_dataset(wildcards):
     return settings.dataset_settings(config, wildcards.dataset)
 
 
+def own_images(wildcards):
+    """The training images of a seed, as a setting of its jobs."""
+    return settings.own_images(config, int(wildcards.seed))
+
+
 def watched_of(wildcards):
     """Files and folders of an archive whose time tells that a file was added or removed."""
     try:

@@ -27,8 +27,8 @@ rule evaluate:
     resources:
         **of_job("evaluate"),
     params:
-        fields=lambda w: settings.arm_fields(config, w.arm, w.dataset),
-        settings=lambda w: settings.evaluation_settings(config, w.arm, w.dataset),
+        fields=lambda w: settings.arm_fields(config, w.arm, w.dataset) | own_images(w),
+        settings=lambda w: settings.evaluation_settings(config, w.arm, w.dataset) | own_images(w),
         code=code_of("evaluate"),
     message:
         "Evaluating {wildcards.arm} on the test set of {wildcards.dataset}"

@@ -23,7 +23,7 @@ rule finetune:
     resources:
         **of_job("finetune"),
     params:
-        settings=lambda w: settings.arm_settings(config, w.arm, w.dataset),
+        settings=lambda w: settings.arm_settings(config, w.arm, w.dataset) | own_images(w),
         checkpoint=f"{PREFIX}finetune/{CELL}",
         # the folder alone: whether it is used is no parameter, since it changes no result
         tensorboard=f"{PREFIX}logs/tensorboard/finetune/{CELL}",

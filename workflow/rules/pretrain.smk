@@ -19,7 +19,8 @@ rule pretrain:
     resources:
         **of_job("pretrain"),
     params:
-        settings=lambda w: settings.pretraining_settings(config, w.pretraining, w.dataset),
+        settings=lambda w: settings.pretraining_settings(config, w.pretraining, w.dataset)
+        | own_images(w),
         checkpoint=f"{PREFIX}pretrain/{{dataset}}/{{pretraining}}/seed-{{seed}}",
         # the folder alone: whether it is used is no parameter, since it changes no result
         tensorboard=f"{PREFIX}logs/tensorboard/pretrain/{{dataset}}/{{pretraining}}/seed-{{seed}}",

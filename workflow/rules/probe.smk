@@ -22,7 +22,7 @@ rule features:
     resources:
         **of_job("features"),
     params:
-        settings=lambda w: settings.features_settings(config, w.encoder, w.dataset),
+        settings=lambda w: settings.features_settings(config, w.encoder, w.dataset) | own_images(w),
         code=code_of("features"),
     message:
         "Computing the features of {wildcards.encoder} on {wildcards.dataset}, seed {wildcards.seed}"
@@ -56,8 +56,8 @@ rule probe:
     resources:
         **of_job("probe"),
     params:
-        fields=lambda w: settings.arm_fields(config, w.arm, w.dataset),
-        settings=lambda w: settings.probe_settings(config, w.arm, w.dataset),
+        fields=lambda w: settings.arm_fields(config, w.arm, w.dataset) | own_images(w),
+        settings=lambda w: settings.probe_settings(config, w.arm, w.dataset) | own_images(w),
         code=code_of("probe"),
     message:
         "Probing features: {wildcards.arm} on {wildcards.dataset}, seed {wildcards.seed}"
@@ -85,7 +85,7 @@ rule export_probe:
     resources:
         **of_job("export_probe"),
     params:
-        settings=lambda w: settings.probe_settings(config, w.arm, w.dataset),
+        settings=lambda w: settings.probe_settings(config, w.arm, w.dataset) | own_images(w),
         encoder=lambda w: settings.arm_encoder(config, w.arm, w.dataset),
         code=code_of("export_probe"),
     message:

@@ -15,7 +15,7 @@ process.start_tensorflow(**computing, gpus=snakemake.resources.gpu)
 import pandas as pd
 
 from sslens.classes import CLASSES
-from sslens.data.records import load_split
+from sslens.data.records import load_split, training_classes
 from sslens.files import read_json, write_array, write_json
 from sslens.jobs.provenance import provenance_record
 from sslens.labelled import count_labelled
@@ -43,7 +43,7 @@ device = replicas.described()
 record = provenance_record("evaluate", cell, settings, params.code, *data, device)
 pretraining = pd.read_csv(inputs.pretraining) if inputs.get("pretraining") else None
 finetuning = read_json(inputs.provenance)
-counts = read_json(inputs.manifest)["splits"]["train"]["images_per_class"]
+counts = training_classes(read_json(inputs.manifest), settings.get("training_images"))
 fields = {
     "labels": fraction,
     "labelled_images": count_labelled(counts, fraction),

@@ -19,7 +19,7 @@ from sslens.networks.frozen import frozen_encoder
 
 check(snakemake.config, [inputs.metrics])
 data = [inputs.manifest, inputs.preprocessing]
-train = load_split(*data, "train")
+train = load_split(*data, "train", settings.get("training_images"))
 pretrained, seed = inputs.get("encoder") or None, int(wildcards.seed)
 encoder = frozen_encoder(params.encoder, train.images, pretrained, seed)
 classifier = classifier_of_probe(settings, encoder, read_arrays(inputs.probe))

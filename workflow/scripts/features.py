@@ -21,7 +21,8 @@ from sslens.networks.inference import predict_oriented
 
 inputs, outputs = snakemake.input, snakemake.output
 data = [inputs.manifest, inputs.preprocessing]
-train, validation, test = (load_split(*data, name) for name in ("train", "validation", "test"))
+train = load_split(*data, "train", settings.get("training_images"))
+validation, test = (load_split(*data, split) for split in ("validation", "test"))
 pretrained = inputs.get("encoder") or None
 encoder = frozen_encoder(settings["encoder"], train.images, pretrained, seed)
 average = settings["average_orientations"]

@@ -30,7 +30,8 @@ used = [settings, params.code, fraction, seed]
 folder = Path(snakemake.config["checkpoint_dir"], params.checkpoint).expanduser()
 read = [*inputs, *([pretrained] if pretrained else [])]
 checkpoint = Checkpoint(folder, fingerprint(used, read))
-train, validation = (load_split(*inputs, split) for split in ("train", "validation"))
+train = load_split(*inputs, "train", settings.get("training_images"))
+validation = load_split(*inputs, "validation")
 report = reporter(params.tensorboard, snakemake.config["tensorboard"])
 classifier, history = learn_labels(
     train, validation, settings, pretrained, fraction, seed, checkpoint, report

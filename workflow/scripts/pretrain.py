@@ -28,7 +28,8 @@ inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
 used = [settings, params.code, seed]
 folder = Path(snakemake.config["checkpoint_dir"], params.checkpoint).expanduser()
 checkpoint = Checkpoint(folder, fingerprint(used, inputs))
-train, validation = (load_split(*inputs, split) for split in ("train", "validation"))
+train = load_split(*inputs, "train", settings.get("training_images"))
+validation = load_split(*inputs, "validation")
 report = reporter(params.tensorboard, snakemake.config["tensorboard"])
 encoder, history = pretrain(train, validation, settings, seed, checkpoint, report)
 save_trained(encoder, snakemake.output.encoder, history, snakemake.output.history)

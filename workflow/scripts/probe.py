@@ -31,6 +31,7 @@ features = {split: np.load(inputs[split]) for split in ("train", "validation", "
 ids, labels = {}, {}
 for split in features:
     ids[split], labels[split] = read_columns(inputs.manifest, split, "image_id", "label")
+labels["train"] = labels["train"][slice(*settings.get("training_images", [None]))]
 rows = labelled_subset(labels["train"], fraction, seed)
 labelled = Features(features["train"][0][rows], labels["train"][rows])
 validation = Features(features["validation"][0], labels["validation"])

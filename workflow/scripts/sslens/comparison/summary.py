@@ -25,6 +25,8 @@ MEASURES = (*CLASSES, "macro")
 SIGNIFICANT = 0.05
 #: How two rows were compared: seed by seed, so by the seeds that both have, or as independent.
 PAIRED, COMMON, NESTED = "paired", "common", "nested"
+#: Whose the training images are: the same ones of all seeds, or of each seed its own.
+SHARED, OWN = "shared", "own"
 #: Columns with the floating-point operations of trainings; frozen encoders have none.
 OPERATIONS = ("operations_pretraining", "operations_finetuning")
 #: What follows the name of an AUC, or of a difference, in the columns that say how sure it is.
@@ -48,10 +50,11 @@ def summarise(
 
     Returns:
         Columns labels, dataset, arm, title, protocol, pretraining, seeds, images, labelled_images,
-        collapsed_seeds (as text, missing where there are none), operations_pretraining and
-        operations_finetuning (floating-point operations of a seed's trainings), reference, design
-        (`PAIRED`, `COMMON` or `NESTED`), compared_seeds (that a difference is of; where nested, of
-        the row that has fewer), and for every measure m of `MEASURES`:
+        training_images (`SHARED` by the seeds, or of each its `OWN`), collapsed_seeds (as text,
+        missing where there are none), operations_pretraining and operations_finetuning
+        (floating-point operations of a seed's trainings), reference, design (`PAIRED`, `COMMON` or
+        `NESTED`), compared_seeds (that a difference is of; where nested, of the row that has
+        fewer), and for every measure m of `MEASURES`:
 
         - auc_m and auc_m_std: mean over the seeds and their standard deviation, missing with one;
         - auc_m_low and auc_m_high: 95 % interval of the method, with auc_m_df degrees of freedom;
@@ -86,7 +89,9 @@ def summarise(
 
 def read_summary(path: str | Path) -> pd.DataFrame:
     """Read `auc_summary.csv` back to the same bits; only an empty field is a missing value."""
-    names = "dataset arm title protocol pretraining collapsed_seeds reference design"
+    names = (
+        "dataset arm title protocol pretraining training_images collapsed_seeds reference design"
+    )
     return read_csv(path, names.split())
 
 
@@ -116,6 +121,7 @@ def _dataset_rows(
             "seeds": len(cells),
             "images": first["images"],
             "labelled_images": first["labelled_images"],
+            "training_images": OWN if "training_images" in cells else SHARED,
             "collapsed_seeds": ", ".join(
                 str(seed) for seed in cells.loc[cells["pretraining_collapsed"].eq(True), "seed"]
             )

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from sslens.classes import CLASSES
-from sslens.comparison.summary import COMMON, NESTED, OPERATIONS, SIGNIFICANT
+from sslens.comparison.summary import COMMON, NESTED, OPERATIONS, OWN, SIGNIFICANT
 from sslens.formatting import Cell, Table, exact_numbers, latex_text
 from sslens.metrics.mrmc import MIN_SEEDS
 from sslens.protocols import FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
@@ -470,7 +470,10 @@ def _random(name: str, cells: pd.DataFrame) -> str:
     if not of_method.any():
         return "for these networks with other test images; it excludes the variance over seeds. "
     others = cells.loc[~of_method, f"{name}_networks_low"].notna().any()
-    return "for the method with other seeds and other test images, and these training images. " + (
+    new, same = "test images", ", and these training images"
+    if _own_images(cells):
+        new, same = "training and test images", ""
+    return f"for the method with other seeds and other {new}{same}. " + (
         f"{OF_NETWORKS} marks an interval of the networks with other test images alone: the row "
         "has one seed, or nothing varies, as with an AUC of 1 in all seeds. "
         if others
@@ -505,13 +508,21 @@ def _scope(cells: pd.DataFrame) -> str:
     """For which images and seeds the tests hold, where there are any."""
     if cells["p_best"].isna().all():
         return ""
-    images = (
-        "All seeds share the training images, so the tests hold for these. "
-        if (cells["labels"] == 1).all()
-        else "Each seed draws its labelled images from the same training images, so the tests hold "
-        "for these. "
-    )
+    if _own_images(cells):
+        images = "Each seed has training images of its own, so the tests hold for new ones. "
+    elif (cells["labels"] == 1).all():
+        images = "All seeds share the training images, so the tests hold for these. "
+    else:
+        images = (
+            "Each seed draws its labelled images from the same training images, so the tests hold "
+            "for these. "
+        )
     return f"Seeds are crossed with test images: all networks predict the same ones. {images}"
+
+
+def _own_images(cells: pd.DataFrame) -> bool:
+    """Whether every seed has training images of its own."""
+    return bool((cells["training_images"] == OWN).all())
 
 
 def _few_seeds(cells: pd.DataFrame) -> str:

@@ -64,6 +64,7 @@ def check(config: Mapping, schema: Mapping) -> None:
         _check_controls,
         _check_shards,
         _check_fractions,
+        _check_own_images,
         _check_titles,
         _check_file_names,
         _check_folders,
@@ -448,6 +449,8 @@ def _check_fractions(config: Mapping, mistakes: Mistakes) -> None:
             if not mistakes.is_sound(size):
                 continue
             images = mistakes.at(*size)
+            if split == "train" and mistakes.is_sound(("run", "images_per_seed")):
+                images = config["run"]["images_per_seed"] or images
             fewest = min(count_classes(shares, images).values())
             rarest[split] = min(rarest.get(split, fewest), fewest)
             if fewest < needed:
@@ -467,6 +470,37 @@ def _check_fractions(config: Mapping, mistakes: Mistakes) -> None:
                 place,
                 f"{fraction} of {of_rarest} training images per class leaves none: take a larger "
                 "fraction, or more images in splits.train",
+            )
+
+
+def _check_own_images(config: Mapping, mistakes: Mistakes) -> None:
+    """Training images that each seed has of its own are enough, of all classes, of whole lenses."""
+    key = ("run", "images_per_seed")
+    if not mistakes.is_sound(key) or (own := config["run"]["images_per_seed"]) is None:
+        return
+    for name in _used(mistakes):
+        keys = [("datasets", name, part) for part in ("source", "class_shares", "images_per_lens")]
+        if not mistakes.is_sound(*keys):
+            continue
+        entry = config["datasets"][name]
+        if entry["source"] != SIMULATION:
+            mistakes.add(key, f"{name} is an archive; only simulated data sets have new images")
+            continue
+        period = len(class_turns(entry["class_shares"])) * entry["images_per_lens"]
+        if own % period:
+            mistakes.add(
+                key,
+                f"{own} images of {name} are no whole number of turns of its classes and lenses: "
+                f"take a multiple of {period}",
+            )
+    size, seeds = ("splits", "train", "images"), ("run", "seeds")
+    if mistakes.is_sound(size, seeds):
+        needed = own * len(config["run"]["seeds"])
+        if mistakes.at(*size) < needed:
+            mistakes.add(
+                size,
+                f"{mistakes.at(*size)} images, but {len(config['run']['seeds'])} seeds with {own} "
+                f"of their own (run.images_per_seed) need {needed}",
             )
 
 

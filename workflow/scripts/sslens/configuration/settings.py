@@ -145,6 +145,19 @@ def of_run(config: Mapping) -> dict:
     }
 
 
+def own_images(config: Mapping, seed: int) -> dict:
+    """The training images that a seed has of its own, as a setting of all of its jobs.
+
+    Returns:
+        `training_images`: the first row of the training split, and the one after the last. Nothing
+        where all seeds have all training images.
+    """
+    if (size := config["run"]["images_per_seed"]) is None:
+        return {}
+    first = size * config["run"]["seeds"].index(seed)
+    return {"training_images": [first, first + size]}
+
+
 def computing_settings(config: Mapping) -> dict:
     """What decides the arithmetic of a training's process: its threads and its precision."""
     return thread_settings(config) | {"precision": config["precision"]}

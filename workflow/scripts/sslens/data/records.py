@@ -19,6 +19,7 @@ import pandas as pd
 
 from sslens.classes import CLASSES
 from sslens.data.preprocessing import preprocess
+from sslens.data.simulation.recipes import count_classes
 from sslens.data.tfrecords import (
     FOOTER,
     HEADER,
@@ -248,6 +249,19 @@ def read_split(manifest_path: str | Path, split: str, array: str = "image") -> S
     return Split(images, labels, Columns(lambda name: read_columns(manifest_path, split, name)[0]))
 
 
+def training_classes(manifest: Mapping, rows: Sequence[int] | None = None) -> dict[str, int]:
+    """How many training images are of each class.
+
+    Args:
+        manifest: of the data set.
+        rows: the first, and the one after the last, of a simulated data set; None for all.
+    """
+    if rows is None:
+        return manifest["splits"]["train"]["images_per_class"]
+    first, end = (count_classes(manifest["settings"]["class_shares"], row) for row in rows)
+    return {name: end[name] - first[name] for name in CLASSES}
+
+
 def read_columns(manifest_path: str | Path, split: str, *names: str) -> list[np.ndarray]:
     """Columns of the indexes of a split, (n,) each, without its images.
 
@@ -262,10 +276,20 @@ def read_columns(manifest_path: str | Path, split: str, *names: str) -> list[np.
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
-def load_split(manifest_path: str | Path, preprocessing_path: str | Path, split: str) -> Split:
+def load_split(
+    manifest_path: str | Path,
+    preprocessing_path: str | Path,
+    split: str,
+    rows: Sequence[int] | None = None,
+) -> Split:
     """Open a split whose images are preprocessed: what every training and evaluation sees.
 
     These read all of it, so each of its files is compared with its SHA-256 before.
+
+    Args:
+        manifest_path, preprocessing_path: of the data set.
+        split: name of the split.
+        rows: the first that is taken, and the one after the last; None for all.
 
     Raises:
         ValueError: as `read_split`.
@@ -275,7 +299,8 @@ def load_split(manifest_path: str | Path, preprocessing_path: str | Path, split:
         _check_content(Path(manifest_path).parent / split / shard["file"], shard["sha256"])
     facts = read_json(preprocessing_path)
     images = recorded.images.map(lambda part: preprocess(part, facts), facts["input_shape"])
-    return recorded._replace(images=images)
+    first, end = rows or (0, None)
+    return recorded._replace(images=images).take(slice(first, end))
 
 
 class _Records:

@@ -62,7 +62,8 @@ _STAGES = ("pretrain", "finetune", "evaluate")
 
 def expected_settings(config: Mapping, stage: str, cell: Mapping) -> dict:
     """The settings that `provenance.provenance_record` holds where it is of this configuration."""
-    return {**_SETTINGS[stage](config, cell), "data": _data(config, cell["dataset"])}
+    of_cell = _SETTINGS[stage](config, cell) | settings.own_images(config, cell["seed"])
+    return {**of_cell, "data": _data(config, cell["dataset"])}
 
 
 # --- one result -----------------------------------------------------------------------------------

@@ -150,7 +150,7 @@ class ResourceModel:
             self._config,
             getattr(wildcards, entry),
             wildcards.dataset,
-            self._images(wildcards.dataset, splits, input),
+            self._images_of_seed(wildcards.dataset, splits, input),
             self._gpus[rule],
         )
 
@@ -159,7 +159,7 @@ class ResourceModel:
         dataset = wildcards.dataset
         if dataset in settings.names_from(self._config, settings.IMPORT):
             return input.size_mb * 1e6 / 4  # they are nearly all of the input
-        images = self._images(dataset, list(self._config["splits"]), input)
+        images = self._images_of_seed(dataset, list(self._config["splits"]), input)
         encoder = settings.arm_encoder(self._config, wildcards.arm, dataset)
         return images * features_of_image(encoder) * _orientations(self._config)
 
@@ -177,6 +177,14 @@ class ResourceModel:
 
     def _images(self, dataset: str, splits: Sequence[str], records: Any) -> int:
         return images_of(self._config, dataset, splits, records)
+
+    def _images_of_seed(self, dataset: str, splits: Sequence[str], records: Any) -> int:
+        """As `_images`, of the training split those that a seed has."""
+        images = self._images(dataset, splits, records)
+        own = self._config["run"]["images_per_seed"]
+        if own is None or "train" not in splits:
+            return images
+        return images - self._config["splits"]["train"]["images"] + own
 
 
 def _constant(value: float) -> Estimate:

@@ -32,7 +32,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import chdtri, expit, log_ndtr, logit, ndtr, ndtri, stdtr, stdtrit
 
-from sslens.metrics.uncertainty import CONFIDENCE, ROUNDING, holm, placements
+from sslens.metrics.uncertainty import CONFIDENCE, ROUNDING, placements
 
 ALPHA = 1 - CONFIDENCE
 #: With fewer seeds of a row the level of a test is not kept, and no difference is marked.
@@ -159,18 +159,6 @@ def with_common_seeds(*samples: Sample) -> list[Sample]:
         places = [seeds.index(seed) for seed in common]
         chosen.append(Sample(tuple(common), aucs[..., places], influence[..., places, :]))
     return chosen
-
-
-def mean_over_datasets(samples: Sequence[Sample]) -> Sample:
-    """The mean of a row (or of differences) over data sets, whose test images are independent.
-
-    Args:
-        samples: one per data set; seeds that not all of them have are left out.
-    """
-    chosen = with_common_seeds(*samples)
-    aucs = np.mean([sample.aucs for sample in chosen], axis=0)
-    influence = np.concatenate([sample.influence for sample in chosen], axis=-1) / len(chosen)
-    return Sample(chosen[0].seeds, aucs, influence)
 
 
 # --- estimates ------------------------------------------------------------------------------------
@@ -432,27 +420,6 @@ def best_p_values(differences: np.ndarray, p_values: np.ndarray) -> np.ndarray:
     others = max(differences.shape[1] - 1, 1)
     worse = np.where(differences < 0, p_values / 2, 1 - p_values / 2)
     return np.minimum(others * np.where(np.isnan(worse), 1, worse).min(axis=1), 1)
-
-
-def rank_intervals(differences: np.ndarray, p_values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest rank of each row, 1 the best; all of them hold with 95 % confidence.
-
-    From all pairs with Holm's correction (Al Mohamad et al., arXiv:1708.02729).
-
-    Args:
-        differences, p_values: (rows, rows) of `pairwise_tests`.
-
-    Returns:
-        (rows,) integers: 1 + the rows that are significantly better, and the number of rows less
-        those that are significantly worse.
-    """
-    pairs = np.triu_indices(len(differences), 1)
-    significant = np.zeros(differences.shape, dtype=bool)
-    significant[pairs] = holm(p_values[pairs]) < ALPHA
-    significant |= significant.T
-    better = np.sum(significant & (differences < 0), axis=1)
-    worse = np.sum(significant & (differences > 0), axis=1)
-    return 1 + better, len(differences) - worse
 
 
 # --- planning -------------------------------------------------------------------------------------
