@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from sslens.methods.base import Batch
 from sslens.networks.layers import Convolution, FusedBatchNormalization
 
 
@@ -50,3 +51,19 @@ def two_views():
 def classes():
     """Labels of the images of `two_views`, one of them alone in its class."""
     return tf.constant([0, 1, 0, 2, 1, 0, 1, 0])
+
+
+@pytest.fixture
+def batch_of(two_views, classes):
+    """A function of a method to a batch as its loss takes it; lenses differ by default."""
+
+    def batch(method, views=two_views, seed=(3, 4), progress=0.5, lenses=range(8)):
+        return Batch(
+            views=tuple(views[: method.views]),
+            seed=tf.constant(seed, tf.int32),
+            progress=tf.constant(progress, tf.float32),
+            labels=classes if method.uses_labels else None,
+            lenses=tf.constant(list(lenses)) if method.uses_lenses else None,
+        )
+
+    return batch

@@ -125,11 +125,11 @@ def test_an_embedding_of_zeros_is_no_nan():
 # --- the method -----------------------------------------------------------------------------------
 
 
-def test_the_loss_of_a_method_is_info_nce_of_its_projections(encoder_of, two_views):
+def test_the_loss_of_a_method_is_info_nce_of_its_projections(encoder_of, two_views, batch_of):
     """Both views as one batch, normalised by its statistics; embeddings are the projections."""
     encoder = encoder_of()
     method = Method(encoder, SETTINGS, 0)
-    loss, found = method.loss(*two_views)
+    loss, found, *_ = method.loss(batch_of(method))
     features = encoder(tf.concat(two_views, 0), training=True)
     projections = method._projector(features, training=True).numpy()
     assert projections.shape == (16, 5)
@@ -138,18 +138,16 @@ def test_the_loss_of_a_method_is_info_nce_of_its_projections(encoder_of, two_vie
     assert float(loss) == pytest.approx(expected, rel=1e-3)
 
 
-def test_temperature_is_listened_to(encoder_of, two_views):
-    losses = [
-        float(Method(encoder_of(), SETTINGS | {"temperature": t}, 0).loss(*two_views)[0])
-        for t in (0.1, 1.0)
-    ]
+def test_temperature_is_listened_to(encoder_of, batch_of):
+    methods = [Method(encoder_of(), SETTINGS | {"temperature": t}, 0) for t in (0.1, 1.0)]
+    losses = [float(method.loss(batch_of(method)).loss) for method in methods]
     assert losses[0] != pytest.approx(losses[1], rel=0.01)
 
 
-def test_after_a_step_there_is_nothing_to_do(encoder_of, two_views):
+def test_after_a_step_there_is_nothing_to_do(encoder_of, batch_of):
     method = Method(encoder_of(), SETTINGS, 0)
-    method.loss(*two_views)
+    update = method.loss(batch_of(method)).update
     before = [variable.numpy() for variable in method.variables]
-    method.after_step(tf.constant(0.5))
+    method.after_step(tf.constant(0.5), update)
     for variable, old in zip(method.variables, before, strict=True):
         assert np.array_equal(variable.numpy(), old)

@@ -159,11 +159,13 @@ def test_embeddings_of_zeros_or_alike_are_no_nan(z, labels):
 # --- the method -----------------------------------------------------------------------------------
 
 
-def test_the_loss_of_a_method_is_of_all_views_by_their_classes(encoder_of, two_views, classes):
+def test_the_loss_of_a_method_is_of_all_views_by_their_classes(
+    encoder_of, two_views, classes, batch_of
+):
     """Both views as one batch, normalised by its statistics; embeddings are the first view's."""
     encoder = encoder_of()
     method = Method(encoder, SETTINGS, 0)
-    loss, found = method.loss(*two_views, classes)
+    loss, found, *_ = method.loss(batch_of(method))
     features = encoder(tf.concat(two_views, 0), training=True)
     projections = method._projector(features, training=True).numpy()
     assert projections.shape == (16, 5)
@@ -172,13 +174,14 @@ def test_the_loss_of_a_method_is_of_all_views_by_their_classes(encoder_of, two_v
     assert float(loss) == pytest.approx(expected, rel=1e-3)
 
 
-def test_an_image_alone_in_its_class_is_attracted_by_its_other_view(encoder_of, two_views):
+def test_an_image_alone_in_its_class_is_attracted_by_its_other_view(encoder_of, batch_of):
     """With all images in classes of their own there is a loss still, and it falls."""
     method = Method(encoder_of(), SETTINGS, 0)
+    batch = batch_of(method)._replace(labels=tf.range(8))
     losses = []
     for _ in range(8):
         with tf.GradientTape() as tape:
-            loss, _ = method.loss(*two_views, tf.range(8))
+            loss = method.loss(batch).loss
         gradients = tape.gradient(loss, method.trainable_variables)
         for variable, gradient in zip(method.trainable_variables, gradients, strict=True):
             variable.assign_sub(0.05 * gradient)
@@ -187,9 +190,10 @@ def test_an_image_alone_in_its_class_is_attracted_by_its_other_view(encoder_of, 
     assert losses[-1] < losses[0]
 
 
-def test_labels_and_temperature_are_listened_to(encoder_of, two_views, classes):
+def test_labels_and_temperature_are_listened_to(encoder_of, classes, batch_of):
     def loss(labels, **changes):
-        return float(Method(encoder_of(), SETTINGS | changes, 0).loss(*two_views, labels)[0])
+        method = Method(encoder_of(), SETTINGS | changes, 0)
+        return float(method.loss(batch_of(method)._replace(labels=labels)).loss)
 
     first = loss(classes)
     assert loss(classes) == first
@@ -198,10 +202,10 @@ def test_labels_and_temperature_are_listened_to(encoder_of, two_views, classes):
     assert loss(classes, temperature=1.0) != pytest.approx(first, rel=1e-2)
 
 
-def test_after_a_step_there_is_nothing_to_do(encoder_of, two_views, classes):
+def test_after_a_step_there_is_nothing_to_do(encoder_of, batch_of):
     method = Method(encoder_of(), SETTINGS, 0)
-    method.loss(*two_views, classes)
+    update = method.loss(batch_of(method)).update
     before = [variable.numpy() for variable in method.variables]
-    method.after_step(tf.constant(0.5))
+    method.after_step(tf.constant(0.5), update)
     for variable, old in zip(method.variables, before, strict=True):
         assert np.array_equal(variable.numpy(), old)

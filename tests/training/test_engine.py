@@ -170,13 +170,15 @@ class Line:
         self.optimizer = build_optimizer(optimizer, plan.steps, trained)
         self.variables = [*trained, self.moving, *self.optimizer.variables]
 
-        def loss(x, y):
+        def loss(views, progress):
+            x, y = views
             error = tf.matmul(x, self.weight) + self.bias - y[:, None]
             self.moving.assign(0.9 * self.moving + 0.1 * tf.reduce_mean(x))
-            return tf.reduce_mean(error**2), {"largest": tf.reduce_max(tf.abs(error))}
+            largest = tf.reduce_max(tf.abs(error))
+            return tf.reduce_mean(error**2), {"largest": largest}, (progress,)
 
-        def after_step(progress):
-            self.moving.assign(self.moving * (2 - progress))
+        def after_step(progress, update):
+            self.moving.assign(self.moving * (2 - (progress + update[0]) / 2))
 
         self.train_step = eagerly(compile_step(loss, trained, self.optimizer, after_step))
 
@@ -696,8 +698,9 @@ def test_a_compiled_step_is_the_step(name):
         weight = keras.Variable(np.ones((3, 3), "float32"), name="kernel")
         told = OPTIMIZER | {"name": name, "clip_norm": 0.1}
 
-        def loss(given, wanted, weight=weight):
-            return tf.reduce_mean((given @ weight - wanted) ** 2), {}
+        def loss(views, progress, weight=weight):
+            given, wanted = views
+            return tf.reduce_mean((given @ weight - wanted) ** 2), {}, ()
 
         step = compile_step(loss, [weight], build_optimizer(told, 20, [weight]), xla=xla)
         losses = [float(step(views, tf.constant(0.5))["loss"]) for _ in range(5)]

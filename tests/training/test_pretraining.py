@@ -9,6 +9,7 @@ from paths import ROOT
 from sslens.configuration.loading import load
 from sslens.configuration.settings import pretraining_settings
 from sslens.data.records import Split
+from sslens.methods.base import Method, Outcome
 from sslens.metrics import features
 from sslens.networks import encoders
 from sslens.networks.encoders import build_encoder
@@ -69,24 +70,29 @@ def test_the_spread_by_hand():
 # --- what a method is given -----------------------------------------------------------------------
 
 
-class Watcher:
-    """A method that learns next to nothing and keeps the views it was shown."""
+class Watcher(Method):
+    """A method that learns next to nothing and keeps what it was shown."""
 
     shown: list
+    keys: list
 
     def __init__(self, encoder, options, seed):
-        Watcher.shown, Watcher.progress, Watcher.made_of = [], [], (encoder, options, seed)
-        self.trainable_variables = encoder.trainable_variables
-        self.variables = encoder.variables
-        self._encoder = encoder
+        super().__init__(encoder, options, seed)
+        self._learn(encoder)
+        Watcher.shown, Watcher.keys, Watcher.progress, Watcher.updates = [], [], [], []
+        Watcher.made_of = (encoder, options, seed)
 
-    def loss(self, first, second):
-        Watcher.shown.append((first.numpy(), second.numpy()))
-        embeddings = self._encoder(first)
-        return tf.reduce_mean(embeddings**2), embeddings
+    def loss(self, batch):
+        facts = (part.numpy() for part in (batch.labels, batch.lenses) if part is not None)
+        Watcher.shown.append((*(view.numpy() for view in batch.views), *facts))
+        Watcher.keys.append((tuple(batch.seed.numpy()), float(batch.progress)))
+        embeddings = self._encoder(batch.views[0])
+        update = (tf.constant(len(Watcher.shown)),)
+        return Outcome(tf.reduce_mean(embeddings**2), embeddings, {}, update)
 
-    def after_step(self, progress):
+    def after_step(self, progress, update):
         Watcher.progress.append(float(progress))
+        Watcher.updates.append(int(update[0]))
 
 
 class LabelWatcher(Watcher):
@@ -94,10 +100,12 @@ class LabelWatcher(Watcher):
 
     uses_labels = True
 
-    def loss(self, first, second, labels):
-        value, embeddings = super().loss(first, second)
-        Watcher.shown[-1] += (labels.numpy(),)
-        return value, embeddings
+
+class LensWatcher(Watcher):
+    """One that keeps the lenses of a single view."""
+
+    uses_lenses = True
+    views = 1
 
 
 def watch(tmp_path, monkeypatch, watcher=Watcher, train=TRAIN, **own):
@@ -213,6 +221,27 @@ def test_every_step_draws_anew(watched):
 
 def test_the_method_hears_of_the_progress_after_every_step(watched):
     assert Watcher.progress == pytest.approx([1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1])
+    assert [progress for _, progress in Watcher.keys] == Watcher.progress
+    assert Watcher.updates == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_loss_of_every_step_has_a_seed_of_its_own(tmp_path, monkeypatch):
+    watch(tmp_path / "a", monkeypatch)
+    seeds = [seed for seed, _ in Watcher.keys]
+    assert len(set(seeds)) == 6
+    watch(tmp_path / "b", monkeypatch)
+    assert [seed for seed, _ in Watcher.keys] == seeds
+
+
+def test_a_method_of_one_view_is_given_the_lenses_it_uses(tmp_path, monkeypatch):
+    shown = watch(tmp_path, monkeypatch, LensWatcher, views=[])
+    number_of = {}
+    for step, (view, lenses) in enumerate(shown):
+        rows = rows_of_step(24, 8, step, 5)
+        assert np.array_equal(view, IMAGES[rows])
+        for lens, number in zip(LENSES[rows], lenses, strict=True):
+            assert number_of.setdefault(lens, number) == number
+    assert len(set(number_of.values())) == len(number_of) == 8
 
 
 # --- a pretraining --------------------------------------------------------------------------------
@@ -344,6 +373,7 @@ def test_the_diagnosis_moves_no_weight_statistic_or_draw(monkeypatch, tmp_path):
     nothing = {"effective_rank": 9.0}
     monkeypatch.setattr(Diagnosis, "__init__", lambda self, *given: None)
     monkeypatch.setattr(Diagnosis, "measure", lambda self: nothing)
+    monkeypatch.setattr(Diagnosis, "views", (), raising=False)
     without, _ = pretrain(TRAIN, VALIDATION, told, 3, Checkpoint(tmp_path / "b", "x"))
     for one, other in zip(with_diagnosis.variables, without.variables, strict=True):
         assert one.numpy().tobytes() == other.numpy().tobytes(), one.path
@@ -366,25 +396,22 @@ def test_features_that_are_not_finite_stop_it_in_a_line():
         Diagnosis(encoder, TRAIN, VALIDATION, TOLD, 3).measure()
 
 
-class Attraction:
+class Attraction(Method):
     """Views attract and nothing repels, so that all embeddings become one."""
 
     def __init__(self, encoder, options, seed):
+        super().__init__(encoder, options, seed)
         initializer = keras.initializers.GlorotUniform(seed=seed)
         head = keras.layers.Dense(16, kernel_initializer=initializer)
         # features are never negative: without it embeddings would be much alike from the start
         centred = keras.layers.LayerNormalization()
         self._network = keras.Sequential([encoder, centred, head])
-        self.trainable_variables = self._network.trainable_variables
-        self.variables = self._network.variables
+        self._learn(self._network)
 
-    def loss(self, first, second):
-        one, other = (self._network(view, training=True) for view in (first, second))
+    def loss(self, batch):
+        one, other = (self._network(view, training=True) for view in batch.views)
         unit, target = (tf.math.l2_normalize(z, axis=1) for z in (one, other))
-        return -tf.reduce_mean(tf.reduce_sum(unit * target, axis=1)), one
-
-    def after_step(self, progress):
-        pass
+        return Outcome(-tf.reduce_mean(tf.reduce_sum(unit * target, axis=1)), one)
 
 
 def test_a_collapse_is_told_in_the_history_and_in_the_log(monkeypatch, tmp_path, caplog):

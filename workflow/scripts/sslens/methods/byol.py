@@ -7,11 +7,11 @@ rate tau rises from its start to 1 on a cosine (section 3.3). There are no negat
 encoder has dropout, the target has it too, since both run in training mode.
 """
 
-import math
-
 import keras
 import tensorflow as tf
 
+from sslens.methods import base
+from sslens.methods.teachers import copy_of, follow, teacher_rate
 from sslens.networks.heads import mlp
 
 
@@ -30,33 +30,24 @@ def regression_loss(prediction: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(2 - 2 * tf.reduce_sum(prediction * tf.stop_gradient(target), axis=1))
 
 
-def target_rate(start: float, progress: tf.Tensor) -> tf.Tensor:
-    """tau = 1 - (1 - start) (cos(pi progress) + 1) / 2 (section 3.3)."""
-    return 1 - (1 - start) * (tf.cos(math.pi * progress) + 1) / 2
-
-
-class Method:
+class Method(base.Method):
     """Online and target networks. Settings: byol.schema.yaml."""
 
-    def __init__(self, encoder: keras.Model, settings: dict, seed: int):
-        self._start = settings["tau"]
+    def __init__(self, encoder: keras.Model, options: dict, seed: int):
+        super().__init__(encoder, options, seed)
         features = encoder.output_shape[1]
         self._online = keras.Sequential(
-            [encoder, mlp(features, settings["projector"], seed, "projector")]
+            [encoder, mlp(features, options["projector"], seed, "projector")]
         )
-        embedding = settings["projector"]["output"]
-        predictor = settings["predictor"] | {"output": embedding}
+        embedding = options["projector"]["output"]
+        predictor = options["predictor"] | {"output": embedding}
         self._predictor = mlp(embedding, predictor, seed, "predictor")
-        self._target = keras.models.clone_model(self._online)
-        self._target.set_weights(self._online.get_weights())
-        self.trainable_variables = (
-            self._online.trainable_variables + self._predictor.trainable_variables
-        )
-        self.variables = self._online.variables + self._predictor.variables + self._target.variables
+        self._target = copy_of(self._online)
+        self._learn(self._online, self._predictor, state=self._target.variables)
 
-    def loss(self, first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def loss(self, batch: base.Batch) -> base.Outcome:
         """Loss summed over both directions, and the online embeddings of the first view."""
-        views = tf.concat([first, second], axis=0)
+        views = tf.concat(batch.views, axis=0)
         embeddings = self._online(views, training=True)
         predictions = tf.split(self._predictor(embeddings, training=True), 2)
         # training=True: the target normalises by its own batch statistics, since its moving
@@ -65,12 +56,8 @@ class Method:
         loss = regression_loss(predictions[0], targets[1]) + regression_loss(
             predictions[1], targets[0]
         )
-        return loss, tf.split(embeddings, 2)[0]
+        return base.Outcome(loss, tf.split(embeddings, 2)[0])
 
-    def after_step(self, progress: tf.Tensor) -> None:
+    def after_step(self, progress: tf.Tensor, update: tuple) -> None:
         """Move the target's weights towards the online ones."""
-        tau = target_rate(self._start, progress)
-        for target, online in zip(
-            self._target.trainable_variables, self._online.trainable_variables, strict=True
-        ):
-            target.assign(tau * target + (1 - tau) * online)
+        follow(self._target, self._online, teacher_rate(self._options["tau"], progress))

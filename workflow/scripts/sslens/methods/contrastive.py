@@ -7,6 +7,7 @@ arXiv:2103.00020, figure 3): view i of one side has to be found among all views 
 
 import tensorflow as tf
 
+from sslens.methods.base import Batch, Outcome
 from sslens.methods.projection import ProjectedEncoder
 from sslens.networks import replicas
 
@@ -33,9 +34,9 @@ def info_nce(first: tf.Tensor, second: tf.Tensor, temperature: float) -> tf.Tens
 class Method(ProjectedEncoder):
     """Encoder and projector under InfoNCE. Settings: contrastive.schema.yaml."""
 
-    def loss(self, first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def loss(self, batch: Batch) -> Outcome:
         """Loss and embeddings of the first view."""
-        one, other = tf.split(self.embed(first, second), 2)
+        one, other = tf.split(self.embed(batch.views), 2)
         # negatives are all other images of a step, whatever replica has them
         first, second = replicas.whole_batch(one), replicas.whole_batch(other)
-        return info_nce(first, second, self._temperature), one
+        return Outcome(info_nce(first, second, self._options["temperature"]), one)

@@ -1,18 +1,6 @@
 """Self-supervised methods: one file each, loaded by name, one at a time.
 
-A method is a module `NAME.py` with a class `Method`, and beside it `NAME.schema.yaml`, the JSON
-schema of what the configuration may tell it, and `encoder_passes` (see the function of this name).
-The class has
-
-- `Method(encoder, settings, seed)`: builds its heads on an encoder;
-- `trainable_variables`: what the optimiser changes;
-- `variables`: everything that a checkpoint must hold;
-- `loss(first, second)`: two views (batch, height, width, channels) of the same images to a
-  scalar loss and a batch of embeddings (batch, d), from which collapse is diagnosed;
-- `uses_labels`, where it is there and true: `loss` takes the labels (batch,) of the images as
-  well, and the method is no self-supervised one;
-- `after_step(progress)`: called after every step of the optimiser with the fraction of the
-  training that is done, a scalar tensor in (0, 1].
+The contract is in `base`. A schema may have `encoder_passes`, see the function of this name.
 
 This module imports none of them, so a method's file concerns that method alone.
 """

@@ -6,6 +6,7 @@ the upper bound: what a contrastive pretraining could gain if it knew the classe
 
 import tensorflow as tf
 
+from sslens.methods.base import Batch, Outcome
 from sslens.methods.projection import ProjectedEncoder
 from sslens.networks import replicas
 
@@ -40,13 +41,11 @@ class Method(ProjectedEncoder):
 
     uses_labels = True
 
-    def loss(
-        self, first: tf.Tensor, second: tf.Tensor, labels: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def loss(self, batch: Batch) -> Outcome:
         """Loss and embeddings of the first view."""
-        embeddings = self.embed(first, second)
-        classes = tf.concat([labels, labels], axis=0)
+        embeddings = self.embed(batch.views)
+        classes = tf.concat([batch.labels, batch.labels], axis=0)
         # attracted and repelled by all views of a step, whatever replica has them
         whole, classes = replicas.whole_batch(embeddings), replicas.whole_batch(classes)
-        loss = supervised_info_nce(whole, classes, self._temperature)
-        return loss, tf.split(embeddings, 2)[0]
+        loss = supervised_info_nce(whole, classes, self._options["temperature"])
+        return Outcome(loss, tf.split(embeddings, 2)[0])

@@ -10,14 +10,18 @@ from sslens.networks.layers import BatchNormalization
 from sslens.seeds import derive_seed
 
 
-def mlp(features: int, settings: dict, seed: int, name: str) -> keras.Model:
+def mlp(
+    features: int, settings: dict, seed: int, name: str, activation: str = "relu"
+) -> keras.Model:
     """Build a perceptron with one hidden layer.
 
     Args:
         features: of its input.
-        settings: `hidden` (units), `output` (units), `batch_norm` (normalise the hidden layer).
+        settings: `hidden` (units), `output` (units), `batch_norm` (normalise the hidden layer), and
+            `output_norm`, where it is there: normalise the output, without gain and offset.
         seed: decides the initial weights, together with `name`.
         name: of the model, "projector" or "predictor".
+        activation: of the hidden layer.
 
     Returns:
         A model from (batch, features) to (batch, settings["output"]).
@@ -27,9 +31,23 @@ def mlp(features: int, settings: dict, seed: int, name: str) -> keras.Model:
     hidden = hidden(inputs)
     if settings["batch_norm"]:
         hidden = BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_hidden_bn")(hidden)
-    hidden = keras.layers.ReLU(name=f"{name}_relu")(hidden)
-    outputs = _dense(settings["output"], seed, f"{name}_output", dtype="float32")(hidden)
+    hidden = keras.layers.Activation(activation, name=f"{name}_{activation}")(hidden)
+    normalised = settings.get("output_norm", False)
+    outputs = _dense(
+        settings["output"], seed, f"{name}_output", use_bias=not normalised, dtype="float32"
+    )(hidden)
+    if normalised:
+        outputs = BatchNormalization(
+            epsilon=1e-5, center=False, scale=False, name=f"{name}_output_bn", dtype="float32"
+        )(outputs)
     return keras.Model(inputs, outputs, name=name)
+
+
+def prototypes(features: int, count: int, seed: int) -> keras.Model:
+    """A layer without biases, `prototypes`: a model from (batch, features) to (batch, count)."""
+    inputs = keras.Input((features,))
+    outputs = _dense(count, seed, "prototypes", use_bias=False, dtype="float32")(inputs)
+    return keras.Model(inputs, outputs, name="prototypes")
 
 
 def classifier_of(encoder: keras.Model, classes: int, seed: int) -> keras.Model:

@@ -91,11 +91,12 @@ def compile_step(
     """Make the training step of a learner, shared by the replicas in whose scope it is made.
 
     Args:
-        loss: of what `Learner.views` makes, or of a replica's rows of it, to a scalar and a
-            dictionary of further scalars, whose means over the replicas are those of the batch.
+        loss: of what `Learner.views` makes, and the progress, to a scalar, a dictionary of further
+            scalars, whose means over the replicas are those of the batch, and an update. It takes
+            its own share of the batch (`replicas.own_share`).
         variables: what the optimiser changes; it must have been built on exactly these.
         optimizer: that changes them.
-        after_step: called with the progress once the variables have changed.
+        after_step: called with the progress and the update once the variables have changed.
         xla: whether TensorFlow's compiler fuses the operations of the step.
 
     Returns:
@@ -104,12 +105,12 @@ def compile_step(
 
     def step(views, progress):
         with tf.GradientTape() as tape:
-            value, metrics = loss(*map(replicas.own_share, views))
+            value, metrics, update = loss(views, progress)
             scaled = optimizer.scale_loss(value / replicas.count())
         gradients = replicas.total(tape.gradient(scaled, variables))
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         if after_step is not None:
-            after_step(progress)
+            after_step(progress, update)
         return {"loss": value, **metrics}
 
     if xla:

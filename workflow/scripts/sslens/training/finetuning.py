@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from sslens.data.records import Split
 from sslens.metrics.auc import class_aucs
+from sslens.networks import replicas
 from sslens.networks.inference import predict
 from sslens.networks.operations import forward_operations
 from sslens.seeds import measured_rows
@@ -82,7 +83,7 @@ class _FineTuning:
         if (rate := settings["weight_averaging"]) is not None:
             self._averages = [_shadow_variable(weight) for weight in classifier.weights]
 
-            def after_step(_):
+            def after_step(progress, update):
                 move_averages(self._averages, classifier.weights, rate, self._optimizer.iterations)
 
         self.variables = classifier.variables + self._optimizer.variables + self._averages
@@ -92,11 +93,13 @@ class _FineTuning:
             images, labels = batch
             return make_view(images, seed, settings["augmentation"]), labels
 
-        def loss(images, labels):
+        def loss(views, progress):
+            images, labels = map(replicas.own_share, views)
             logits = classifier(images, training=True)
             losses = cross_entropy(labels, logits, settings["label_smoothing"])
             right = tf.equal(tf.argmax(logits, axis=1), tf.cast(labels, tf.int64))
-            return tf.reduce_mean(losses), {"accuracy": tf.reduce_mean(tf.cast(right, tf.float32))}
+            accuracy = tf.reduce_mean(tf.cast(right, tf.float32))
+            return tf.reduce_mean(losses), {"accuracy": accuracy}, ()
 
         self.views = views
         self.train_step = engine.compile_step(

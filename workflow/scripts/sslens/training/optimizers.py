@@ -1,5 +1,7 @@
 """Optimisers and learning-rate schedules, chosen by name."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
@@ -56,7 +58,9 @@ OPTIMIZERS = {"adam": Adam, "adamw": Adam, "sgd": SGD}
 NOT_DECAYED = ["gamma", "beta", "bias"]
 
 
-def build_optimizer(settings: dict, steps: int, variables: list) -> keras.Optimizer:
+def build_optimizer(
+    settings: dict, steps: int, variables: list, not_decayed: Sequence = ()
+) -> keras.Optimizer:
     """Build an optimiser on exactly the variables it will train.
 
     Built on others, it would drop its state when a checkpoint is restored. It is given gradients
@@ -69,6 +73,7 @@ def build_optimizer(settings: dict, steps: int, variables: list) -> keras.Optimi
             the norm of all gradients together is cut, or None).
         steps: length of the training.
         variables: what it trains.
+        not_decayed: those without weight decay, besides gains, offsets and biases.
     """
     rate = _schedule(settings, steps)
     options = {
@@ -79,7 +84,7 @@ def build_optimizer(settings: dict, steps: int, variables: list) -> keras.Optimi
         options["momentum"] = settings["momentum"]
     optimizer = OPTIMIZERS[settings["name"]](rate, **options)
     if settings["weight_decay"]:
-        optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
+        optimizer.exclude_from_weight_decay(var_list=list(not_decayed), var_names=NOT_DECAYED)
     if keras.config.dtype_policy().compute_dtype == "float16":
         # gradients that are too small for float16 are scaled up, by as much as fits
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)

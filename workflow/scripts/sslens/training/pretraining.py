@@ -1,6 +1,7 @@
 """Pretraining: an encoder learns from two views of every image, as a rule without labels."""
 
 import logging
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from sslens.data.records import Split
 from sslens.images import Images
+from sslens.methods.base import Batch, Method
 from sslens.methods.registry import encoder_passes, load_method
 from sslens.metrics.collapse import has_collapsed
 from sslens.metrics.features import (
@@ -66,8 +68,8 @@ def pretrain(
         embedding_std_uniform (1/sqrt(d), its value for embeddings spread evenly over the sphere;
         Chen & He 2021, arXiv:2011.10566, section 4.1), images_per_second,
         learning_rate (when the epoch has ended), operations (floating-point operations of the
-        encoder in all steps so far), what `Diagnosis` measures then, and collapsed (1 or 0, see
-        `features.has_collapsed`).
+        encoder in all steps so far), what `Diagnosis` and the method measure, and collapsed (1 or
+        0, see `collapse.has_collapsed`).
     """
     rows = np.arange(len(train.labels))[:, None]
     if settings["pairs"] == "same_lens":
@@ -80,17 +82,21 @@ def pretrain(
         method = load_method(settings["method"])(encoder, settings["options"], seed)
         diagnosis = Diagnosis(encoder, train, validation, settings, seed)
         operations = passes * forward_operations(encoder) * plan.batch_size
-        learner = _Pretraining(method, settings, plan, diagnosis, operations)
-        data: list[Images | np.ndarray] = [groups]
-        if uses_labels(method):
-            data.append(train.labels[rows[:, 0]])  # images of one lens are of one class
+        facts = _facts(method, train, rows[:, 0])
+        learner = _Pretraining(method, settings, plan, diagnosis, operations, list(facts))
+        data: list[Images | np.ndarray] = [groups, *facts.values()]
         history = engine.fit(learner, data, plan, seed, checkpoint, report=report)
     return encoder, history
 
 
-def uses_labels(method) -> bool:
-    """Whether a method learns from labels too, see `sslens.methods.registry`."""
-    return getattr(method, "uses_labels", False)
+def _facts(method: Method, train: Split, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """What a method is given besides views, by the names in `base.Batch`, of these rows."""
+    facts = {}
+    if method.uses_labels:
+        facts["labels"] = train.labels[rows]  # images of one lens are of one class
+    if method.uses_lenses:
+        facts["lenses"] = np.unique(train.columns["lens_id"][rows], return_inverse=True)[1]
+    return facts
 
 
 class Diagnosis:
@@ -99,6 +105,9 @@ class Diagnosis:
     The images, `DIAGNOSED` of them, and their views are the same ones every epoch, so that a curve
     shows the encoder alone. Labels are read here and, but for a method that
     `uses_labels`, nowhere else in a pretraining.
+
+    Attributes:
+        views: the two of validation images, (pairs, height, width, channels) each.
     """
 
     def __init__(
@@ -122,8 +131,10 @@ class Diagnosis:
                 rows = lenses
         rows = rows[measured_rows(len(rows), DIAGNOSED["pairs"], seed)]
         key = tf.constant(derive_seed(seed, "diagnosed views"), tf.int32)
-        views = map(np.asarray, draw_views(validation.images[rows], key, settings["views"]))
-        parts = [validation.images[query], train.images[reference], *views]
+        self.views = [
+            np.asarray(view) for view in draw_views(validation.images[rows], key, settings["views"])
+        ]
+        parts = [validation.images[query], train.images[reference], *self.views]
         # in one piece, since every size of batch is traced anew
         self._images = np.concatenate(parts)
         self._ends = np.cumsum([len(part) for part in parts])[:-1]
@@ -158,24 +169,39 @@ class Diagnosis:
 class _Pretraining:
     """A method as the engine wants it.
 
-    `operations` are the floating-point operations of a step.
+    `operations` are the floating-point operations of a step, and `facts` names of what there is of
+    an image besides its views, as in `base.Batch`.
     """
 
-    def __init__(self, method, settings: dict, plan: Plan, diagnosis: Diagnosis, operations: int):
-        self._diagnosis, self._operations = diagnosis, operations
+    def __init__(
+        self,
+        method: Method,
+        settings: dict,
+        plan: Plan,
+        diagnosis: Diagnosis,
+        operations: int,
+        facts: Sequence[str],
+    ):
+        self._method, self._diagnosis, self._operations = method, diagnosis, operations
         self._optimizer = build_optimizer(
-            settings["optimizer"], plan.steps, method.trainable_variables
+            settings["optimizer"], plan.steps, method.trainable_variables, method.not_decayed
         )
         self.variables = method.variables + self._optimizer.variables
 
         @tf.function(autograph=False)
         def views(batch, seed):
-            groups, *labels = batch
-            return (*draw_views(groups, seed, settings["views"]), *labels)
+            groups, *others = batch
+            own_seed = tf.random.experimental.stateless_fold_in(seed, 0)
+            return own_seed, *draw_views(groups, seed, settings["views"], method.views), *others
 
-        def loss(*views):
-            value, embeddings = method.loss(*views)
-            return value, embedding_spread(replicas.whole_batch(embeddings))
+        def loss(made, progress):
+            own_seed, *rows = made
+            rows = [replicas.own_share(part) for part in rows]
+            others = dict(zip(facts, rows[method.views :], strict=True))
+            batch = Batch(tuple(rows[: method.views]), own_seed, progress, **others)
+            outcome = method.loss(batch)
+            spread = embedding_spread(replicas.whole_batch(outcome.embeddings))
+            return outcome.loss, spread | dict(outcome.measures), outcome.update
 
         self.views = views
         self.train_step = engine.compile_step(
@@ -183,7 +209,7 @@ class _Pretraining:
         )
 
     def epoch_metrics(self, means: dict[str, float]) -> dict[str, float]:
-        measures = self._diagnosis.measure()
+        measures = self._diagnosis.measure() | self._method.held_out(self._diagnosis.views)
         collapsed = has_collapsed(means | measures)
         if collapsed:
             log.warning(

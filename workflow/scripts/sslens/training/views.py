@@ -61,30 +61,34 @@ def group_rows(lens_ids: np.ndarray) -> np.ndarray:
     return np.array([group for group in rows.values() if len(group) == most])
 
 
-def draw_pair(groups: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Two images of every group, different ones where it has several.
+def draw_images(groups: tf.Tensor, seed: tf.Tensor, count: int) -> list[tf.Tensor]:
+    """Images of every group, different ones as long as it has others.
 
     Args:
         groups: (batch, k, height, width, channels).
         seed: (2,) integers.
+        count: how many of each.
 
     Returns:
-        Two batches (batch, height, width, channels).
+        As many batches (batch, height, width, channels).
     """
     size, k = tf.shape(groups)[0], groups.shape[1]
     if k == 1:
-        return groups[:, 0], groups[:, 0]
+        return [groups[:, 0]] * count
     seeds = [tf.random.experimental.stateless_fold_in(seed, draw) for draw in (1, 2)]
     first = tf.random.stateless_uniform([size], seeds[0], 0, k, dtype=tf.int32)
-    further = tf.random.stateless_uniform([size], seeds[1], 1, k, dtype=tf.int32)
-    second = (first + further) % k
-    return tf.gather(groups, first, batch_dims=1), tf.gather(groups, second, batch_dims=1)
+    further = tf.random.stateless_uniform([size], seeds[1], 0, k - 1, dtype=tf.int32)
+    steps = [1 + (further + view) % (k - 1) for view in range(count - 1)]
+    chosen = [first, *((first + step) % k for step in steps)]
+    return [tf.gather(groups, rows, batch_dims=1) for rows in chosen]
 
 
 def draw_views(
-    groups: tf.Tensor, seed: tf.Tensor, pretext: list[dict]
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Two views of every group, by a pretext, each by a seed of its own; shapes as `draw_pair`."""
-    seeds = [tf.random.experimental.stateless_fold_in(seed, view) for view in (1, 2, 3)]
-    first, second = draw_pair(groups, seeds[2])
-    return make_view(first, seeds[0], pretext), make_view(second, seeds[1], pretext)
+    groups: tf.Tensor, seed: tf.Tensor, pretext: list[dict], count: int = 2
+) -> tuple[tf.Tensor, ...]:
+    """So many views of every group, by a pretext, each by a seed of its own; as `draw_images`."""
+    # the third one chooses images, so views beyond the second have seeds from the fourth on
+    keys = [1, 2, *range(4, count + 2)][:count]
+    seeds = [tf.random.experimental.stateless_fold_in(seed, key) for key in (*keys, 3)]
+    images = draw_images(groups, seeds.pop(), count)
+    return tuple(map(make_view, images, seeds, [pretext] * count))
