@@ -64,7 +64,8 @@ def read_image(path: Path, shape: tuple[int, int]) -> np.ndarray:
     return image[..., None]
 
 
-def main(model_path: str, folder: str) -> None:
+def read_folder(folder: str, shape: tuple[int, int]) -> tuple[list[str], np.ndarray]:
+    """Names and images (n, height, width, 1) of the files of a folder; others are named."""
     found = sorted(path for path in Path(folder).glob("*") if not path.name.startswith("."))
     paths = [path for path in found if path.name.lower().endswith(SUFFIXES)]
     if not paths:
@@ -75,17 +76,26 @@ def main(model_path: str, folder: str) -> None:
             f"{', '.join(SUFFIXES)}: {', '.join(skipped)}",
             file=sys.stderr,
         )
-    if not Path(model_path).is_file():
-        sys.exit(f"{model_path}: no such file; a run writes results/evaluate/…/classifier.keras")
-    model = keras.models.load_model(model_path)
+    return [path.name for path in paths], np.stack([read_image(path, shape) for path in paths])
+
+
+def load_model(path: str, place: str) -> keras.Model:
+    """An exported network; the end, in one line, where there is no such file."""
+    if not Path(path).is_file():
+        sys.exit(f"{path}: no such file; a run writes {place}")
+    return keras.models.load_model(path)
+
+
+def main(model_path: str, folder: str) -> None:
+    model = load_model(model_path, "results/evaluate/…/classifier.keras")
     # all of them before the first line, so that there is a whole answer or none
-    images = np.stack([read_image(path, model.input_shape[1:3]) for path in paths])
+    names, images = read_folder(folder, model.input_shape[1:3])
     print("file", *CLASSES, sep=",")
-    for start in range(0, len(paths), 64):
+    for start in range(0, len(names), 64):
         batch = slice(start, start + 64)
-        rows = zip(paths[batch], model.predict_on_batch(images[batch]), strict=True)
-        for path, probabilities in rows:
-            print(path.name, *(f"{p:.6f}" for p in probabilities), sep=",")
+        rows = zip(names[batch], model.predict_on_batch(images[batch]), strict=True)
+        for name, probabilities in rows:
+            print(name, *(f"{p:.6f}" for p in probabilities), sep=",")
 
 
 if __name__ == "__main__":

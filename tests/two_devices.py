@@ -18,7 +18,7 @@ from sslens.configuration import settings
 from sslens.configuration.loading import load, merge
 from sslens.data.records import Split
 from sslens.jobs.process import POLICIES
-from sslens.networks import replicas
+from sslens.networks import encoders, replicas
 from sslens.training.labels import learn_labels
 from sslens.training.pretraining import pretrain
 
@@ -31,6 +31,15 @@ DEVICES = ["CPU:0", "CPU:1"]
 OVERLAY = {
     "encoder": {"width": 4, "neck": [6], "neck_dropout": []},
     "pretraining": {"batch_size": 8, "optimizer": {"warmup": 0.0}},
+    "pretrainings": {
+        name: {"method": name, "pretext": "gaussian_noise"}
+        for name in ("simsiam", "barlow_twins", "vicreg", "rotnet")
+    }
+    | {
+        # a queue and a centre that decide the second step
+        "nnclr": {"method": "nnclr", "pretext": "gaussian_noise", "options": {"queue": 6}},
+        "dino": {"method": "dino", "pretext": "gaussian_noise", "options": {"frozen": 0.0}},
+    },
     "finetuning": {
         "batch_size": 8,
         "optimizer": {"warmup": 0.0},
@@ -38,6 +47,7 @@ OVERLAY = {
         "weight_averaging": 0.9,
     },
 }
+encoders.DEPTHS["resnet18"] = (1, 1)  # a shallow network, since most of the time is tracing
 CONFIG = load(ROOT / "config", OVERLAY)
 IMAGES = np.random.default_rng(0).normal(size=(24, 32, 32, 1)).astype(np.float32)
 DATA = Split.of(IMAGES, np.arange(24) % 3, lens_id=np.arange(24))

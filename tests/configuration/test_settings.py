@@ -663,6 +663,32 @@ def test_a_classification_needs_images_of_every_class():
     assert message.startswith("run.label_fractions.0: 0.02 of 15 training images per class leaves")
 
 
+def test_a_method_refuses_a_pretext_that_it_cannot_learn_from():
+    config = config_with("pretrainings.byol-dihedral.method", "rotnet")
+    del config["pretrainings"]["byol-dihedral"]["options"]
+    assert error_of(config) == (
+        "pretrainings.byol-dihedral.pretext: dihedral has dihedral, which rotnet refuses; take a "
+        "pretext without"
+    )
+    config["pretrainings"]["byol-dihedral"]["pretext"] = "gaussian_noise"
+    check(config, SCHEMA)
+
+
+def test_a_pretraining_needs_a_batch_of_images_and_more_than_its_queue():
+    config = config_with("pretraining.batch_size", 1501)
+    assert error_of(config) == (
+        "pretraining.batch_size: 1501, but a training has 1500 images; take a smaller batch"
+    )
+    config = config_with("pretrainings.byol-dihedral.method", "nnclr")
+    config["pretrainings"]["byol-dihedral"]["options"] = {"queue": 500}
+    check(config, SCHEMA)
+    config["run"]["images_per_seed"] = 1497
+    assert error_of(config) == (
+        "pretrainings.byol-dihedral.options.queue: 500 is more than a third of 1497 training "
+        "images; take at most 499"
+    )
+
+
 def test_seeds_with_images_of_their_own_need_enough_of_whole_lenses():
     config = config_with("run.images_per_seed", 498)
     config["run"]["seeds"] = [7, 3, 5]
@@ -685,6 +711,7 @@ def test_seeds_with_images_of_their_own_need_enough_of_whole_lenses():
 
 def test_label_fractions_are_of_the_images_of_a_seed():
     config = config_with("run.images_per_seed", 30)
+    config["run"]["arms"] = ["baseline"]
     config["run"]["label_fractions"] = [0.02]
     message = error_of(config)
     assert message.startswith("run.label_fractions.0: 0.02 of 10 training images per class leaves")
@@ -706,6 +733,8 @@ def test_pairs_of_one_lens_need_several_images_of_it():
         config["datasets"][dataset]["images_per_lens"] = 4
     check(config, SCHEMA)
     config["splits"]["train"]["images"] = 11
+    config["run"]["arms"] = ["byol-dihedral", "baseline"]
+    config["pretrainings"]["byol-dihedral"]["batch_size"] = 8
     message = error_of(config)
     assert message.startswith(
         "splits.train.images: 11 images, but pairs: same_lens of pretrainings."

@@ -54,6 +54,13 @@ def test_more_panels_than_a_row_holds_go_into_another_and_leave_no_empty_one():
     assert len(set(heights[:4])) == len(set(heights[4:])) == 1 and heights[4] < heights[0]
 
 
+def test_what_a_method_measures_has_a_panel_by_its_name():
+    own = history(turn_accuracy=0.5, validation_turn_accuracy=0.25, queue_age=[1.0, 2.0, 3.0])
+    figure = history_figure({"run": own, "other": history()}, "")
+    assert headings(figure)[3:] == ["turn accuracy (hollow: validation)", "queue age"]
+    assert [list(line.get_ydata()) for line in figure.axes[3].lines[:2]] == [[0.25] * 3, [0.5] * 3]
+
+
 def test_the_legend_tells_of_a_collapse(texts_of):
     runs = {"SSL": history(collapsed=[0, 0, 1]), "BYOL": history(collapsed=0), "none": history()}
     assert texts_of(history_figure(runs, "").legends[0]) == ["SSL (collapsed)", "BYOL", "none"]

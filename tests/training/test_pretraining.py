@@ -18,7 +18,13 @@ from sslens.seeds import derive_seed
 from sslens.training import pretraining
 from sslens.training.checkpoints import Checkpoint
 from sslens.training.engine import rows_of_step
-from sslens.training.pretraining import Diagnosis, embedding_spread, pretrain
+from sslens.training.pretraining import (
+    Collapsed,
+    CollapseGuard,
+    Diagnosis,
+    embedding_spread,
+    pretrain,
+)
 from sslens.training.views import draw_views, group_rows
 
 OVERLAY = {
@@ -27,6 +33,7 @@ OVERLAY = {
     "pretrainings": {
         "small-contrastive": {"method": "contrastive", "pretext": "gaussian_noise"},
         "small-byol": {"method": "byol", "pretext": "dihedral"},
+        "small-rotnet": {"method": "rotnet", "pretext": "gaussian_noise", "collapse": "ignore"},
         "small-supervised": {"method": "supervised_contrastive", "pretext": "dihedral"},
     },
 }
@@ -314,6 +321,26 @@ def test_the_same_seed_gives_the_same_bits(pretrained, run):
     assert timeless.equals(pretrained[2].drop(columns="images_per_second"))
 
 
+def test_draws_of_the_loss_are_the_same_where_it_goes_on(monkeypatch, tmp_path):
+    """RotNet turns images by the seed of a step."""
+    monkeypatch.setitem(encoders.DEPTHS, "resnet18", (1, 1))
+    told = pretraining_settings(CONFIG, "small-rotnet", "of this test")
+    whole, history = pretrain(TRAIN, VALIDATION, told, 3, Checkpoint(tmp_path / "a", "x"))
+
+    def interrupt(rows):
+        if len(rows) == 1 and rows[0]["epoch"] == 1:
+            raise KeyboardInterrupt
+
+    checkpoint = Checkpoint(tmp_path / "b", "x")
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(TRAIN, VALIDATION, told, 3, checkpoint, interrupt)
+    resumed, same = pretrain(TRAIN, VALIDATION, told, 3, checkpoint)
+    for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        assert one.tobytes() == other.tobytes()
+    assert {"turn_accuracy", "validation_turn_accuracy"} < set(history.columns)
+    assert same["loss"].equals(history["loss"])
+
+
 # --- the diagnosis --------------------------------------------------------------------------------
 
 
@@ -414,18 +441,56 @@ class Attraction(Method):
         return Outcome(-tf.reduce_mean(tf.reduce_sum(unit * target, axis=1)), one)
 
 
-def test_a_collapse_is_told_in_the_history_and_in_the_log(monkeypatch, tmp_path, caplog):
+def test_a_collapse_stops_warns_or_is_ignored(monkeypatch, tmp_path, caplog):
     monkeypatch.setitem(encoders.DEPTHS, "resnet18", (1, 1))
     monkeypatch.setattr(pretraining, "load_method", {"byol": Attraction}.get)
     told = pretraining_settings(CONFIG, "small-byol", "of this test") | {"steps": 60}
     told["optimizer"] |= {"learning_rate": 0.02}
-    _, history = pretrain(TRAIN, VALIDATION, told, 3, Checkpoint(tmp_path, "x"))
+
+    def warnings():
+        found = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+        caplog.clear()
+        return found
+
+    warn, ignore = (told | {"collapse": action} for action in ("warn", "ignore"))
+    _, history = pretrain(TRAIN, VALIDATION, warn, 3, Checkpoint(tmp_path / "a", "x"))
     assert history["collapsed"].iloc[0] == 0
     assert history["collapsed"].iloc[-1] == 1
     assert history["embedding_std"].iloc[-1] < 0.1 * history["embedding_std_uniform"].iloc[-1]
-    warned = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    warned = warnings()
     assert len(warned) == history["collapsed"].sum()
     assert warned[-1].startswith("epoch 20 has collapsed: the embeddings' standard deviation is 0.")
+    _, ignored = pretrain(TRAIN, VALIDATION, ignore, 3, Checkpoint(tmp_path / "b", "x"))
+    assert ignored["collapsed"].equals(history["collapsed"])
+    assert warnings() == []
+    # stopped, and stopped again by the checkpoint of that epoch
+    last = int(np.flatnonzero(history["collapsed"].rolling(3).sum() == 3)[0]) + 1
+    for _ in range(2):
+        with pytest.raises(
+            Collapsed, match=f"^collapsed for 3 epochs, up to epoch {last}: the emb"
+        ):
+            pretrain(TRAIN, VALIDATION, told, 3, Checkpoint(tmp_path / "c", "x"))
+
+
+def test_epochs_count_where_they_are_in_a_row():
+    guard = CollapseGuard({"collapse": "stop", "collapse_epochs": 3}, "raise options.tau")
+    measures = {"embedding_std": 0.0, "embedding_std_uniform": 0.1, "effective_rank": 9.0}
+    rows = [{"epoch": k, "collapsed": int(k != 3)} | measures for k in range(1, 7)]
+    guard(rows[:4])
+    guard(rows[4:5])
+    with pytest.raises(Collapsed, match=r"up to epoch 6: .*\. To help: raise options.tau; or set"):
+        guard(rows[5:])
+
+
+def test_fewer_images_than_a_batch_or_too_few_for_a_queue_are_refused(tmp_path):
+    told = pretraining_settings(CONFIG, "small-byol", "of this test")
+    checkpoint = Checkpoint(tmp_path, "x")
+    with pytest.raises(ValueError, match="batch_size: 25, but there are 24 images"):
+        pretrain(TRAIN, VALIDATION, told | {"batch_size": 25}, 3, checkpoint)
+    with pytest.raises(
+        ValueError, match="queue: 9 is more than a third of 24 images; take at most 8"
+    ):
+        pretrain(TRAIN, VALIDATION, told | {"options": {"queue": 9}}, 3, checkpoint)
 
 
 # --- with labels ----------------------------------------------------------------------------------

@@ -31,7 +31,8 @@ def imported(tmp_path_factory):
     mine = {"paths": entry["paths"], "instrument": {"pixels": PIXELS}, "source": "archive"}
     mine |= {"shards": 1, "max_rejected": 0.02}
     config = folder / "mine.yaml"
-    config.write_text(yaml.safe_dump({"run": {"datasets": ["mine"]}, "datasets": {"mine": mine}}))
+    chosen = {"datasets": ["mine"], "images_per_seed": None}  # an archive has no new images
+    config.write_text(yaml.safe_dump({"run": chosen, "datasets": {"mine": mine}}))
     run(folder / "run", MANIFEST, configs=(TINY, config))
     return folder, config
 

@@ -23,10 +23,10 @@ TARGET = "results/data/model_2/test/00000.tfrecord"
 SMALL = """
 run: {datasets: [model_2], arms: [baseline, contrastive-rotation]}
 splits: {train: {images: 6}, validation: {images: 3}, test: {images: 6}}
+pretraining: {batch_size: 3, epochs: 1}
 """
 NETWORK = """
 encoder: {width: 2}
-pretraining: {batch_size: 3, epochs: 1}
 finetuning: {batch_size: 3, epochs: 1}
 preprocessing: {crop: 32}
 """

@@ -1,9 +1,9 @@
 """Trainings, and the features of a frozen encoder, that are killed at random end in the same bits.
 
 The jobs are the workflow's own scripts in processes of their own, as Snakemake starts them, on a
-small data set and with a shallow network. Each of the five is killed once, or as often as
-`--kills` says: `.ci/run` kills them twenty times in all. `pytest tests/workflow/test_kills.py -n 0
--s` describes every kill.
+small data set and with a shallow network. Each of the six is killed once, or as often as
+`--kills` says: `.ci/run` kills them 24 times in all. `pytest tests/workflow/test_kills.py -n 0 -s`
+describes every kill.
 """
 
 import json
@@ -44,8 +44,12 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 OVERLAY = {
     "encoder": {"width": 4, "stem": "small", "neck": [16], "neck_dropout": [0.3]},
     "preprocessing": {"crop": 16},
-    "pretraining": {"batch_size": 4},
-    "pretrainings": {"byol-dihedral": {"batch_size": 4}},
+    "pretraining": {"batch_size": 4, "collapse": "warn"},
+    "pretrainings": {
+        # a teacher and a centre; and a queue
+        "dino": {"method": "dino", "pretext": "dihedral", "options": {"prototypes": 16}},
+        "nnclr": {"method": "nnclr", "pretext": "dihedral", "options": {"queue": 40}},
+    },
     "finetuning": {
         "batch_size": 4,
         "select": "best_validation",
@@ -54,10 +58,10 @@ OVERLAY = {
         "optimizer": {"clip_norm": 1.0},
     },
 }
-CONTRASTIVE, BYOL, BASELINE, TUNED, FEATURES = (
-    "contrastive-rotation", "byol-dihedral", "baseline", "tuned", "features",
+CONTRASTIVE, DINO, NNCLR, BASELINE, TUNED, FEATURES = (
+    "contrastive-rotation", "dino", "nnclr", "baseline", "tuned", "features",
 )  # fmt: skip
-KINDS = (CONTRASTIVE, BYOL, BASELINE, TUNED, FEATURES)
+KINDS = (CONTRASTIVE, DINO, NNCLR, BASELINE, TUNED, FEATURES)
 ARMS = {BASELINE: "baseline", TUNED: CONTRASTIVE}
 SPLITS = {"train": 160, "validation": 12, "test": 12}
 MOST = 3  # whole epochs that a job may train before it is killed

@@ -74,9 +74,9 @@ def test_the_examples_are_found():
         "shifted.yaml",
         "archive.yaml",
         "small.yaml",
-        "workflow/scripts/sslens/methods/simsiam.py",
-        "workflow/scripts/sslens/methods/simsiam.schema.yaml",
-        "simsiam.yaml",
+        "workflow/scripts/sslens/methods/uniformity.py",
+        "workflow/scripts/sslens/methods/uniformity.schema.yaml",
+        "uniformity.yaml",
         "survey.yaml",
     ]
     assert [Path(name).name for name, _ in APPENDED] == [
@@ -282,7 +282,7 @@ def test_the_augmentation_works_and_has_a_schema(extended):
 
 
 @slow
-@pytest.mark.parametrize("overlay", ["shifted.yaml", "simsiam.yaml"])
+@pytest.mark.parametrize("overlay", ["shifted.yaml", "uniformity.yaml"])
 def test_an_overlay_is_four_rows(extended, tmp_path, overlay):
     jobs = planned(tmp_path, configs=(TINY, extended / overlay), repository=extended)
     assert sum(job.startswith("Learning the labels") for job in jobs) == 2
@@ -296,7 +296,9 @@ def test_an_archive_is_imported_as_it_says(extended, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     for split, name in (("train", "Model_II"), ("test", "Model_II_test")):
         Path(archive["paths"][split]).rename(tmp_path / "data" / name)
-    configs = (TINY, extended / "archive.yaml")
+    shared = tmp_path / "shared.yaml"  # an archive has no new images for a seed
+    shared.write_text("run: {images_per_seed: null}\n")
+    configs = (TINY, shared, extended / "archive.yaml")
     jobs = planned(tmp_path / "run", configs=configs, repository=extended)
     assert "Finding and checking the images of my_archive" in jobs
     assert sum(job.startswith("Importing shard") for job in jobs) == 24
@@ -311,9 +313,9 @@ def test_an_archive_is_imported_as_it_says(extended, tmp_path, monkeypatch):
 @slow
 def test_the_method_and_the_data_set_run(extended, finished, tmp_path):
     """In one run, since most of its time is the start of its processes."""
-    history = "results/pretrain/model_2/simsiam-rotation/seed-1/history.csv"
+    history = "results/pretrain/model_2/uniformity-rotation/seed-1/history.csv"
     shard = "results/data/my_survey/test/00000.tfrecord"
-    configs = (TINY, extended / "survey.yaml", extended / "simsiam.yaml")
+    configs = (TINY, extended / "survey.yaml", extended / "uniformity.yaml")
     directory = tmp_path / "run"
     copy_data(finished, directory)
     run(directory, history, shard, configs=configs, repository=extended)

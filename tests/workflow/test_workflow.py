@@ -96,8 +96,8 @@ def test_no_job_imports_what_it_does_not_use(finished):
     assert found == MAY_LOAD
 
 
-def test_the_exported_classifier_predicts_the_same_from_raw_images(finished, repository, tmp_path):
-    """By the example of docs/classifier.md, in a process that cannot see the library."""
+def test_exported_networks_make_the_same_of_raw_images(finished, repository, tmp_path):
+    """By the examples of docs/classifier.md, in processes that cannot see the library."""
     split = read_split(finished / "results/data/model_2/manifest.json", "test")
     folder = tmp_path / "images"
     folder.mkdir()
@@ -109,7 +109,14 @@ def test_the_exported_classifier_predicts_the_same_from_raw_images(finished, rep
     shutil.copytree(finished, copy)
     # that of a probe is made when it is asked for
     target = f"results/evaluate/{CELL.format('probe-byol-dihedral')}/classifier.keras"
-    run(copy, target, repository=repository)
+    encoder = "results/pretrain/model_2/byol-dihedral/seed-1/encoder.keras"
+    run(copy, target, encoder, repository=repository)
+    words = [ROOT / "examples" / "features.py", copy / encoder, folder, tmp_path / "f.parquet"]
+    subprocess.run([sys.executable, *words], cwd=tmp_path, check=True)
+    found = pd.read_parquet(tmp_path / "f.parquet")
+    assert [Path(name).stem for name in found["file"]] == list(image_ids[:9])
+    (computed,) = (copy / "results/features/model_2").glob("byol*/seed-1/test.npy")
+    np.testing.assert_allclose(found.drop(columns="file"), np.load(computed)[0, :9], atol=1e-5)
     for arm in ("baseline", "probe-byol-dihedral"):
         cell = copy / "results/evaluate" / CELL.format(arm)
         done = subprocess.run(

@@ -29,3 +29,29 @@ rule pretrain:
         "Pretraining {wildcards.pretraining} on {wildcards.dataset}, seed {wildcards.seed}"
     script:
         "../scripts/pretrain.py"
+
+
+# No other rule needs this file; it is made when it is asked for by its name.
+rule export_encoder:
+    input:
+        **records_of("train"),
+        preprocessing=f"{DATA}/preprocessing.json",
+        encoder=f"{PRETRAIN}/encoder.weights.h5",
+        provenance=f"{PRETRAIN}/provenance.json",
+    output:
+        model=f"{PRETRAIN}/encoder.keras",
+    log:
+        "logs/export_encoder/{dataset}/{pretraining}/seed-{seed}.log",
+    conda:
+        GPU_ENVIRONMENT
+    threads: config["cpu_threads"]
+    resources:
+        **of_job("export_encoder"),
+    params:
+        settings=lambda w: settings.export_settings(config, w.pretraining, w.dataset)
+        | own_images(w),
+        code=code_of("export_encoder"),
+    message:
+        "Exporting the encoder {wildcards.pretraining} of {wildcards.dataset}"
+    script:
+        "../scripts/export_encoder.py"

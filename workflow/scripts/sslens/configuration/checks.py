@@ -29,11 +29,12 @@ from sslens.configuration.settings import (
     preprocessing_settings,
     pretrained_on,
     pretraining_entry,
+    with_defaults,
 )
 from sslens.data.archives.axes import check_axes
 from sslens.data.archives.paths import check_paths
 from sslens.data.simulation.recipes import check_recipe, class_turns, count_classes
-from sslens.methods.registry import method_names
+from sslens.methods.registry import IMAGES_PER_QUEUED, method_names, refused_augmentations
 from sslens.protocols import FINE_TUNE, FROZEN
 from sslens.schemas import Mistakes, Place, load_schema, schema_mistakes
 from sslens.suggestions import unknown
@@ -57,6 +58,7 @@ def check(config: Mapping, schema: Mapping) -> None:
         _check_arms,
         _check_pretexts,
         _check_options,
+        _check_methods,
         _check_datasets,
         _check_sizes,
         _check_necks,
@@ -282,6 +284,48 @@ def _check_options(config: Mapping, mistakes: Mistakes) -> None:
             found.setdefault(place, (mistake.problem, place[: len(place) - hidden]))
     for place, (problem, shown) in found.items():
         mistakes.add(place, problem, shown)
+
+
+def _check_methods(config: Mapping, mistakes: Mistakes) -> None:
+    """Every pretraining of the run has a pretext that its method can learn from, and images enough.
+
+    How many images an archive has is not known yet: `training.pretraining` looks again.
+    """
+    size, own = ("splits", "train", "images"), ("run", "images_per_seed")
+    used = _used(mistakes)
+    found: dict[Place, str] = {}
+    for arm, dataset in product(_run(mistakes, "arms"), _run(mistakes, "datasets")):
+        name = config["arms"][arm].get("pretraining")
+        keys = [("arms", arm, key) for key in ("pretraining", "pretrained_on")]
+        if not name or not mistakes.is_sound(*keys, size, own):
+            continue
+        source = pretrained_on(config["arms"][arm], dataset)
+        layers = _pretraining_layers(name, source)
+        needed = _keys(layers, "method", "pretext", "options", "batch_size")
+        if source not in used or not mistakes.is_sound(*needed):
+            continue
+        entry = pretraining_entry(config, name, source)
+        refused, pretext = refused_augmentations(entry["method"]), ("pretexts", entry["pretext"])
+        augmentations = mistakes.at(*pretext) if mistakes.is_sound(pretext) else []
+        if clash := [key for part in augmentations for key in part if key in refused]:
+            found[_origin(mistakes, layers, ("pretext",))] = (
+                f"{entry['pretext']} has {', '.join(clash)}, which {entry['method']} refuses; take "
+                "a pretext without"
+            )
+        if config["datasets"][source].get("source") != SIMULATION:
+            continue
+        images = mistakes.at(*own) or mistakes.at(*size)
+        if entry["batch_size"] > images:
+            found[_origin(mistakes, layers, ("batch_size",))] = (
+                f"{entry['batch_size']}, but a training has {images} images; take a smaller batch"
+            )
+        queue = with_defaults(entry.get("options", {}), method_schema(entry)).get("queue", 0)
+        if queue > (most := images // IMAGES_PER_QUEUED):
+            found[_origin(mistakes, layers, ("options", "queue"))] = (
+                f"{queue} is more than a third of {images} training images; take at most {most}"
+            )
+    for place, problem in found.items():
+        mistakes.add(place, problem)
 
 
 def _check_datasets(config: Mapping, mistakes: Mistakes) -> None:

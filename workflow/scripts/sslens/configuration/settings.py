@@ -93,7 +93,7 @@ def dataset_settings(config: Mapping, dataset: str) -> dict:
     """What a data set's images follow from; its title heads columns alone."""
     entry = config["datasets"][dataset]
     if entry["source"] == IMPORT:
-        entry = _with_defaults(entry, load_schema(ARCHIVE))
+        entry = with_defaults(entry, load_schema(ARCHIVE))
     return {key: value for key, value in entry.items() if key != "title"}
 
 
@@ -175,11 +175,17 @@ def pretraining_settings(config: Mapping, pretraining: str, dataset: str) -> dic
     """
     entry = pretraining_entry(config, pretraining, dataset)
     entry["views"] = config["pretexts"][entry["pretext"]]
-    entry["options"] = _with_defaults(entry.get("options", {}), method_schema(entry))
+    entry["options"] = with_defaults(entry.get("options", {}), method_schema(entry))
     entry["encoder"] = _encoder(config, entry, dataset)
     entry["xla"] = config["xla"]
     entry["computing"] = computing_settings(config)
     return entry
+
+
+def export_settings(config: Mapping, pretraining: str, dataset: str) -> dict:
+    """Settings of the export of a pretrained encoder, which computes in float32."""
+    encoder = _encoder(config, pretraining_entry(config, pretraining, dataset), dataset)
+    return {"encoder": encoder, "computing": thread_settings(config)}
 
 
 def arm_settings(config: Mapping, arm: str, dataset: str) -> dict:
@@ -460,12 +466,12 @@ def method_schema(pretraining: Mapping) -> dict:
     return load_schema(schema_path(pretraining["method"]))
 
 
-def _with_defaults(content: Mapping, schema: Mapping) -> dict:
+def with_defaults(content: Mapping, schema: Mapping) -> dict:
     """Fill in the defaults of a schema, down into its objects."""
     filled = dict(content)
     for key, part in schema.get("properties", {}).items():
         if key not in filled and "default" in part:
             filled[key] = deepcopy(part["default"])
         if part.get("type") == "object" and key in filled:
-            filled[key] = _with_defaults(filled[key], part)
+            filled[key] = with_defaults(filled[key], part)
     return filled

@@ -1,6 +1,6 @@
 """Training curves from histories."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,8 @@ HISTORY_PANELS = (
     ("uniformity (0: all alike)", "uniformity", None, True),
     ("AUC of nearest neighbours", "neighbour_auc", None, False),
 )
+#: Columns of a history without a panel; what a method measures has one after all others.
+NOT_DRAWN = ("epoch", "step", "operations", "collapsed", "accuracy")
 #: Panels side by side; more go into another row.
 PANELS_PER_ROW = 4
 _HOLLOW: dict[str, Any] = {
@@ -63,7 +65,11 @@ def history_figure(
         missing = {"epoch", "loss"} - set(frame.columns)
         if missing:
             raise ValueError(f"history of {name} lacks {', '.join(sorted(missing))}")
-    shown = [p for p in HISTORY_PANELS if any(_recorded(f, p[1]) for f in history.values())]
+    shown = [
+        panel
+        for panel in (*HISTORY_PANELS, *_further_panels(history.values()))
+        if any(_recorded(frame, panel[1]) for frame in history.values())
+    ]
     columns = min(len(shown), PANELS_PER_ROW)
     width = 3.4 * columns
     legend = legend_columns(history, width, columns)
@@ -91,6 +97,22 @@ def history_figure(
     labels = [f"{name} (collapsed)" if _ended_collapsed(history[name]) else name for name in names]
     legend_below(figure, handles, labels, legend)
     return figure
+
+
+def _further_panels(frames: Iterable[pd.DataFrame]) -> list[tuple[str, str, str | None, bool]]:
+    """Panels of the columns that `HISTORY_PANELS` does not know, beside those of validation."""
+    known = {*NOT_DRAWN, *(column for _, *columns, _ in HISTORY_PANELS for column in columns)}
+    columns = dict.fromkeys(column for frame in frames for column in frame.columns)
+    found: list[tuple[str, str, str | None, bool]] = []
+    for column in columns:
+        if column in known or column.removeprefix("validation_") in columns.keys() - {column}:
+            continue
+        heading, partner = column.replace("_", " "), f"validation_{column}"
+        if partner in columns:
+            found.append((f"{heading} (hollow: validation)", column, partner, False))
+        else:
+            found.append((heading, column, None, False))
+    return found
 
 
 def _ended_collapsed(frame: pd.DataFrame) -> bool:

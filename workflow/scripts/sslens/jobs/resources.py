@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sslens.configuration import settings
+from sslens.methods.registry import encoder_passes
 from sslens.training.plan import FINE_TUNING_PASSES, plan_fine_tuning, plan_training
 
 #: Multiplications of a pass, a pixel of the image, where the first stage is 64 wide.
@@ -28,7 +29,6 @@ FEATURE_MAPS = {"resnet18": 165, "resnet50": 760}
 #: Features of an image, where the first stage is 64 wide.
 FEATURES = {"resnet18": 512, "resnet50": 2048}
 SMALL_STEM = 16  # how many times as large the maps are after a stem without stride and pooling
-PRETRAINING_PASSES = 8  # two views forward and backward, and forward through a second network
 SECONDS_PER_STEP = 0.02
 SECONDS_PER_START = 60  # of Snakemake, Python and TensorFlow, from a shared file system
 SECONDS_PER_PIXEL = 1e-7  # of a rendered image, on one core
@@ -69,7 +69,7 @@ class ResourceModel:
         self._gpus = {
             "pretrain": training_gpus,
             "finetune": training_gpus,
-            **dict.fromkeys(("evaluate", "features", "export_probe"), gpus),
+            **dict.fromkeys(("evaluate", "features", "export_encoder", "export_probe"), gpus),
         }
         # of each rule the MB and the seconds
         self._estimates: dict[str, tuple[Estimate, Estimate]] = {
@@ -99,6 +99,10 @@ class ResourceModel:
             "probe": (
                 lambda wildcards, input: probing_mb(self._values(wildcards, input)),
                 lambda wildcards, input: probing_seconds(config, self._values(wildcards, input)),
+            ),
+            "export_encoder": (
+                _constant(MB_OF_A_NETWORK),
+                self._of_network("export_encoder", encoder_export_seconds, "train"),
             ),
             "export_probe": (
                 _constant(MB_OF_A_NETWORK),
@@ -145,7 +149,11 @@ class ResourceModel:
 
     def _of_network(self, rule: str, estimate: Callable[..., float], *splits: str) -> Estimate:
         """By the images of these splits, a pretraining, arm or encoder, and the rule's GPUs."""
-        entry = {"pretrain": "pretraining", "features": "encoder"}.get(rule, "arm")
+        named = {
+            "features": "encoder",
+            **dict.fromkeys(("pretrain", "export_encoder"), "pretraining"),
+        }
+        entry = named.get(rule, "arm")
         return lambda wildcards, input: estimate(
             self._config,
             getattr(wildcards, entry),
@@ -220,9 +228,9 @@ def images_of(config: Mapping, dataset: str, splits: Sequence[str], records: Any
 
 
 def pretraining_mb(config: Mapping, name: str, dataset: str, images: int, gpus: int) -> float:
-    """MB of a pretraining on so many images, of which it sees two views at a time."""
+    """MB of a pretraining on so many images, all views of a batch at a time."""
     training = settings.pretraining_settings(config, name, dataset)
-    views = 2 * training["batch_size"]
+    views = encoder_passes(training["method"]) // FINE_TUNING_PASSES * training["batch_size"]
     return _training_mb(config, training["encoder"], dataset, images, views, gpus)
 
 
@@ -312,7 +320,7 @@ def pretraining_seconds(config: Mapping, name: str, dataset: str, images: int, g
     """Of a pretraining on so many training images, by so many GPUs or, with none, by the CPU."""
     training = settings.pretraining_settings(config, name, dataset)
     steps = plan_training(training, images, images).steps
-    passes = PRETRAINING_PASSES * steps * training["batch_size"]
+    passes = encoder_passes(training["method"]) * steps * training["batch_size"]
     return _seconds(config, training["encoder"], dataset, images, gpus, passes, steps)
 
 
@@ -350,6 +358,12 @@ def probing_seconds(config: Mapping, values: float) -> int:
 def export_seconds(config: Mapping, arm: str, dataset: str, images: int, gpus: int) -> int:
     """Of recomputing batch statistics on so many images, and writing the classifier."""
     encoder = settings.arm_encoder(config, arm, dataset)
+    return _seconds(config, encoder, dataset, images, gpus, passes=images)
+
+
+def encoder_export_seconds(config: Mapping, name: str, dataset: str, images: int, gpus: int) -> int:
+    """As `export_seconds`, of a pretraining's encoder."""
+    encoder = settings.export_settings(config, name, dataset)["encoder"]
     return _seconds(config, encoder, dataset, images, gpus, passes=images)
 
 

@@ -64,6 +64,7 @@ class Method(ProjectedEncoder):
         one, other = tf.split(self.embed(batch.views), 2)
         # over all images of a step, whatever replica has them
         correlation = cross_correlation(replicas.whole_batch(one), replicas.whole_batch(other))
-        pairs = correlation.shape[0] * (correlation.shape[0] - 1)
-        measures = {"off_diagonal": tf.sqrt(redundancy(correlation) / pairs)}
+        dimensions = tf.cast(tf.shape(correlation)[0], tf.float32)
+        mean_square = redundancy(correlation) / (dimensions * (dimensions - 1))
+        measures = {"off_diagonal": tf.sqrt(mean_square)}
         return Outcome(barlow_twins(correlation, self._options["redundancy"]), one, measures)

@@ -61,6 +61,7 @@ class Method(ABC):
         trainable_variables: what the optimiser changes.
         variables: all that a checkpoint must hold, those among it.
         not_decayed: trainable variables without weight decay, besides gains, offsets and biases.
+        against_collapse: in words, what helps where its encoder collapses.
     """
 
     views = 2
@@ -69,6 +70,7 @@ class Method(ABC):
     trainable_variables: list
     variables: list
     not_decayed: Sequence = ()
+    against_collapse = "lower the learning rate, or take a larger batch"
 
     def __init__(self, encoder: keras.Model, options: dict, seed: int):
         """Build the heads on an encoder, from images to (batch, features).

@@ -31,7 +31,9 @@ def regression_loss(prediction: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
 
 
 class Method(base.Method):
-    """Online and target networks. Settings: byol.schema.yaml."""
+    """Online and target networks. Options: byol.schema.yaml."""
+
+    against_collapse = "raise options.tau, or lower the learning rate"
 
     def __init__(self, encoder: keras.Model, options: dict, seed: int):
         super().__init__(encoder, options, seed)

@@ -32,7 +32,7 @@ def info_nce(first: tf.Tensor, second: tf.Tensor, temperature: float) -> tf.Tens
 
 
 class Method(ProjectedEncoder):
-    """Encoder and projector under InfoNCE. Settings: contrastive.schema.yaml."""
+    """Encoder and projector under InfoNCE. Options: contrastive.schema.yaml."""
 
     def loss(self, batch: Batch) -> Outcome:
         """Loss and embeddings of the first view."""

@@ -56,6 +56,11 @@ class Method(base.Method):
         method.after_step(progress, outcome.update)
     """
 
+    against_collapse = (
+        "lower options.teacher_temperature where teacher_entropy is near log(prototypes), lower "
+        "options.centre_momentum where it is near 0, or raise options.tau"
+    )
+
     def __init__(self, encoder: keras.Model, options: dict, seed: int):
         super().__init__(encoder, options, seed)
         head, count = options["projector"], options["prototypes"]

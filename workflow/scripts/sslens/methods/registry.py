@@ -1,6 +1,7 @@
 """Self-supervised methods: one file each, loaded by name, one at a time.
 
-The contract is in `base`. A schema may have `encoder_passes`, see the function of this name.
+The contract is in `base`. A schema may have `encoder_passes`
+and `refused_augmentations`, see the functions of these names.
 
 This module imports none of them, so a method's file concerns that method alone.
 """
@@ -12,6 +13,9 @@ from sslens.schemas import load_schema
 
 #: Of two views, forward and backward.
 ENCODER_PASSES = 6
+#: How many images there are at least for each element of a queue of earlier ones. In a longer queue
+#: most neighbours would be of images that were seen a pass ago.
+IMAGES_PER_QUEUED = 3
 
 
 def method_names() -> list[str]:
@@ -33,6 +37,11 @@ def encoder_passes(name: str) -> int:
     whose schema has no `encoder_passes`; with a second network that takes no gradient they are 8.
     """
     return load_schema(schema_path(name)).get("encoder_passes", ENCODER_PASSES)
+
+
+def refused_augmentations(name: str) -> list[str]:
+    """What a pretext of a method may not have: `refused_augmentations` of its schema."""
+    return load_schema(schema_path(name)).get("refused_augmentations", [])
 
 
 def load_method(name: str) -> type:

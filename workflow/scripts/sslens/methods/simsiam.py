@@ -37,6 +37,8 @@ class Method(ProjectedEncoder):
         outcome = method.loss(Batch((first, second), seed, progress))
     """
 
+    against_collapse = "lower the learning rate, or options.predictor.hidden"
+
     def __init__(self, encoder: keras.Model, options: dict, seed: int):
         projector = options["projector"] | {"output_norm": True}
         super().__init__(encoder, options | {"projector": projector}, seed)

@@ -37,7 +37,7 @@ def supervised_info_nce(embeddings: tf.Tensor, labels: tf.Tensor, temperature: f
 
 
 class Method(ProjectedEncoder):
-    """Encoder and projector under the loss. Settings: supervised_contrastive.schema.yaml."""
+    """Encoder and projector under the loss. Options: supervised_contrastive.schema.yaml."""
 
     uses_labels = True
 

@@ -37,7 +37,7 @@ def covariance_term(covariance: tf.Tensor) -> tf.Tensor:
     """Sum of the squared covariances of different dimensions, over d (equation 4)."""
     squares = tf.square(covariance)
     apart = tf.reduce_sum(squares) - tf.reduce_sum(tf.linalg.diag_part(squares))
-    return apart / covariance.shape[0]
+    return apart / tf.cast(tf.shape(covariance)[0], tf.float32)
 
 
 class Method(ProjectedEncoder):

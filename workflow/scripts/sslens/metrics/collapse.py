@@ -13,10 +13,18 @@ COLLAPSED_STD = 0.1
 COLLAPSED_RANK = 1.5
 
 
-def has_collapsed(measures: Mapping[str, float]) -> bool:
-    """Whether an epoch's `embedding_std` or `effective_rank` is that of a collapsed network."""
-    spread = measures["embedding_std"] / measures["embedding_std_uniform"]
-    return spread < COLLAPSED_STD or measures["effective_rank"] < COLLAPSED_RANK
+def signs_of_collapse(measures: Mapping[str, float]) -> list[str]:
+    """In words, what in an epoch's measures is that of a collapsed network; empty if nothing."""
+    signs = []
+    spread, even = measures["embedding_std"], measures["embedding_std_uniform"]
+    if spread < COLLAPSED_STD * even:
+        signs.append(
+            f"the embeddings' standard deviation is {spread:.2g} ({even:.2g} where they are spread "
+            "evenly)"
+        )
+    if (rank := measures["effective_rank"]) < COLLAPSED_RANK:
+        signs.append(f"the features' effective rank is {rank:.3g} (1 is a single direction)")
+    return signs
 
 
 def ended_collapsed(history: pd.DataFrame) -> bool:

@@ -1,4 +1,4 @@
-"""A classifier as one `.keras` file that needs Keras alone: raw images in, probabilities out."""
+"""Networks as `.keras` files that need Keras alone; they take raw images."""
 
 from collections.abc import Sequence
 
@@ -37,8 +37,7 @@ def exportable(
         A model of layers of Keras alone, from raw images (batch, *recorded_shape) to the
         probabilities (batch, classes) in the order of `CLASSES`.
     """
-    plain = keras.models.clone_model(classifier, clone_function=_plain_layer, recursive=True)
-    plain.set_weights(classifier.get_weights())
+    plain = _plain(classifier)
     inputs = keras.Input(tuple(recorded_shape), name="raw_image")
     images = _preprocess(inputs, facts)
     if average:
@@ -47,6 +46,23 @@ def exportable(
     if average:
         outputs = ops.mean(ops.reshape(outputs, (8, -1, outputs.shape[1])), axis=0)
     return keras.Model(inputs, outputs, name="sslens_classifier")
+
+
+def exportable_encoder(
+    encoder: keras.Model, facts: dict, recorded_shape: Sequence[int]
+) -> keras.Model:
+    """Put the preprocessing in front of a frozen encoder, see `networks.frozen`.
+
+    Args:
+        encoder, facts, recorded_shape: as of `exportable`.
+
+    Returns:
+        A model of layers of Keras alone, from raw images (batch, *recorded_shape) to the features
+        (batch, features) that the rule `features` writes, to the rounding of float32.
+    """
+    inputs = keras.Input(tuple(recorded_shape), name="raw_image")
+    features = _plain(encoder)(_preprocess(inputs, facts))
+    return keras.Model(inputs, features, name="sslens_encoder")
 
 
 def export(
@@ -59,10 +75,28 @@ def export(
         manifest, preprocessing: the two files.
         path: ends in `.keras`.
     """
-    shape = read_json(manifest)["schema"]["image"]["shape"]
-    model = exportable(classifier, read_json(preprocessing), shape, average)
+    _save(exportable(classifier, *_facts(manifest, preprocessing), average), path)
+
+
+def export_encoder(encoder: keras.Model, manifest: str, preprocessing: str, path: str) -> None:
+    """Write a frozen encoder (see `exportable_encoder`) to `path`, as `export` does."""
+    _save(exportable_encoder(encoder, *_facts(manifest, preprocessing)), path)
+
+
+def _facts(manifest: str, preprocessing: str) -> tuple[dict, Sequence[int]]:
+    return read_json(preprocessing), read_json(manifest)["schema"]["image"]["shape"]
+
+
+def _save(model: keras.Model, path: str) -> None:
     with atomic_path(path) as temporary:
         model.save(temporary)
+
+
+def _plain(network: keras.Model) -> keras.Model:
+    """A copy of a network, of layers of Keras alone."""
+    plain = keras.models.clone_model(network, clone_function=_plain_layer, recursive=True)
+    plain.set_weights(network.get_weights())
+    return plain
 
 
 def _plain_layer(layer: keras.layers.Layer) -> keras.layers.Layer:

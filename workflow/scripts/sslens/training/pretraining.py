@@ -12,8 +12,8 @@ from threadpoolctl import threadpool_limits
 from sslens.data.records import Split
 from sslens.images import Images
 from sslens.methods.base import Batch, Method
-from sslens.methods.registry import encoder_passes, load_method
-from sslens.metrics.collapse import has_collapsed
+from sslens.methods.registry import IMAGES_PER_QUEUED, encoder_passes, load_method
+from sslens.metrics.collapse import signs_of_collapse
 from sslens.metrics.features import (
     alignment,
     effective_rank,
@@ -62,6 +62,10 @@ def pretrain(
         checkpoint: to go on from.
         report: receives the rows of the history.
 
+    Raises:
+        ValueError: for fewer images than a batch, or too few for a queue.
+        Collapsed: where the encoder has collapsed, and the settings say that it is to stop.
+
     Returns:
         The encoder, and the history: epoch, step, loss, embedding_std (mean over dimensions of
         the standard deviation over the batch of the normalised embeddings; 0 when collapsed),
@@ -69,12 +73,13 @@ def pretrain(
         Chen & He 2021, arXiv:2011.10566, section 4.1), images_per_second,
         learning_rate (when the epoch has ended), operations (floating-point operations of the
         encoder in all steps so far), what `Diagnosis` and the method measure, and collapsed (1 or
-        0, see `collapse.has_collapsed`).
+        0, see `collapse.signs_of_collapse`).
     """
     rows = np.arange(len(train.labels))[:, None]
     if settings["pairs"] == "same_lens":
         rows = group_rows(train.columns["lens_id"])
     groups = train.images.take(rows)
+    _check_size(settings, len(groups))
     plan = plan_training(settings, len(groups), len(train.images))
     passes = encoder_passes(settings["method"])
     with replicas.shared_by_gpus(plan.batch_size):
@@ -85,8 +90,56 @@ def pretrain(
         facts = _facts(method, train, rows[:, 0])
         learner = _Pretraining(method, settings, plan, diagnosis, operations, list(facts))
         data: list[Images | np.ndarray] = [groups, *facts.values()]
-        history = engine.fit(learner, data, plan, seed, checkpoint, report=report)
+        guard = CollapseGuard(settings, method.against_collapse)
+
+        def report_and_guard(rows):
+            report(rows)
+            guard(rows)
+
+        history = engine.fit(learner, data, plan, seed, checkpoint, report=report_and_guard)
     return encoder, history
+
+
+class Collapsed(RuntimeError):
+    """The encoder makes nearly the same of all images, and has done so for some epochs."""
+
+
+class CollapseGuard:
+    """Ends a pretraining that has collapsed and does not recover.
+
+    Args:
+        settings: of the pretraining: `collapse` and `collapse_epochs`.
+        remedies: what helps, by the method.
+    """
+
+    def __init__(self, settings: dict, remedies: str):
+        self._stops, self._allowed = settings["collapse"] == "stop", settings["collapse_epochs"]
+        self._remedies, self._epochs = remedies, 0
+
+    def __call__(self, rows: Sequence[dict]) -> None:
+        """Look at further rows of the history; raises Collapsed where they are the last straw."""
+        for row in rows:
+            self._epochs = self._epochs + 1 if row["collapsed"] else 0
+            if self._stops and self._epochs >= self._allowed:
+                raise Collapsed(
+                    f"collapsed for {self._epochs} epochs, up to epoch {row['epoch']}: "
+                    f"{' and '.join(signs_of_collapse(row))}. To help: {self._remedies}; or set "
+                    "pretraining.collapse to warn, to train on"
+                )
+
+
+def _check_size(settings: dict, images: int) -> None:
+    """Stop where there are fewer images (or lenses) than a batch, or too few for a queue."""
+    if images < settings["batch_size"]:
+        raise ValueError(
+            f"pretraining: batch_size: {settings['batch_size']}, but there are {images} images or "
+            "lenses to pair; take a smaller batch"
+        )
+    if (queue := settings["options"].get("queue", 0)) > images // IMAGES_PER_QUEUED:
+        raise ValueError(
+            f"pretraining: options.queue: {queue} is more than a third of {images} images; take at "
+            f"most {images // IMAGES_PER_QUEUED}"
+        )
 
 
 def _facts(method: Method, train: Split, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -183,6 +236,7 @@ class _Pretraining:
         facts: Sequence[str],
     ):
         self._method, self._diagnosis, self._operations = method, diagnosis, operations
+        self._warns = settings["collapse"] != "ignore"
         self._optimizer = build_optimizer(
             settings["optimizer"], plan.steps, method.trainable_variables, method.not_decayed
         )
@@ -210,21 +264,14 @@ class _Pretraining:
 
     def epoch_metrics(self, means: dict[str, float]) -> dict[str, float]:
         measures = self._diagnosis.measure() | self._method.held_out(self._diagnosis.views)
-        collapsed = has_collapsed(means | measures)
-        if collapsed:
-            log.warning(
-                "epoch %d has collapsed: the embeddings' standard deviation is %.2g (%.2g where "
-                "they are spread evenly), the features' effective rank %.3g",
-                means["epoch"],
-                means["embedding_std"],
-                means["embedding_std_uniform"],
-                measures["effective_rank"],
-            )
+        signs = signs_of_collapse(means | measures)
+        if signs and self._warns:
+            log.warning("epoch %d has collapsed: %s", means["epoch"], " and ".join(signs))
         return {
             "learning_rate": current_rate(self._optimizer),
             "operations": means["step"] * self._operations,
             **measures,
-            "collapsed": int(collapsed),
+            "collapsed": int(bool(signs)),
         }
 
 
