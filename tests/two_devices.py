@@ -37,6 +37,7 @@ OVERLAY = {
     }
     | {
         # a queue and a centre that decide the second step
+        "byol-dihedral": {"batch_size": 8},
         "nnclr": {"method": "nnclr", "pretext": "gaussian_noise", "options": {"queue": 6}},
         "dino": {"method": "dino", "pretext": "gaussian_noise", "options": {"frozen": 0.0}},
     },
@@ -47,7 +48,8 @@ OVERLAY = {
         "weight_averaging": 0.9,
     },
 }
-encoders.DEPTHS["resnet18"] = (1, 1)  # a shallow network, since most of the time is tracing
+#: Of pretrainings a shallow network, since most of the time is tracing.
+DEEP, SHALLOW = encoders.DEPTHS["resnet18"], (1, 1)
 CONFIG = load(ROOT / "config", OVERLAY)
 IMAGES = np.random.default_rng(0).normal(size=(24, 32, 32, 1)).astype(np.float32)
 DATA = Split.of(IMAGES, np.arange(24) % 3, lens_id=np.arange(24))
@@ -66,6 +68,7 @@ class NoCheckpoint:
 def train(name: str, own: dict, devices: list[str]) -> tuple[list[np.ndarray], dict]:
     """A training on these devices: the weights, and the last row of the history."""
     replicas.devices = lambda: devices
+    encoders.DEPTHS["resnet18"] = DEEP if name == "supervised" else SHALLOW
     if name == "supervised":
         told = settings.arm_settings(CONFIG, "baseline", "model_2")
         told["learning"] = merge(told["learning"], own)

@@ -332,7 +332,7 @@ def digests():
 @pytest.mark.parametrize(
     ("module", "old", "new", "changed"),
     [
-        ("methods/byol", "1 - ", "2 - ", {"byol"}),
+        ("methods/byol", "2 - 2 * ", "3 - 2 * ", {"byol"}),
         ("training/augmentations", "stddev * ", "2 * stddev * ", set()),
         ("training/augmentations", "tf.cos(angle)", "tf.cos(-angle)", {"contrastive", "finetune"}),
         ("training/augmentations", "coins[2]", "coins[1]", {"byol", "finetune"}),

@@ -1,0 +1,191 @@
+r"""Try the options of every self-supervised method on validation images, with the same budget.
+
+    snakemake --cores 8 --resources gpu=1 --directory runs/tuning \
+        --configfile config/tuning.yaml results/data/model_2/preprocessing.json
+    python benchmarks/tuning.py runs/tuning model_2 --results tuning.json [METHOD ...]
+
+For each method, four learning rates with each of three values of the option that its paper finds
+the most important: 12 pretrainings, whose frozen encoder is probed by logistic regression on the
+training images. What counts is the macro AUC of the probe on the validation images; test images
+are not read. Of `supervised`, the baseline, it is that of the fine-tuned network. A trial that
+collapses, or whose loss is not finite, is listed as such.
+
+Prints a markdown table of all trials, the best of each method in bold. With --results, finished
+trials are kept in a file, and the next call runs the others alone.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import reduce
+from itertools import product
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+
+from sslens.configuration import settings
+from sslens.configuration.loading import load, merge
+from sslens.files import write_json
+from sslens.formatting import pipe_table
+from sslens.jobs import environment
+
+environment.settle(os.environ)
+
+SUPERVISED = "supervised"
+LEARNING_RATES = (5e-4, 1e-3, 2e-3, 4e-3)
+#: Method -> the key of its entry that is varied besides, and its values.
+VARIED: dict[str, tuple[str, tuple]] = {
+    "contrastive": ("options.temperature", (0.05, 0.1, 0.2)),
+    "nnclr": ("options.temperature", (0.05, 0.1, 0.2)),
+    "byol": ("options.tau", (0.9, 0.97, 0.99)),
+    "simsiam": ("options.predictor.hidden", (16, 32, 64)),
+    "dino": ("options.teacher_temperature", (0.02, 0.04, 0.07)),
+    "barlow_twins": ("options.redundancy", (0.0051, 0.02, 0.1)),
+    "vicreg": ("options.covariance", (0.2, 1.0, 5.0)),
+    "rotnet": ("batch_size", (16, 32, 64)),
+    SUPERVISED: ("optimizer.weight_decay", (1e-4, 1e-3, 1e-2)),
+}
+#: The pretext of all methods, but of those that refuse it.
+PRETEXT, PRETEXT_OF = "rotation_flip", {"rotnet": "gaussian_noise"}
+SEED = 1
+
+
+class Trial(NamedTuple):
+    """What is tried: a method, its learning rate, and the value of the key that is varied."""
+
+    method: str
+    learning_rate: float
+    value: Any
+
+    @property
+    def name(self) -> str:
+        """Its name in the results."""
+        return f"{self.method}, {VARIED[self.method][0]} {self.value}, rate {self.learning_rate:g}"
+
+    @property
+    def entry(self) -> dict:
+        """What it sets, in a pretraining or in `finetuning`."""
+        keys = VARIED[self.method][0].split(".")
+        own: Any = reduce(lambda inner, key: {key: inner}, reversed(keys), self.value)
+        return merge({"optimizer": {"learning_rate": self.learning_rate}}, own)
+
+
+def main() -> None:
+    """Run the trials that are missing, two at a time, and print all of them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, help="folder of a run that has made the data")
+    parser.add_argument("dataset")
+    parser.add_argument("methods", nargs="*", metavar="METHOD", default=list(VARIED))
+    parser.add_argument("--results", type=Path, metavar="FILE")
+    parser.add_argument("--processes", type=int, default=2)
+    options = parser.parse_args()
+    if unknown := set(options.methods) - set(VARIED):
+        parser.error(f"{', '.join(sorted(unknown))}: known are {', '.join(VARIED)}")
+    done = {}
+    if options.results and options.results.is_file():
+        done = json.loads(options.results.read_text(encoding="utf-8"))
+    chosen = [trial for trial in trials() if trial.method in options.methods]
+    place = f"{options.dataset}: "
+    missing = [trial for trial in chosen if place + trial.name not in done]
+    # a process for each trial, since the random state of TensorFlow is of a process
+    context = get_context("spawn")
+    with ProcessPoolExecutor(options.processes, context, max_tasks_per_child=1) as pool:
+        tasks = {
+            pool.submit(attempt, options.run, options.dataset, trial): trial for trial in missing
+        }
+        for task in as_completed(tasks):
+            name = place + tasks[task].name
+            done[name] = task.result()
+            print(f"{name}: {done[name]}", file=sys.stderr)
+            if options.results:
+                write_json(options.results, done)
+    print(markdown(chosen, {trial: done[place + trial.name] for trial in chosen}))
+
+
+def trials() -> Iterator[Trial]:
+    """All trials of all methods."""
+    for method, (_, values) in VARIED.items():
+        for value, rate in product(values, LEARNING_RATES):
+            yield Trial(method, rate, value)
+
+
+def attempt(run: Path, dataset: str, trial: Trial) -> dict:
+    """Train and measure: `auc` of validation images, or `failed`, why there is none."""
+    from sslens.jobs import process
+
+    process.start_tensorflow(threads=1, gpus=0, each=1)
+    from sslens.data.records import load_split
+    from sslens.training.checkpoints import Checkpoint
+    from sslens.training.pretraining import Collapsed
+
+    folder = run / "results" / "data" / dataset
+    files = folder / "manifest.json", folder / "preprocessing.json"
+    train, validation = (load_split(*files, split) for split in ("train", "validation"))
+    measure = supervised if trial.method == SUPERVISED else pretrained
+    with tempfile.TemporaryDirectory() as checkpoints:
+        try:
+            return {"auc": measure(trial, dataset, train, validation, Checkpoint(checkpoints, ""))}
+        except (Collapsed, FloatingPointError) as error:
+            return {"failed": type(error).__name__}
+
+
+def pretrained(trial: Trial, dataset: str, train, validation, checkpoint) -> float:
+    """AUC of a linear probe of the frozen encoder."""
+    from sslens.networks.frozen import recompute_batch_norm_statistics
+    from sslens.networks.inference import predict
+    from sslens.training.pretraining import pretrain
+    from sslens.training.probes import Features, fit_linear_probe
+
+    pretext = PRETEXT_OF.get(trial.method, PRETEXT)
+    entry = merge({"method": trial.method, "pretext": pretext}, trial.entry)
+    config = load(ROOT / "config", {"pretrainings": {"trial": entry}})
+    chosen = settings.pretraining_settings(config, "trial", dataset)
+    encoder, _ = pretrain(train, validation, chosen, SEED, checkpoint)
+    recompute_batch_norm_statistics(encoder, train.images)
+    features = [
+        Features(predict(encoder, split.images), split.labels) for split in (train, validation)
+    ]
+    _, history = fit_linear_probe(*features, settings.resolve(config["probe"], dataset))
+    return float(history["validation_auc"].max())
+
+
+def supervised(trial: Trial, dataset: str, train, validation, checkpoint) -> float:
+    """AUC of a network that has learned the labels from random weights."""
+    from sslens.training.labels import learn_labels
+
+    config = load(ROOT / "config", {"finetuning": trial.entry})
+    chosen = settings.arm_settings(config, "baseline", dataset)
+    _, history = learn_labels(train, validation, chosen, None, 1.0, SEED, checkpoint)
+    return float(history["validation_auc"].iloc[-1])
+
+
+def markdown(chosen: list[Trial], found: dict[Trial, dict]) -> str:
+    """A table of the trials: a row for each value, a column for each learning rate."""
+    rows = []
+    for method in dict.fromkeys(trial.method for trial in chosen):
+        of_method = [trial for trial in chosen if trial.method == method]
+        best = max(found[trial].get("auc", 0) for trial in of_method)
+        key, values = VARIED[method]
+        for value in values:
+            aucs = [found[Trial(method, rate, value)] for rate in LEARNING_RATES]
+            texts = [_text(auc, best) for auc in aucs]
+            rows.append([method, f"{key} {value}", *texts])
+    return pipe_table(["method", "varied", *(f"{rate:g}" for rate in LEARNING_RATES)], rows)
+
+
+def _text(result: dict, best: float) -> str:
+    if "failed" in result:
+        return result["failed"]
+    text = f"{result['auc']:.3f}"
+    return f"**{text}**" if result["auc"] == best else text
+
+
+if __name__ == "__main__":
+    main()
