@@ -7,7 +7,13 @@ import tensorflow as tf
 
 from sslens.images import Images
 from sslens.metrics.predictions import mean_logits, softmax
-from sslens.networks.inference import orientations, predict, predict_oriented
+from sslens.networks.classifiers import build_classifier, with_features
+from sslens.networks.inference import (
+    orientations,
+    predict,
+    predict_oriented,
+    predict_with_features,
+)
 
 
 @pytest.mark.parametrize(("size", "batch"), [(1, 3), (7, 3), (9, 3), (2, 250)])
@@ -117,3 +123,15 @@ def test_averaging_keeps_images_apart_whose_probabilities_are_saturated():
     assert np.isfinite(averaged).all()
     assert (softmax(averaged)[:, 0] == 1).all()
     np.testing.assert_allclose(averaged[:, 0] - averaged[:, 1], [800, 1600, 2400], rtol=1e-6)
+
+
+@pytest.mark.parametrize("average", [False, True])
+def test_logits_and_features_of_one_pass_are_those_of_two(average):
+    told = {"name": "resnet18", "width": 2, "stem": "small", "batch_norm_momentum": 0.9}
+    classifier, encoder = build_classifier(
+        told | {"neck": [6], "neck_dropout": [0.5]}, (8, 8, 1), 0
+    )
+    images = Images.of(np.random.default_rng(0).normal(size=(5, 8, 8, 1)).astype(np.float32))
+    logits, features = predict_with_features(with_features(classifier, encoder), images, average)
+    assert logits.tobytes() == predict_oriented(classifier, images, average).tobytes()
+    assert features.tobytes() == predict(encoder, images).tobytes()

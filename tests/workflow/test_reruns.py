@@ -15,7 +15,11 @@ NAMED = {  # figures that hold the titles of the rows
     "Drawing what is confused with what",
     "Drawing how far probabilities can be believed",
 }
-TABLES = {"Comparing", "Making web pages of the tables"}
+TABLES = {
+    "Comparing",
+    "Making web pages of the tables",
+    "Drawing the intervals of all methods",
+}
 COMPARISON = {*TABLES, "Drawing what is most confidently wrong", *NAMED}
 MAP = {"Drawing a map of the features of model_2"}  # by the probes' encoders
 CURVES = {stage: f"Drawing the {stage} curves" for stage in ("pretraining", "finetuning")}

@@ -65,6 +65,7 @@ def test_the_contracts_files_are_there(finished):
           for name in ("roc", "confusion", "reliability", "mistakes", "embedding",
                        "pretraining", "finetuning", "gallery", "parameters")
           for kind in ("png", "svg")),
+        *(f"comparison/intervals_{protocol}.png" for protocol in ("fine_tune", "linear_probe")),
     ]  # fmt: skip
     assert [name for name in expected if not (results / name).is_file()] == []
     assert not list(finished.rglob(".incomplete-*"))
@@ -75,6 +76,7 @@ def test_the_contracts_files_are_there(finished):
 TRAININGS = {"pretrain", "finetune", "evaluate"}
 SCORING = {"evaluate", "probe", "pages", "roc", "reliability", "embedding", "shortcuts"}
 DRAWING = {"roc", "confusion", "reliability", "mistakes", "embedding", "training_curves", "gallery"}
+DRAWING |= {"intervals"}
 MAY_LOAD = {
     "tensorflow": {*TRAININGS, "features"},
     "keras": {*TRAININGS, "features"},

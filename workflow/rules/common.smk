@@ -233,6 +233,9 @@ def of_features(file):
     return lambda w: features_of_arm(file, w.arm, w.dataset, w.seed)
 
 
+# How the arms of the run learn the labels.
+PROTOCOLS = settings.protocols_of_run(config)
+
 # The rows of the table: arm -> title.
 ROWS = settings.arm_titles(config, FINE_TUNE)
 
@@ -293,22 +296,17 @@ def figure(name, caption, category):
     return [in_report(f"{name}.png", caption, category), f"results/comparison/{name}.svg"]
 
 
-def figures(name, caption, category):
-    """Outputs of a rule that draws a figure of every data set of the run, as `figure` has them."""
-    return [
-        file
-        for dataset in config["run"]["datasets"]
-        for file in figure(f"{name}_{dataset}", caption, category)
-    ]
+def figures(name, caption, category, of=config["run"]["datasets"]):
+    """Outputs of a rule that draws a figure of every data set of the run, or of these, as `figure`."""
+    return [file for each in of for file in figure(f"{name}_{each}", caption, category)]
 
 
-def params_of_figures(script, figure=None):
-    """Params of such a rule: the settings of every data set's figure, and its code; as `figure_params`."""
+def params_of_figures(script, figure=None, of=config["run"]["datasets"]):
+    """Params of such a rule: the settings of every figure, and its code; as `figure_params`."""
     figure = figure or script
     return {
         "settings": lambda w: {
-            dataset: settings.figure_settings(config, figure.format(**w), dataset)
-            for dataset in config["run"]["datasets"]
+            each: settings.figure_settings(config, figure.format(**w), each) for each in of
         },
         "code": script_digest(script),
     }

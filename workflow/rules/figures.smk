@@ -128,6 +128,26 @@ rule label_efficiency:
         "../scripts/label_efficiency.py"
 
 
+rule intervals:
+    input:
+        **COMPARED,
+    output:
+        figures("intervals", "intervals", "1 Comparison", PROTOCOLS),
+    log:
+        "logs/intervals.log",
+    localrule: True
+    conda:
+        CPU_ENVIRONMENT
+    resources:
+        mem_mb=1000,
+    params:
+        **params_of_figures("intervals", of=PROTOCOLS),
+    message:
+        "Drawing the intervals of all methods"
+    script:
+        "../scripts/intervals.py"
+
+
 rule transfer:
     input:
         **COMPARED,

@@ -23,9 +23,9 @@ from sslens.metrics.collapse import ended_collapsed
 from sslens.metrics.predictions import mean_logits, predictions_frame, write_predictions
 from sslens.metrics.scores import metrics_of_file
 from sslens.networks import replicas
-from sslens.networks.classifiers import build_classifier
+from sslens.networks.classifiers import build_classifier, with_features
 from sslens.networks.export import export
-from sslens.networks.inference import predict, predict_oriented
+from sslens.networks.inference import predict_with_features
 
 inputs, outputs = snakemake.input, snakemake.output
 data = [inputs.manifest, inputs.preprocessing]
@@ -33,11 +33,13 @@ test, validation = (load_split(*data, split) for split in ("test", "validation")
 classifier, encoder = build_classifier(settings["encoder"], test.images.shape[1:], seed)
 classifier.load_weights(inputs.classifier)
 average = settings["average_orientations"]
+both, features = with_features(classifier, encoder), {}
 for split, path in ((test, outputs.predictions), (validation, outputs.validation)):
     labels = [CLASSES[label] for label in split.labels]
-    logits = mean_logits(predict_oriented(classifier, split.images, average))
-    write_predictions(predictions_frame(split.columns["image_id"], labels, logits), path)
-write_array(outputs.features, predict(encoder, test.images))
+    logits, features[path] = predict_with_features(both, split.images, average)
+    frame = predictions_frame(split.columns["image_id"], labels, mean_logits(logits))
+    write_predictions(frame, path)
+write_array(outputs.features, features[outputs.predictions])
 cell = {"dataset": wildcards.dataset, "arm": wildcards.arm, "labels": fraction, "seed": seed}
 device = replicas.described()
 record = provenance_record("evaluate", cell, settings, params.code, *data, device)

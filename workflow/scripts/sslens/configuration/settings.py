@@ -18,6 +18,12 @@ ARCHIVE = _LIBRARY / "data" / "archives" / "archive.schema.yaml"
 SIMULATION, IMPORT = SOURCES = ("simulation", "archive")
 #: Keys of an arm that name a pretraining whose steps, or whose computation, it matches.
 MATCHES = ("match_steps_of", "match_compute_of")
+#: Titles of the figures of all methods.
+INTERVALS_TITLES = {
+    FINE_TUNE: "Fine-tuned networks",
+    LINEAR_PROBE: "Linear probes of frozen encoders",
+    NEAREST_NEIGHBOURS: "Nearest neighbours by frozen encoders",
+}
 #: Keys that change no result, and rerun nothing.
 NO_RESULT = ("tensorboard", "planning", "data_dir", "checkpoint_dir", "container")
 
@@ -369,7 +375,10 @@ def pretrained_rows(config: Mapping) -> dict[str, str]:
 
 
 def figures_of_run(config: Mapping) -> list[tuple[str, str]]:
-    """The figures of the run: name, and the data set (in `transfer`: the pretraining) it is of."""
+    """The figures of the run: name, and what it is of.
+
+    That is a data set; in `intervals` a protocol, and in `transfer` a pretraining.
+    """
     rows, several = arm_titles(config, FINE_TUNE), len(config["run"]["label_fractions"]) > 1
     chosen = {
         "gallery": True,
@@ -379,7 +388,14 @@ def figures_of_run(config: Mapping) -> list[tuple[str, str]]:
         "pretraining": bool(pretrained_rows(config)),
     }
     of_datasets = product(filter(chosen.get, chosen), config["run"]["datasets"])
-    return [*of_datasets, *(("transfer", pretraining) for pretraining in transfers(config))]
+    of_protocols = (("intervals", protocol) for protocol in protocols_of_run(config))
+    of_transfers = (("transfer", pretraining) for pretraining in transfers(config))
+    return [*of_datasets, *of_protocols, *of_transfers]
+
+
+def protocols_of_run(config: Mapping) -> list[str]:
+    """The protocols of the arms of the run, fine-tuning first."""
+    return [protocol for protocol in (FINE_TUNE, *FROZEN) if arm_titles(config, protocol)]
 
 
 def page_settings(config: Mapping) -> dict:
@@ -417,7 +433,8 @@ def figure_settings(config: Mapping, figure: str, name: str) -> dict:
     Returns:
         `title`; for results, `rows` (arm -> title; in `mistakes` the arms alone), and the `labels`
         and `seeds` of their cells; in curves the rows that are `drawn`; in `gallery` the `dataset`;
-        in `transfer` the `sources` (of `transfers`), the `datasets` and the `baseline`.
+        in `intervals` the `datasets`; in `transfer` these, the `sources` (of `transfers`) and the
+        `baseline`.
     """
     labels, seeds = most_labels(config), config["run"]["seeds"]
     if figure == "transfer":
@@ -426,6 +443,14 @@ def figure_settings(config: Mapping, figure: str, name: str) -> dict:
             "sources": transfers(config)[name],
             "datasets": dataset_titles(config),
             "baseline": config["comparison"]["baseline"],
+            "labels": labels,
+            "seeds": seeds,
+        }
+    if figure == "intervals":
+        return {
+            "title": INTERVALS_TITLES[name],
+            "rows": arm_titles(config, name),
+            "datasets": dataset_titles(config),
             "labels": labels,
             "seeds": seeds,
         }

@@ -19,6 +19,13 @@ def build_classifier(
     return classifier_of(encoder, len(CLASSES), seed), encoder
 
 
+def with_features(classifier: keras.Model, encoder: keras.Model) -> keras.Model:
+    """A model from images to the logits of a classifier and the features of the encoder in it."""
+    images = keras.Input(encoder.input_shape[1:], name="image")
+    features = encoder(images)
+    return keras.Model(images, [classifier.get_layer("logits")(features), features])
+
+
 def classifier_of_probe(
     settings: Mapping, encoder: keras.Model, probe: Mapping[str, np.ndarray]
 ) -> keras.Model:
