@@ -19,6 +19,8 @@ from sslens.configuration.loading import load, merge
 from sslens.data.records import Split
 from sslens.jobs.process import POLICIES
 from sslens.networks import encoders, replicas
+from sslens.networks.layers import Convolution, FusedBatchNormalization
+from sslens.training import pretraining
 from sslens.training.labels import learn_labels
 from sslens.training.pretraining import pretrain
 
@@ -48,11 +50,22 @@ OVERLAY = {
         "weight_averaging": 0.9,
     },
 }
-#: Of pretrainings a shallow network, since most of the time is tracing.
+#: Of two pretrainings a shallow network, since most of the time is tracing; of the others less.
 DEEP, SHALLOW = encoders.DEPTHS["resnet18"], (1, 1)
+RESIDUAL = ("supervised", "contrastive-rotation", "byol-dihedral")
 CONFIG = load(ROOT / "config", OVERLAY)
 IMAGES = np.random.default_rng(0).normal(size=(24, 32, 32, 1)).astype(np.float32)
 DATA = Split.of(IMAGES, np.arange(24) % 3, lens_id=np.arange(24))
+
+
+def one_convolution(settings: dict, shape: tuple, seed: int) -> keras.Model:
+    """The least that has all kinds of layers; the losses are what is compared."""
+    inputs = keras.Input(shape)
+    initializer = keras.initializers.HeNormal(seed=seed)
+    options = {"strides": 4, "padding": "same", "use_bias": False, "name": "convolution"}
+    maps = Convolution(6, 3, kernel_initializer=initializer, **options)(inputs)
+    maps = keras.layers.ReLU()(FusedBatchNormalization(name="norm")(maps))
+    return keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(maps))
 
 
 class NoCheckpoint:
@@ -69,6 +82,7 @@ def train(name: str, own: dict, devices: list[str]) -> tuple[list[np.ndarray], d
     """A training on these devices: the weights, and the last row of the history."""
     replicas.devices = lambda: devices
     encoders.DEPTHS["resnet18"] = DEEP if name == "supervised" else SHALLOW
+    pretraining.build_encoder = encoders.build_encoder if name in RESIDUAL else one_convolution
     if name == "supervised":
         told = settings.arm_settings(CONFIG, "baseline", "model_2")
         told["learning"] = merge(told["learning"], own)
