@@ -51,6 +51,10 @@ def test_points_intervals_and_the_reference(summary):
     assert 0.8 in [float(line.get_xdata()[0]) for line in lines if len(line.get_xdata()) == 2]
     names = [text.get_text().replace("\n", " ") for text in first.get_yticklabels()]
     assert names == list(ROWS.values())
+    assert first.get_xlabel() == "macro AUC (hollow: these networks)"
+    of_methods = summary[summary["dataset"] == "model_1"]
+    (panel,) = intervals_figure(of_methods, ROWS, {"model_1": "Model I"}, "t").axes
+    assert panel.get_xlabel() == "macro AUC"
     assert first.get_ylim()[0] > first.get_ylim()[1], "the first row is on top"
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from sslens.figures.style import PALETTE, new_figure, own_style
 
@@ -40,9 +41,11 @@ def intervals_figure(
     height = 1.1 + sum(0.2 + 0.16 * (1 + name.count("\n")) for name in names)
     figure = new_figure(2.6 + 2.5 * len(datasets), height, title)
     panels = figure.subplots(1, len(datasets), squeeze=False, sharey=True)[0]
+    hollow = " (hollow: these networks)" if cells["auc_macro_low"].isna().any() else ""
     for panel, (dataset, heading) in zip(panels, datasets.items(), strict=True):
         _draw(panel, cells[cells["dataset"] == dataset].set_index("arm"), list(rows))
-        panel.set(title=heading, xlabel="macro AUC")
+        panel.set(title=heading, xlabel=f"macro AUC{hollow}")
+        panel.xaxis.set_major_locator(MaxNLocator(4))
     panels[0].set_yticks(range(len(names)), names)
     panels[0].set_ylim(len(names) - 0.5, -0.5)
     return figure
