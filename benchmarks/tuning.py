@@ -80,7 +80,7 @@ class Trial(NamedTuple):
 def main() -> None:
     """Run the trials that are missing, two at a time, and print all of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", type=Path, help="folder of a run that has made the data")
+    parser.add_argument("run", type=Path, help="folder of a run with the data")
     parser.add_argument("dataset")
     parser.add_argument("methods", nargs="*", metavar="METHOD", default=list(VARIED))
     parser.add_argument("--results", type=Path, metavar="FILE")

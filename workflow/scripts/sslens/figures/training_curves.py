@@ -101,11 +101,11 @@ def history_figure(
 
 def _further_panels(frames: Iterable[pd.DataFrame]) -> list[tuple[str, str, str | None, bool]]:
     """Panels of the columns that `HISTORY_PANELS` does not know, beside those of validation."""
-    known = {*NOT_DRAWN, *(column for _, *columns, _ in HISTORY_PANELS for column in columns)}
+    excluded = {*NOT_DRAWN, *(column for _, *columns, _ in HISTORY_PANELS for column in columns)}
     columns = dict.fromkeys(column for frame in frames for column in frame.columns)
     found: list[tuple[str, str, str | None, bool]] = []
     for column in columns:
-        if column in known or column.removeprefix("validation_") in columns.keys() - {column}:
+        if column in excluded or column.removeprefix("validation_") in columns.keys() - {column}:
             continue
         heading, partner = column.replace("_", " "), f"validation_{column}"
         if partner in columns:

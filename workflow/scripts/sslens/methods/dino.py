@@ -3,7 +3,7 @@
 Caron et al. 2021 (arXiv:2104.14294). The teacher's outputs are centred, which keeps one prototype
 from taking all, and sharpened by a low temperature, which keeps their distribution from becoming
 uniform. Against the paper, there are two views of the whole image and no crops, since a crop would
-cut the ring; the hidden part of the head has one layer; the prototypes rest during a fraction of
+cut the ring; the hidden part of the head has one layer; the prototypes are frozen for a fraction of
 the training (the paper: in its first epoch), and weight decay is constant.
 """
 
@@ -82,8 +82,8 @@ class Method(base.Method):
         views = tf.concat(batch.views, axis=0)
         embeddings = self._student(views, training=True)
         kernel = tf.convert_to_tensor(self._prototypes.get_layer("prototypes").kernel)
-        rest = batch.progress <= self._options["frozen"]
-        kernel = tf.where(rest, tf.stop_gradient(kernel), kernel)
+        frozen = batch.progress <= self._options["frozen"]
+        kernel = tf.where(frozen, tf.stop_gradient(kernel), kernel)
         students = tf.split(cosines(embeddings, kernel), 2)
         taught = self._teacher(views, training=True)
         of_teacher = cosines(taught, self._teacher_prototypes.get_layer("prototypes").kernel)

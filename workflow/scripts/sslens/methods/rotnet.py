@@ -1,4 +1,4 @@
-"""RotNet: tell by which quarter turn a view was rotated.
+"""RotNet: predict by which quarter turn a view was rotated.
 
 Gidaris et al. 2018 (arXiv:1803.07728, equation 3). The authors show all four turns of every image
 in a batch; here a view is turned once, by a draw. A control with a known ceiling: no prior of the
@@ -44,7 +44,7 @@ class Method(base.Method):
         self._learn(self._head)
 
     def loss(self, batch: base.Batch) -> base.Outcome:
-        """Mean cross-entropy, the encoder's features, and how many turns were told right."""
+        """Mean cross-entropy, the encoder's features, and the accuracy of the turns."""
         (view,) = batch.views
         # drawn for the whole batch, so that replicas turn an image as one device would
         images = tf.shape(view)[0] * replicas.count()

@@ -248,8 +248,8 @@ class _Pretraining:
             own_seed = tf.random.experimental.stateless_fold_in(seed, 0)
             return own_seed, *draw_views(groups, seed, settings["views"], method.views), *others
 
-        def loss(made, progress):
-            own_seed, *rows = made
+        def loss(inputs, progress):
+            own_seed, *rows = inputs
             rows = [replicas.own_share(part) for part in rows]
             others = dict(zip(facts, rows[method.views :], strict=True))
             batch = Batch(tuple(rows[: method.views]), own_seed, progress, **others)
