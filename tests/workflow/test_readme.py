@@ -78,6 +78,7 @@ def test_the_examples_are_found():
         "workflow/scripts/sslens/methods/uniformity.schema.yaml",
         "uniformity.yaml",
         "survey.yaml",
+        "own_images.yaml",
     ]
     assert [Path(name).name for name, _ in APPENDED] == [
         "augmentations.py",
