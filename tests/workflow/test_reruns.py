@@ -15,11 +15,8 @@ NAMED = {  # figures that hold the titles of the rows
     "Drawing what is confused with what",
     "Drawing how far probabilities can be believed",
 }
-TABLES = {
-    "Comparing",
-    "Making web pages of the tables",
-    "Drawing the intervals of all methods",
-}
+INTERVALS = "Drawing the intervals of all methods"
+TABLES = {"Comparing", "Making web pages of the tables", INTERVALS}
 COMPARISON = {*TABLES, "Drawing what is most confidently wrong", *NAMED}
 MAP = {"Drawing a map of the features of model_2"}  # by the probes' encoders
 CURVES = {stage: f"Drawing the {stage} curves" for stage in ("pretraining", "finetuning")}
@@ -231,8 +228,8 @@ def test_a_function_reruns_what_uses_it(plan, repository):
     with edited(library(repository, "methods/byol"), "2 - 2 * tf", "3 - 2 * tf"):
         assert plan() == BYOL
     with edited(library(repository, "figures/style"), "dpi=150", "dpi=151"):
-        gallery = "Drawing images and parameters of model_2"
-        assert plan() == COMPARISON - TABLES | MAP | {gallery, *CURVES.values()}
+        others = {INTERVALS, "Drawing images and parameters of model_2", *CURVES.values()}
+        assert plan() == COMPARISON - TABLES | MAP | others
 
 
 def test_a_script_reruns_its_rule(plan, repository):
