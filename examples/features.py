@@ -1,4 +1,4 @@
-"""Write the features of a folder of images by an exported encoder: a Parquet file, a row an image.
+"""Write the features of a folder of images by an exported encoder: one row of Parquet per image.
 
     python examples/features.py encoder.keras FOLDER features.parquet
 

@@ -67,3 +67,22 @@ def batch_of(two_views, classes):
         )
 
     return batch
+
+
+@pytest.fixture
+def slopes_of():
+    """A function of a scalar function and an array to the slopes along each of its elements."""
+
+    def slopes(function, array, step=1e-5):
+        array = np.asarray(array, np.float64)
+        found = np.empty(array.shape)
+        for place in np.ndindex(array.shape):
+            ends = []
+            for sign in (1, -1):
+                moved = array.copy()
+                moved[place] += sign * step
+                ends.append(function(moved))
+            found[place] = (ends[0] - ends[1]) / (2 * step)
+        return found
+
+    return slopes

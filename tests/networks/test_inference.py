@@ -127,9 +127,9 @@ def test_averaging_keeps_images_apart_whose_probabilities_are_saturated():
 
 @pytest.mark.parametrize("average", [False, True])
 def test_logits_and_features_of_one_pass_are_those_of_two(average):
-    told = {"name": "resnet18", "width": 2, "stem": "small", "batch_norm_momentum": 0.9}
+    settings = {"name": "resnet18", "width": 2, "stem": "small", "batch_norm_momentum": 0.9}
     classifier, encoder = build_classifier(
-        told | {"neck": [6], "neck_dropout": [0.5]}, (8, 8, 1), 0
+        settings | {"neck": [6], "neck_dropout": [0.5]}, (8, 8, 1), 0
     )
     images = Images.of(np.random.default_rng(0).normal(size=(5, 8, 8, 1)).astype(np.float32))
     logits, features = predict_with_features(with_features(classifier, encoder), images, average)

@@ -324,8 +324,8 @@ def test_the_same_seed_gives_the_same_bits(pretrained, run):
 def test_draws_of_the_loss_are_the_same_where_it_goes_on(monkeypatch, tmp_path):
     """RotNet turns images by the seed of a step."""
     monkeypatch.setitem(encoders.DEPTHS, "resnet18", (1, 1))
-    told = pretraining_settings(CONFIG, "small-rotnet", "of this test")
-    whole, history = pretrain(TRAIN, VALIDATION, told, 3, Checkpoint(tmp_path / "a", "x"))
+    chosen = pretraining_settings(CONFIG, "small-rotnet", "of this test")
+    whole, history = pretrain(TRAIN, VALIDATION, chosen, 3, Checkpoint(tmp_path / "a", "x"))
 
     def interrupt(rows):
         if len(rows) == 1 and rows[0]["epoch"] == 1:
@@ -333,8 +333,8 @@ def test_draws_of_the_loss_are_the_same_where_it_goes_on(monkeypatch, tmp_path):
 
     checkpoint = Checkpoint(tmp_path / "b", "x")
     with pytest.raises(KeyboardInterrupt):
-        pretrain(TRAIN, VALIDATION, told, 3, checkpoint, interrupt)
-    resumed, same = pretrain(TRAIN, VALIDATION, told, 3, checkpoint)
+        pretrain(TRAIN, VALIDATION, chosen, 3, checkpoint, interrupt)
+    resumed, same = pretrain(TRAIN, VALIDATION, chosen, 3, checkpoint)
     for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         assert one.tobytes() == other.tobytes()
     assert {"turn_accuracy", "validation_turn_accuracy"} < set(history.columns)
@@ -444,15 +444,15 @@ class Attraction(Method):
 def test_a_collapse_stops_warns_or_is_ignored(monkeypatch, tmp_path, caplog):
     monkeypatch.setitem(encoders.DEPTHS, "resnet18", (1, 1))
     monkeypatch.setattr(pretraining, "load_method", {"byol": Attraction}.get)
-    told = pretraining_settings(CONFIG, "small-byol", "of this test") | {"steps": 60}
-    told["optimizer"] |= {"learning_rate": 0.02}
+    chosen = pretraining_settings(CONFIG, "small-byol", "of this test") | {"steps": 60}
+    chosen["optimizer"] |= {"learning_rate": 0.02}
 
     def warnings():
         found = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
         caplog.clear()
         return found
 
-    warn, ignore = (told | {"collapse": action} for action in ("warn", "ignore"))
+    warn, ignore = (chosen | {"collapse": action} for action in ("warn", "ignore"))
     _, history = pretrain(TRAIN, VALIDATION, warn, 3, Checkpoint(tmp_path / "a", "x"))
     assert history["collapsed"].iloc[0] == 0
     assert history["collapsed"].iloc[-1] == 1
@@ -469,7 +469,7 @@ def test_a_collapse_stops_warns_or_is_ignored(monkeypatch, tmp_path, caplog):
         with pytest.raises(
             Collapsed, match=f"^collapsed for 3 epochs, up to epoch {last}: the emb"
         ):
-            pretrain(TRAIN, VALIDATION, told, 3, Checkpoint(tmp_path / "c", "x"))
+            pretrain(TRAIN, VALIDATION, chosen, 3, Checkpoint(tmp_path / "c", "x"))
 
 
 def test_epochs_count_where_they_are_in_a_row():
@@ -483,14 +483,14 @@ def test_epochs_count_where_they_are_in_a_row():
 
 
 def test_fewer_images_than_a_batch_or_too_few_for_a_queue_are_refused(tmp_path):
-    told = pretraining_settings(CONFIG, "small-byol", "of this test")
+    chosen = pretraining_settings(CONFIG, "small-byol", "of this test")
     checkpoint = Checkpoint(tmp_path, "x")
     with pytest.raises(ValueError, match="batch_size: 25, but there are 24 images"):
-        pretrain(TRAIN, VALIDATION, told | {"batch_size": 25}, 3, checkpoint)
+        pretrain(TRAIN, VALIDATION, chosen | {"batch_size": 25}, 3, checkpoint)
     with pytest.raises(
         ValueError, match="queue: 9 is more than a third of 24 images; take at most 8"
     ):
-        pretrain(TRAIN, VALIDATION, told | {"options": {"queue": 9}}, 3, checkpoint)
+        pretrain(TRAIN, VALIDATION, chosen | {"options": {"queue": 9}}, 3, checkpoint)
 
 
 # --- with labels ----------------------------------------------------------------------------------

@@ -225,7 +225,7 @@ def test_a_function_reruns_what_uses_it(plan, repository):
     )
     with edited(library(repository, "training/augmentations"), "tf.cos(angle)", "tf.cos(-angle)"):
         assert plan() == rotations
-    with edited(library(repository, "methods/byol"), "2 - 2 * tf", "3 - 2 * tf"):
+    with edited(library(repository, "methods/byol"), "2 - 2 * cos", "3 - 2 * cos"):
         assert plan() == BYOL
     with edited(library(repository, "figures/style"), "dpi=150", "dpi=151"):
         others = {INTERVALS, "Drawing images and parameters of model_2", *CURVES.values()}

@@ -8,6 +8,7 @@ here (8192 in the paper, with batches of 2048).
 import tensorflow as tf
 
 from sslens.methods.base import Batch, Outcome
+from sslens.methods.embeddings import off_diagonal_squares
 from sslens.methods.projection import ProjectedEncoder
 from sslens.networks import replicas
 
@@ -28,12 +29,6 @@ def cross_correlation(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
     return tf.matmul(first, second, transpose_a=True) / tf.cast(tf.shape(first)[0], tf.float32)
 
 
-def redundancy(correlation: tf.Tensor) -> tf.Tensor:
-    """Sum of the squares of all elements but those on the diagonal."""
-    squares = tf.square(correlation)
-    return tf.reduce_sum(squares) - tf.reduce_sum(tf.linalg.diag_part(squares))
-
-
 def barlow_twins(correlation: tf.Tensor, weight: float) -> tf.Tensor:
     """The loss: sum of (1 - C_ii)^2 + weight sum of C_ij^2 over i != j (equation 1).
 
@@ -42,7 +37,7 @@ def barlow_twins(correlation: tf.Tensor, weight: float) -> tf.Tensor:
         weight: lambda.
     """
     alike = tf.reduce_sum(tf.square(1 - tf.linalg.diag_part(correlation)))
-    return alike + weight * redundancy(correlation)
+    return alike + weight * off_diagonal_squares(correlation)
 
 
 def _standardise(embeddings: tf.Tensor) -> tf.Tensor:
@@ -65,6 +60,6 @@ class Method(ProjectedEncoder):
         # over all images of a step, whatever replica has them
         correlation = cross_correlation(replicas.whole_batch(one), replicas.whole_batch(other))
         dimensions = tf.cast(tf.shape(correlation)[0], tf.float32)
-        mean_square = redundancy(correlation) / (dimensions * (dimensions - 1))
+        mean_square = off_diagonal_squares(correlation) / (dimensions * (dimensions - 1))
         measures = {"off_diagonal": tf.sqrt(mean_square)}
         return Outcome(barlow_twins(correlation, self._options["redundancy"]), one, measures)

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from sslens.methods import base
+from sslens.methods.embeddings import cosine_to_target
 from sslens.methods.teachers import copy_of, follow, teacher_rate
 from sslens.networks.heads import mlp
 
@@ -24,10 +25,7 @@ def regression_loss(prediction: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     Returns:
         Scalar mean over the batch, in [0, 4].
     """
-    prediction, target = (
-        tf.math.l2_normalize(tf.cast(z, tf.float32), axis=1) for z in (prediction, target)
-    )
-    return tf.reduce_mean(2 - 2 * tf.reduce_sum(prediction * tf.stop_gradient(target), axis=1))
+    return tf.reduce_mean(2 - 2 * cosine_to_target(prediction, target))
 
 
 class Method(base.Method):

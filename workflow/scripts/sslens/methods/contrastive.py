@@ -8,6 +8,7 @@ arXiv:2103.00020, figure 3): view i of one side has to be found among all views 
 import tensorflow as tf
 
 from sslens.methods.base import Batch, Outcome
+from sslens.methods.embeddings import unit
 from sslens.methods.projection import ProjectedEncoder
 from sslens.networks import replicas
 
@@ -23,7 +24,7 @@ def info_nce(first: tf.Tensor, second: tf.Tensor, temperature: float) -> tf.Tens
         Scalar: the mean cross-entropy of finding the partner, log(batch) for equal embeddings.
     """
     # float32 whatever the policy: a softmax over the batch does not fit in float16
-    first, second = (tf.math.l2_normalize(tf.cast(z, tf.float32), axis=1) for z in (first, second))
+    first, second = unit(first), unit(second)
     logits = tf.matmul(first, second, transpose_b=True) / temperature
     partner = tf.range(tf.shape(logits)[0])
     forward = tf.nn.sparse_softmax_cross_entropy_with_logits(partner, logits)

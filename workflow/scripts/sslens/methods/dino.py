@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from sslens.methods import base
 from sslens.methods.base import state_variable
+from sslens.methods.embeddings import unit
 from sslens.methods.teachers import copy_of, follow, teacher_rate
 from sslens.networks import replicas
 from sslens.networks.heads import mlp, prototypes
@@ -108,5 +109,4 @@ class Method(base.Method):
 
 def cosines(embeddings: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """Cosine similarities (batch, K) of embeddings (batch, d) with the columns of (d, K)."""
-    unit = tf.math.l2_normalize(tf.cast(embeddings, tf.float32), axis=1)
-    return tf.matmul(unit, tf.math.l2_normalize(kernel, axis=0))
+    return tf.matmul(unit(embeddings), tf.math.l2_normalize(kernel, axis=0))

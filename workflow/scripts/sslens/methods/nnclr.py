@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from sslens.methods.base import Batch, Outcome, state_variable
+from sslens.methods.embeddings import unit
 from sslens.methods.projection import ProjectedEncoder
 from sslens.networks import replicas
 from sslens.networks.heads import mlp
@@ -71,9 +72,9 @@ class Method(ProjectedEncoder):
         drawn = np.random.default_rng(derive_seed(seed, "queue")).normal(
             size=(options["queue"], size)
         )
-        unit = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
-        self._queue = state_variable(unit, "queue")
-        self._lenses = state_variable(np.full(len(unit), NO_LENS, np.int64), "queue_lenses")
+        first = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+        self._queue = state_variable(first, "queue")
+        self._lenses = state_variable(np.full(len(first), NO_LENS, np.int64), "queue_lenses")
         self._learn(encoder, self._projector, self._predictor, state=[self._queue, self._lenses])
 
     def loss(self, batch: Batch) -> Outcome:
@@ -81,8 +82,8 @@ class Method(ProjectedEncoder):
         embeddings = self.embed(batch.views)
         predictions = tf.split(self._predictor(embeddings, training=True), 2)
         one, other = tf.split(embeddings, 2)
-        views = [tf.stop_gradient(_unit(replicas.whole_batch(z))) for z in (one, other)]
-        predicted = [_unit(replicas.whole_batch(p)) for p in predictions]
+        views = [tf.stop_gradient(unit(replicas.whole_batch(z))) for z in (one, other)]
+        predicted = [unit(replicas.whole_batch(p)) for p in predictions]
         lenses = replicas.whole_batch(tf.cast(batch.lenses, tf.int64))
         queue, queued = tf.convert_to_tensor(self._queue), tf.convert_to_tensor(self._lenses)
         others = lenses[:, None] != queued[None, :]
@@ -108,7 +109,3 @@ class Method(ProjectedEncoder):
         """How many steps ago elements of the queue were put there."""
         behind = self._options["queue"] - 1 - elements
         return tf.cast(behind // tf.cast(batch_size, elements.dtype) + 1, tf.float32)
-
-
-def _unit(embeddings: tf.Tensor) -> tf.Tensor:
-    return tf.math.l2_normalize(tf.cast(embeddings, tf.float32), axis=1)

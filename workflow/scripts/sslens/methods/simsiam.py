@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from sslens.methods.base import Batch, Outcome
+from sslens.methods.embeddings import cosine_to_target
 from sslens.methods.projection import ProjectedEncoder
 from sslens.networks.heads import mlp
 
@@ -22,10 +23,7 @@ def negative_cosine(prediction: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     Returns:
         Scalar mean over the batch, in [-1, 1].
     """
-    prediction, target = (
-        tf.math.l2_normalize(tf.cast(z, tf.float32), axis=1) for z in (prediction, target)
-    )
-    return -tf.reduce_mean(tf.reduce_sum(prediction * tf.stop_gradient(target), axis=1))
+    return -tf.reduce_mean(cosine_to_target(prediction, target))
 
 
 class Method(ProjectedEncoder):

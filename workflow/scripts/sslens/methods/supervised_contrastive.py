@@ -7,6 +7,7 @@ the upper bound: what a contrastive pretraining could gain if it knew the classe
 import tensorflow as tf
 
 from sslens.methods.base import Batch, Outcome
+from sslens.methods.embeddings import unit
 from sslens.methods.projection import ProjectedEncoder
 from sslens.networks import replicas
 
@@ -25,9 +26,9 @@ def supervised_info_nce(embeddings: tf.Tensor, labels: tf.Tensor, temperature: f
         one of its class counts zero.
     """
     # float32 whatever the policy: a softmax over the batch does not fit in float16
-    unit = tf.math.l2_normalize(tf.cast(embeddings, tf.float32), axis=1)
-    others = 1 - tf.eye(tf.shape(unit)[0])
-    logits = tf.matmul(unit, unit, transpose_b=True) / temperature
+    directions = unit(embeddings)
+    others = 1 - tf.eye(tf.shape(directions)[0])
+    logits = tf.matmul(directions, directions, transpose_b=True) / temperature
     logits = tf.where(others > 0, logits, logits.dtype.min)
     positives = others * tf.cast(labels[:, None] == labels[None, :], tf.float32)
     log_shares = tf.nn.log_softmax(logits, axis=1)

@@ -8,6 +8,7 @@ in the paper, equation 5), and the variance the mean of both views (their sum in
 import tensorflow as tf
 
 from sslens.methods.base import Batch, Outcome
+from sslens.methods.embeddings import off_diagonal_squares
 from sslens.methods.projection import ProjectedEncoder
 from sslens.networks import replicas
 
@@ -35,9 +36,7 @@ def variance_term(covariance: tf.Tensor) -> tf.Tensor:
 
 def covariance_term(covariance: tf.Tensor) -> tf.Tensor:
     """Sum of the squared covariances of different dimensions, over d (equation 4)."""
-    squares = tf.square(covariance)
-    apart = tf.reduce_sum(squares) - tf.reduce_sum(tf.linalg.diag_part(squares))
-    return apart / tf.cast(tf.shape(covariance)[0], tf.float32)
+    return off_diagonal_squares(covariance) / tf.cast(tf.shape(covariance)[0], tf.float32)
 
 
 class Method(ProjectedEncoder):
