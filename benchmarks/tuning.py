@@ -1,8 +1,9 @@
 r"""Try the options of every self-supervised method on validation images, with the same budget.
 
-    snakemake --cores 8 --resources gpu=1 --directory runs/tuning \
-        --configfile config/tuning.yaml results/data/model_2/preprocessing.json
+    snakemake results/data/model_{2,3}/preprocessing.json --cores 8 --resources gpu=1 \
+        --directory runs/tuning --configfile config/tuning.yaml
     python benchmarks/tuning.py runs/tuning model_2 --results tuning.json [METHOD ...]
+    python benchmarks/tuning.py runs/tuning model_3 --results tuning.json --best-of model_2
 
 For each method, four learning rates with each of three values of the option that its paper finds
 the most important: 12 pretrainings, whose frozen encoder is probed by logistic regression on the
@@ -11,7 +12,9 @@ are not read. Of `supervised`, the baseline, it is that of the fine-tuned networ
 collapses, or whose loss is not finite, is listed as such.
 
 Prints a markdown table of all trials, the best of each method in bold. With --results, finished
-trials are kept in a file, and the next call runs the others alone.
+trials are kept in a file, and the next call runs the others alone. With --best-of, only the three
+best trials of each method on another data set are run, and the table lists both data sets; bold is
+the best mean. A random encoder is probed as well, for comparison.
 """
 
 import argparse
@@ -54,7 +57,9 @@ VARIED: dict[str, tuple[str, tuple]] = {
 }
 #: The pretext of all methods, but of those that refuse it.
 PRETEXT, PRETEXT_OF = "rotation_flip", {"rotnet": "gaussian_noise"}
-SEED = 1
+#: A trial without pretraining.
+RANDOM = "random"
+SEED, BEST = 1, 3
 
 
 class Trial(NamedTuple):
@@ -67,6 +72,8 @@ class Trial(NamedTuple):
     @property
     def name(self) -> str:
         """Its name in the results."""
+        if self.method == RANDOM:
+            return RANDOM
         return f"{self.method}, {VARIED[self.method][0]} {self.value}, rate {self.learning_rate:g}"
 
     @property
@@ -84,6 +91,7 @@ def main() -> None:
     parser.add_argument("dataset")
     parser.add_argument("methods", nargs="*", metavar="METHOD", default=list(VARIED))
     parser.add_argument("--results", type=Path, metavar="FILE")
+    parser.add_argument("--best-of", metavar="DATASET", help="where its trials are in the file")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     if unknown := set(options.methods) - set(VARIED):
@@ -92,6 +100,10 @@ def main() -> None:
     if options.results and options.results.is_file():
         done = json.loads(options.results.read_text(encoding="utf-8"))
     chosen = [trial for trial in trials() if trial.method in options.methods]
+    if options.best_of:
+        known = {trial: done[f"{options.best_of}: {trial.name}"] for trial in chosen}
+        chosen = [trial for method in options.methods for trial in best_of(method, known)]
+    chosen.append(Trial(RANDOM, 0, None))
     place = f"{options.dataset}: "
     missing = [trial for trial in chosen if place + trial.name not in done]
     # a process for each trial, since the random state of TensorFlow is of a process
@@ -106,7 +118,13 @@ def main() -> None:
             print(f"{name}: {done[name]}", file=sys.stderr)
             if options.results:
                 write_json(options.results, done)
-    print(markdown(chosen, {trial: done[place + trial.name] for trial in chosen}))
+    found = {trial: done[place + trial.name] for trial in chosen}
+    if options.best_of:
+        others = {trial: done[f"{options.best_of}: {trial.name}"] for trial in chosen}
+        print(markdown_of_two(options.best_of, others, options.dataset, found))
+    else:
+        print(markdown(chosen, found))
+    print(f"Random encoder: {_text(found[chosen[-1]])}")
 
 
 def trials() -> Iterator[Trial]:
@@ -120,6 +138,7 @@ def attempt(run: Path, dataset: str, trial: Trial) -> dict:
     """Train and measure: `auc` of validation images, or `failed`, why there is none."""
     from sslens.jobs import process
 
+    process.start(os.devnull, trial.name, 1)
     process.start_tensorflow(threads=1, gpus=0, each=1)
     from sslens.data.records import load_split
     from sslens.training.checkpoints import Checkpoint
@@ -128,7 +147,7 @@ def attempt(run: Path, dataset: str, trial: Trial) -> dict:
     folder = run / "results" / "data" / dataset
     files = folder / "manifest.json", folder / "preprocessing.json"
     train, validation = (load_split(*files, split) for split in ("train", "validation"))
-    measure = supervised if trial.method == SUPERVISED else pretrained
+    measure = {SUPERVISED: supervised, RANDOM: random}.get(trial.method, pretrained)
     with tempfile.TemporaryDirectory() as checkpoints:
         try:
             return {"auc": measure(trial, dataset, train, validation, Checkpoint(checkpoints, ""))}
@@ -139,9 +158,7 @@ def attempt(run: Path, dataset: str, trial: Trial) -> dict:
 def pretrained(trial: Trial, dataset: str, train, validation, checkpoint) -> float:
     """AUC of a linear probe of the frozen encoder."""
     from sslens.networks.frozen import recompute_batch_norm_statistics
-    from sslens.networks.inference import predict
     from sslens.training.pretraining import pretrain
-    from sslens.training.probes import Features, fit_linear_probe
 
     pretext = PRETEXT_OF.get(trial.method, PRETEXT)
     entry = merge({"method": trial.method, "pretext": pretext}, trial.entry)
@@ -149,6 +166,24 @@ def pretrained(trial: Trial, dataset: str, train, validation, checkpoint) -> flo
     chosen = settings.pretraining_settings(config, "trial", dataset)
     encoder, _ = pretrain(train, validation, chosen, SEED, checkpoint)
     recompute_batch_norm_statistics(encoder, train.images)
+    return probed(encoder, config, dataset, train, validation)
+
+
+def random(trial: Trial, dataset: str, train, validation, checkpoint) -> float:
+    """AUC of a linear probe of a random encoder."""
+    from sslens.networks.frozen import frozen_encoder
+
+    config = load(ROOT / "config", {})
+    chosen = settings.arm_encoder(config, "probe-random", dataset)
+    encoder = frozen_encoder(chosen, train.images, None, SEED)
+    return probed(encoder, config, dataset, train, validation)
+
+
+def probed(encoder, config: dict, dataset: str, train, validation) -> float:
+    """AUC of a linear probe of the features of an encoder."""
+    from sslens.networks.inference import predict
+    from sslens.training.probes import Features, fit_linear_probe
+
     features = [
         Features(predict(encoder, split.images), split.labels) for split in (train, validation)
     ]
@@ -166,10 +201,16 @@ def supervised(trial: Trial, dataset: str, train, validation, checkpoint) -> flo
     return float(history["validation_auc"].iloc[-1])
 
 
+def best_of(method: str, known: dict[Trial, dict]) -> list[Trial]:
+    """The best trials of a method."""
+    of_method = [trial for trial in known if trial.method == method]
+    return sorted(of_method, key=lambda trial: -known[trial].get("auc", 0))[:BEST]
+
+
 def markdown(chosen: list[Trial], found: dict[Trial, dict]) -> str:
     """A table of the trials: a row for each value, a column for each learning rate."""
     rows = []
-    for method in dict.fromkeys(trial.method for trial in chosen):
+    for method in dict.fromkeys(trial.method for trial in chosen if trial.method != RANDOM):
         of_method = [trial for trial in chosen if trial.method == method]
         best = max(found[trial].get("auc", 0) for trial in of_method)
         key, values = VARIED[method]
@@ -180,7 +221,25 @@ def markdown(chosen: list[Trial], found: dict[Trial, dict]) -> str:
     return pipe_table(["method", "varied", *(f"{rate:g}" for rate in LEARNING_RATES)], rows)
 
 
-def _text(result: dict, best: float) -> str:
+def markdown_of_two(
+    dataset: str, found: dict[Trial, dict], other: str, found_there: dict[Trial, dict]
+) -> str:
+    """A table of the same trials on two data sets: a row for each, with their mean."""
+    means = {
+        trial: (found[trial].get("auc", 0) + found_there[trial].get("auc", 0)) / 2
+        for trial in found
+        if trial.method != RANDOM
+    }
+    rows = []
+    for trial, mean in means.items():
+        best = max(means[one] for one in means if one.method == trial.method)
+        aucs = [_text(results[trial]) for results in (found, found_there)]
+        varied = f"{VARIED[trial.method][0]} {trial.value}, rate {trial.learning_rate:g}"
+        rows.append([trial.method, varied, *aucs, _text({"auc": mean}, best)])
+    return pipe_table(["method", "trial", dataset, other, "mean"], rows)
+
+
+def _text(result: dict, best: float | None = None) -> str:
     if "failed" in result:
         return result["failed"]
     text = f"{result['auc']:.3f}"

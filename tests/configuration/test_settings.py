@@ -705,6 +705,8 @@ def test_seeds_with_images_of_their_own_need_enough_of_whole_lenses():
         "run.images_per_seed: 498 images of model_3 are no whole number of turns of its classes "
         "and lenses: take a multiple of 12"
     )
+    config["datasets"]["model_3"] |= {"images_per_lens": 1, "lenses_per_substructure": 5}
+    assert error_of(config).endswith("classes and lenses: take a multiple of 15")
     config["run"]["images_per_seed"] = None
     assert settings.own_images(config, 7) == {}
 
@@ -739,7 +741,58 @@ def test_pairs_of_one_lens_need_several_images_of_it():
     assert message.startswith(
         "splits.train.images: 11 images, but pairs: same_lens of pretrainings."
     )
-    assert "byol-dihedral needs 12 of model_1: the 4 images of each of its first lenses" in message
+    assert "byol-dihedral needs 12 of model_1: the 4 images of each of its first groups" in message
+
+
+def test_pairs_of_one_substructure_need_several_lenses_with_it():
+    config = config_with("pretrainings.byol-dihedral.pairs", "same_substructure")
+    assert error_of(config) == (
+        "pretrainings.byol-dihedral.pairs: same_substructure, but model_1, model_2, model_3 have "
+        "one image per substructure; set datasets.model_1.lenses_per_substructure, "
+        "datasets.model_2.lenses_per_substructure, datasets.model_3.lenses_per_substructure"
+    )
+    for dataset in ("model_1", "model_2", "model_3"):
+        config["datasets"][dataset]["lenses_per_substructure"] = 4
+    check(config, SCHEMA)
+    chosen = settings.pretraining_settings(config, "byol-dihedral", "model_1")
+    assert chosen["substructures"] == {"period": 3, "size": 4}
+    config["datasets"]["model_1"]["images_per_lens"] = 2
+    assert error_of(config) == (
+        "datasets.model_1.lenses_per_substructure: images_per_lens is above 1 as well; set one of "
+        "them to 1"
+    )
+
+
+def test_fresh_noise_needs_a_recipe_with_noise_that_stores_images_without():
+    config = config_with("pretrainings.byol-dihedral.pretext", "fresh_noise")
+    config["run"]["datasets"] = ["model_2"]
+    place = "pretrainings.byol-dihedral.pretext: fresh_noise has instrument_noise, but "
+    assert error_of(config) == f"{place}the images of model_2 have no noise"
+    config["run"]["datasets"] = ["realistic_2"]
+    assert error_of(config) == f"{place}set datasets.realistic_2.store_noise_free to true"
+    config["datasets"]["realistic_2"]["store_noise_free"] = True
+    check(config, SCHEMA)
+    chosen = settings.pretraining_settings(config, "byol-dihedral", "realistic_2")
+    recipe = config["datasets"]["realistic_2"]
+    noise = {key: recipe[key] for key in ("noise", "instrument")}
+    assert chosen["raw_views"] == [{"instrument_noise": noise}]
+    assert (chosen["raw_images"], chosen["views"]) == ("noise_free", [])
+
+
+def test_raw_images_are_augmented_before_the_others_and_by_pretrainings_alone():
+    config = config_with("pretexts.observation", [{"dihedral": {}}, {"psf_blur": {"max_sigma": 1}}])
+    assert error_of(config) == "pretexts.observation.1: psf_blur after dihedral; put it before"
+    config["pretexts"]["observation"][0] = {"instrument_noise": {}}
+    assert error_of(config).endswith("1: psf_blur after instrument_noise; put it before")
+    config = config_with("finetuning.augmentation", "psf_blur")
+    assert error_of(config) == (
+        "finetuning.augmentation: psf_blur has psf_blur, of raw images, for pretrainings alone; "
+        "take a pretext without"
+    )
+    config = config_with("pretrainings.byol-dihedral.pretext", "psf_blur")
+    check(config, SCHEMA)
+    chosen = settings.pretraining_settings(config, "byol-dihedral", "model_2")
+    assert (chosen["raw_images"], len(chosen["raw_views"])) == ("image", 1)
 
 
 CONTROLS = [

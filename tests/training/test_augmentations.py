@@ -10,9 +10,19 @@ import yaml
 from paths import ROOT
 from scipy import ndimage
 
+from sslens.data.simulation.rendering import NOISE
 from sslens.seeds import derive_seed
 from sslens.training import augmentations
-from sslens.training.augmentations import blur, dihedral, gaussian_noise, rotation, shift
+from sslens.training.augmentations import (
+    blur,
+    dihedral,
+    flux_scale,
+    gaussian_noise,
+    instrument_noise,
+    rotation,
+    shift,
+    subpixel_shift,
+)
 from sslens.training.views import load_augmentation
 
 SCHEMA = ROOT / "workflow/scripts/sslens/training/augmentations.schema.yaml"
@@ -24,7 +34,12 @@ STRENGTHS = {
     "dihedral": {},
     "gaussian_noise": {"stddev": 0.5},
     "blur": {"max_sigma": 2.0},
+    "flux_scale": {"max_factor": 2.0},
+    "subpixel_shift": {"max_pixels": 1.5},
+    "psf_blur": {"max_sigma": 2.0},
 }
+# drawn by facts of the image and of its recipe, see below
+NOISE_OF_RECIPE = "instrument_noise"
 
 
 def seed_of(key=0):
@@ -61,7 +76,9 @@ def test_every_augmentation_is_described_and_tested():
         for name, function in inspect.getmembers(augmentations, inspect.isfunction)
         if not name.startswith("_")
     }
-    assert set(functions) == set(schema) == set(STRENGTHS)
+    assert set(functions) == set(schema) == {*STRENGTHS, NOISE_OF_RECIPE}
+    assert "properties" not in schema[NOISE_OF_RECIPE]
+    del functions[NOISE_OF_RECIPE]
     for name, function in functions.items():
         _, _, *strengths = inspect.signature(function).parameters.values()
         told = schema[name].get("properties", {})
@@ -305,3 +322,64 @@ def test_blur_preserves_the_mean_and_reduces_the_variance():
     np.testing.assert_allclose(views.mean(axis=(1, 2, 3)), image.mean(), rtol=1e-4)
     assert (views.var(axis=(1, 2, 3)) <= image.var() * 1.0001).all()
     assert np.median(views.var(axis=(1, 2, 3))) < 0.8 * image.var()
+
+
+# --- of raw images --------------------------------------------------------------------------------
+
+
+def test_the_flux_is_scaled_as_often_up_as_down():
+    images = tf.ones([4000, 2, 2, 1])
+    factors = flux_scale(images, seed_of(), 3.0).numpy()[:, 0, 0, 0]
+    logarithms = np.log(factors) / math.log(3)
+    assert np.abs(logarithms).max() <= 1
+    np.testing.assert_allclose([logarithms.mean(), logarithms.std()], [0, 3**-0.5], atol=0.03)
+
+
+def test_a_shift_by_fractions_moves_the_centre_and_blurs_as_it_says():
+    image = blob(33, 0, 0, 3.0)[..., None]
+    views = subpixel_shift(tf.constant(copies(image, 200)), seed_of(), 0.5).numpy()[..., 0]
+    x, _ = grid(33)
+    total = views.sum(axis=(1, 2))
+    moved = (views * x).sum(axis=(1, 2)) / total
+    assert -0.5 <= moved.min() < -0.45 < 0.45 < moved.max() <= 0.5
+    variance = (views * x**2).sum(axis=(1, 2)) / total - moved**2
+    np.testing.assert_allclose(variance, 9 + np.abs(moved) * (1 - np.abs(moved)), rtol=2e-3)
+
+
+INSTRUMENTS = {
+    "published_double_poisson": {"background_rms": 0.05},
+    "instrument": {
+        "zero_point": 24.0,
+        "sky_brightness": 22.0,
+        "pixel_scale": 0.1,
+        "exposures": 4,
+        "read_noise": 5.0,
+    },
+}
+
+
+@pytest.mark.parametrize("noise", INSTRUMENTS)
+def test_noise_is_that_of_the_simulation(noise):
+    """The moments of many draws, of dark and bright pixels, and of two exposure times."""
+    instrument, batch = INSTRUMENTS[noise], 4000
+    image = np.array([[0.0, 0.03], [0.5, 8.0]])[..., None]
+    for time in (200.0, 3000.0):
+        view = instrument_noise(
+            tf.constant(copies(image, batch)), seed_of(), tf.fill([batch], time), noise, instrument
+        ).numpy()
+        generator = np.random.default_rng(0)
+        drawn = NOISE[noise](copies(image, batch).astype(float), time, instrument, generator)
+        error = np.sqrt(2) * drawn.std(axis=0) / math.sqrt(batch)
+        assert (np.abs(view.mean(axis=0) - drawn.mean(axis=0)) <= 4.5 * error).all()
+        np.testing.assert_allclose(view.std(axis=0), drawn.std(axis=0), rtol=0.08)
+        assert len(np.unique(view[:, 1, 1, 0])) > batch / 20, "each image has noise of its own"
+    again, other = (
+        instrument_noise(tf.ones([2, 2, 2, 1]), seed_of(key), tf.fill([2], 9e3), noise, instrument)
+        for key in (0, 1)
+    )
+    assert not np.array_equal(again, other)
+
+
+def test_a_recipe_without_noise_has_none_to_draw():
+    with pytest.raises(ValueError, match="noise: 'none' cannot be drawn anew"):
+        instrument_noise(tf.ones([1, 2, 2, 1]), seed_of(), tf.ones([1]), "none", {})

@@ -22,10 +22,11 @@ from sslens.training.pretraining import (
     Collapsed,
     CollapseGuard,
     Diagnosis,
+    RawSplits,
     embedding_spread,
     pretrain,
 )
-from sslens.training.views import draw_views, group_rows
+from sslens.training.views import Views, group_rows
 
 OVERLAY = {
     "encoder": {"width": 2, "stem": "small", "neck": []},
@@ -115,7 +116,7 @@ class LensWatcher(Watcher):
     views = 1
 
 
-def watch(tmp_path, monkeypatch, watcher=Watcher, train=TRAIN, **own):
+def watch(tmp_path, monkeypatch, watcher=Watcher, train=TRAIN, raw=None, **own):
     """A pretraining whose method is watched, step by step."""
     inputs = keras.Input((16, 16, 1))
     dense = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(inputs)))
@@ -125,7 +126,7 @@ def watch(tmp_path, monkeypatch, watcher=Watcher, train=TRAIN, **own):
     told = pretraining_settings(CONFIG, "small-byol", "of this test") | own
     tf.config.run_functions_eagerly(True)
     try:
-        encoder, _ = pretrain(train, VALIDATION, told, 5, Checkpoint(tmp_path, "x"))
+        encoder, _ = pretrain(train, VALIDATION, told, 5, Checkpoint(tmp_path, "x"), raw=raw)
     finally:
         tf.config.run_functions_eagerly(False)
     assert encoder is dense
@@ -156,9 +157,22 @@ def test_two_images_of_every_lens_and_a_lens_once_a_batch(tmp_path, monkeypatch)
 
 
 def test_lenses_with_fewer_images_are_left_out_and_single_images_refused():
-    assert group_rows(np.array([*"ababcd"])).tolist() == [[0, 2], [1, 3]]
-    with pytest.raises(ValueError, match="every image is of a lens of its own"):
-        group_rows(np.array([*"abc"]))
+    assert group_rows("ababcd", "same_lens").tolist() == [[0, 2], [1, 3]]
+    with pytest.raises(ValueError, match="pairs: same_lens, but no two images have that in common"):
+        group_rows("abc", "same_lens")
+
+
+def test_two_images_with_the_same_substructure(tmp_path, monkeypatch):
+    """Images 0, 3 and 6 of the first class, and so on."""
+    own = {"pairs": "same_substructure", "substructures": {"period": 3, "size": 3}, "views": []}
+    shown = watch(tmp_path, monkeypatch, **own, steps=20, batch_size=6)
+    row_of = {image.tobytes(): row for row, image in enumerate(IMAGES)}
+    for first, second in shown:
+        rows = np.array([[row_of[image.tobytes()] for image in view] for view in (first, second)])
+        assert (rows[0] != rows[1]).all()
+        assert (rows[0] % 3 == rows[1] % 3).all()
+        assert (rows[0] // 9 == rows[1] // 9).all()
+        assert rows.max() < 18, "the last six have two of each alone"
 
 
 def test_two_views_of_every_image_by_the_pretext(watched):
@@ -212,6 +226,29 @@ def test_a_pair_of_one_lens_has_the_label_of_its_images(tmp_path, monkeypatch):
             seen |= {lenses[row] for row in rows}
     assert len(seen) == 7
     assert seen < set(lenses), "one is left out"
+
+
+def test_views_of_raw_images_are_preprocessed_after_their_augmentations(tmp_path, monkeypatch):
+    """Also those of the diagnosis; the encoder sees raw images nowhere."""
+    facts = {
+        "crop": 16, "bin": 1, "stretch": "none", "softening_flux": 1.0, "scaling": "standardise",
+        "mean": 5.0, "standard_deviation": 2.0, "input_shape": [16, 16, 1],
+    }  # fmt: skip
+    recorded = np.pad(5 + 2 * IMAGES, [(0, 0), (2, 2), (2, 2), (0, 0)], constant_values=9e9)
+    train = Split.of(recorded, TRAIN.labels)
+    raw = RawSplits(train, train.take(slice(None, None, 2)), facts)
+    own = {"raw_views": [{"flux_scale": {"max_factor": 1.0}}], "views": [], "pairs": "same_image"}
+    shown = watch(tmp_path, monkeypatch, raw=raw, **own)
+    for step, (first, second) in enumerate(shown):
+        rows = rows_of_step(24, 8, step, 5)
+        np.testing.assert_allclose(first, IMAGES[rows], atol=1e-5)
+        assert np.array_equal(first, second)
+    views = Views([], own["raw_views"], facts)
+    found = Diagnosis(dense_encoder(), TRAIN, VALIDATION, own, 3, views, raw.validation).views
+    assert {len(view) for view in found} == {12}
+    np.testing.assert_allclose(
+        np.sort(found[0].ravel()), np.sort(VALIDATION.images[:].ravel()), atol=1e-5
+    )
 
 
 def test_every_step_draws_anew(watched):
@@ -347,6 +384,11 @@ def test_draws_of_the_loss_are_the_same_where_it_goes_on(monkeypatch, tmp_path):
 TOLD = {"pairs": "same_image", "views": [{"dihedral": {}}]}
 
 
+def diagnosis_of(encoder, train, validation, chosen, seed):
+    views = Views(chosen["views"])
+    return Diagnosis(encoder, train, validation, chosen, seed, views, validation)
+
+
 def dense_encoder():
     inputs = keras.Input((16, 16, 1))
     return keras.Model(inputs, keras.layers.Dense(4)(keras.layers.Flatten()(inputs)))
@@ -354,17 +396,15 @@ def dense_encoder():
 
 def test_the_diagnosis_is_of_the_features_it_says():
     encoder = dense_encoder()
-    found = Diagnosis(encoder, TRAIN, VALIDATION, TOLD, 3).measure()
+    found = diagnosis_of(encoder, TRAIN, VALIDATION, TOLD, 3).measure()
     reference, query = (encoder.predict_on_batch(s.images[:]) for s in (TRAIN, VALIDATION))
     assert found["effective_rank"] == pytest.approx(features.effective_rank(query))
     assert found["neighbour_auc"] == features.neighbour_auc(
         query, VALIDATION.labels, reference, TRAIN.labels
     )
-    first, second = draw_views(
-        tf.constant(VALIDATION.images[:, None]),
-        tf.constant(derive_seed(3, "diagnosed views"), tf.int32),
-        TOLD["views"],
-    )
+    key = tf.constant(derive_seed(3, "diagnosed views"), tf.int32)
+    groups = [tf.constant(VALIDATION.images[:, None])]
+    first, second = Views(TOLD["views"]).draw(groups, key)
     one, other = (encoder.predict_on_batch(view.numpy()) for view in (first, second))
     assert found["alignment"] == pytest.approx(features.alignment(one, other))
     both = (features.uniformity(one) + features.uniformity(other)) / 2
@@ -377,7 +417,7 @@ def test_the_diagnosis_is_of_no_more_images_than_it_may(monkeypatch):
     monkeypatch.setattr(
         pretraining, "predict", lambda model, images: seen.append(images) or predict(model, images)
     )
-    diagnosis = Diagnosis(encoder, TRAIN, VALIDATION, TOLD, 3)
+    diagnosis = diagnosis_of(encoder, TRAIN, VALIDATION, TOLD, 3)
     assert diagnosis.measure() == diagnosis.measure()
     assert [len(images) for images in seen] == [7 + 10 + 2 * 5] * 2
     assert {image.tobytes() for image in seen[0][:7]} <= {i.tobytes() for i in VALIDATION.images}
@@ -386,10 +426,10 @@ def test_the_diagnosis_is_of_no_more_images_than_it_may(monkeypatch):
 
 def test_pairs_of_one_lens_are_diagnosed_as_such_where_there_are_any():
     encoder, told = dense_encoder(), {"pairs": "same_lens", "views": []}
-    pairs = Diagnosis(encoder, TRAIN, TRAIN, told, 3).measure()
+    pairs = diagnosis_of(encoder, TRAIN, TRAIN, told, 3).measure()
     assert pairs["alignment"] > 0.1
     apart = Split.of(IMAGES, TRAIN.labels, lens_id=np.arange(24))
-    assert Diagnosis(encoder, TRAIN, apart, told, 3).measure()["alignment"] == 0
+    assert diagnosis_of(encoder, TRAIN, apart, told, 3).measure()["alignment"] == 0
 
 
 def test_the_diagnosis_moves_no_weight_statistic_or_draw(monkeypatch, tmp_path):
@@ -420,7 +460,7 @@ def test_features_that_are_not_finite_stop_it_in_a_line():
     encoder = dense_encoder()
     encoder.set_weights([np.full_like(weight, 1e38) for weight in encoder.get_weights()])
     with pytest.raises(FloatingPointError, match="^features of validation images are not finite"):
-        Diagnosis(encoder, TRAIN, VALIDATION, TOLD, 3).measure()
+        diagnosis_of(encoder, TRAIN, VALIDATION, TOLD, 3).measure()
 
 
 class Attraction(Method):

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from sslens.data.preprocessing import measure, preprocess
+from sslens.data.records import Split
+from sslens.images import Images
+from sslens.pretexts import augmentation_names, split_raw
 from sslens.seeds import derive_seed
-from sslens.training.views import make_view
+from sslens.training.views import Views, make_view
 
 
 def seed_of(key=0):
@@ -56,3 +60,58 @@ def test_a_view_is_repeatable_and_two_seeds_give_two_views():
 def test_an_unknown_augmentation_is_named_beside_the_known():
     with pytest.raises(ValueError, match="'rotate'.*rotation"):
         make_view(tf.zeros([1, 4, 4, 1]), seed_of(), [{"rotate": {"max_degrees": 3}}])
+
+
+# --- of raw images --------------------------------------------------------------------------------
+
+PREPROCESSING = [
+    {"crop": None, "bin": 1, "stretch": "asinh", "softening": 0.05, "scaling": "standardise"},
+    {"crop": 12, "bin": 2, "stretch": "sqrt", "softening": 0.05, "scaling": "min_max"},
+]
+
+
+@pytest.mark.parametrize("chosen", PREPROCESSING)
+def test_raw_images_without_augmentations_are_preprocessed_alone(chosen):
+    images = np.random.default_rng(1).exponential(size=(6, 14, 14, 1)).astype("float32")
+    facts = measure(Images.of(images), chosen)
+    views = Views([], [], facts).draw([tf.constant(images[:, None])], seed_of())
+    for view in views:
+        np.testing.assert_allclose(view, preprocess(images, facts), atol=2e-6)
+
+
+def test_noise_is_drawn_by_the_exposure_time_of_the_image_that_is_shown():
+    """Of two images of a group, one has a hundredth of the other's exposure time."""
+    noise = {"noise": "published_double_poisson", "instrument": {"background_rms": 0.0}}
+    facts = measure(Images.of(noise_images(2, 8)), PREPROCESSING[0] | {"stretch": "none"})
+    views = Views(
+        [], [{"instrument_noise": noise}], facts | {"mean": 0.0, "standard_deviation": 1.0}
+    )
+    images = np.broadcast_to(np.array([2.0, 7.0], "float32"), (30, 2))[..., None, None, None]
+    images = np.broadcast_to(images, (30, 2, 8, 8, 1))
+    split = Split.of(
+        images.reshape(60, 8, 8, 1), np.zeros(60), exposure_time=np.tile([1e2, 1e4], 30)
+    )
+    groups = [part[:] for part in views.data(split, np.arange(60).reshape(30, 2))]
+    pair = np.stack(views.draw([tf.constant(part, tf.float32) for part in groups], seed_of()))
+    counts = pair.mean(axis=(2, 3, 4))
+    short = counts < 1e3
+    assert (short.sum(axis=0) == 1).all(), "both images of a group"
+    np.testing.assert_allclose(counts[short], 2e2, rtol=0.1)
+    np.testing.assert_allclose(counts[~short], 7e4, rtol=0.01)
+
+
+def test_a_pretext_is_split_into_raw_and_preprocessed_in_its_order():
+    pretext = [{"psf_blur": {"max_sigma": 1}}, {"instrument_noise": None}, {"dihedral": None}]
+    raw, others = split_raw(pretext)
+    assert (raw, others) == (pretext[:2], pretext[2:])
+    assert augmentation_names(pretext) == ["psf_blur", "instrument_noise", "dihedral"]
+
+
+def test_draws_of_preprocessed_images_do_not_hang_on_those_of_raw_ones():
+    images = tf.constant(noise_images(4, 8)[:, None])
+    facts = measure(Images.of(noise_images(4, 8)), PREPROCESSING[0] | {"stretch": "none"})
+    facts |= {"mean": 0.0, "standard_deviation": 1.0}
+    blurred = {"psf_blur": {"max_sigma": 1e-3}}
+    plain = Views([{"dihedral": None}]).draw([images], seed_of())
+    raw = Views([{"dihedral": None}], [blurred], facts).draw([images], seed_of())
+    np.testing.assert_allclose(raw, plain, atol=1e-5)

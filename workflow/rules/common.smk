@@ -32,6 +32,7 @@ from sslens.jobs.digest import script_digest
 from sslens.jobs.resources import ResourceModel
 from sslens.protocols import FINE_TUNE
 from sslens.schemas import load_schema
+from sslens.pretexts import augmentation_names
 
 is_main_process = not workflow.remote_exec and not workflow.subprocess_exec
 
@@ -178,7 +179,7 @@ def watched_of(wildcards):
 
 def augmentations(pretext):
     """Names in the library of what a pretext is made of, for the digest of a rule's code."""
-    return [f"training.augmentations.{name}" for augmentation in pretext for name in augmentation]
+    return [f"training.augmentations.{name}" for name in augmentation_names(pretext)]
 
 
 def code_of(script, *loaded):
@@ -189,7 +190,8 @@ def code_of(script, *loaded):
 def pretraining_code(wildcards):
     """Code of a pretraining: the engine, its own method, its own augmentations."""
     chosen = settings.pretraining_settings(config, wildcards.pretraining, wildcards.dataset)
-    loaded = [f"methods.{chosen['method']}", *augmentations(chosen["views"])]
+    views = [*chosen.get("raw_views", ()), *chosen["views"]]
+    loaded = [f"methods.{chosen['method']}", *augmentations(views)]
     return code_of("pretrain", *loaded)
 
 

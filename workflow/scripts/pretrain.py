@@ -14,14 +14,14 @@ process.start_tensorflow(**computing, gpus=snakemake.resources.gpu)
 
 from pathlib import Path
 
-from sslens.data.records import load_split
+from sslens.data.records import load_split, read_split
 from sslens.digests import fingerprint
-from sslens.files import write_json
+from sslens.files import read_json, write_json
 from sslens.jobs.provenance import provenance_record
 from sslens.networks import replicas
 from sslens.training.checkpoints import Checkpoint
 from sslens.training.engine import save_trained
-from sslens.training.pretraining import pretrain
+from sslens.training.pretraining import RawSplits, pretrain
 from sslens.training.tensorboard import reporter
 
 inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
@@ -30,8 +30,13 @@ folder = Path(snakemake.config["checkpoint_dir"], params.checkpoint).expanduser(
 checkpoint = Checkpoint(folder, fingerprint(used, inputs))
 train = load_split(*inputs, "train", settings.get("training_images"))
 validation = load_split(*inputs, "validation")
+raw = None
+if array := settings.get("raw_images"):
+    raw_train = read_split(inputs[0], "train", array, settings.get("training_images"))
+    raw_validation = read_split(inputs[0], "validation", array)
+    raw = RawSplits(raw_train, raw_validation, read_json(inputs[1]))
 report = reporter(params.tensorboard, snakemake.config["tensorboard"])
-encoder, history = pretrain(train, validation, settings, seed, checkpoint, report)
+encoder, history = pretrain(train, validation, settings, seed, checkpoint, report, raw)
 save_trained(encoder, snakemake.output.encoder, history, snakemake.output.history)
 cell = {"dataset": wildcards.dataset, "pretraining": wildcards.pretraining, "seed": seed}
 device = replicas.described()

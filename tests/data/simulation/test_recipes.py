@@ -61,6 +61,7 @@ def lines_of(recipe):
             ".class_shares: no class has images; give one of them more than 0",
         ),
         ("store_noise_free", 1, ".store_noise_free: 1 is not of type 'boolean'"),
+        ("lenses_per_substructure", 0, ".lenses_per_substructure: 0 is less than the minimum of 1"),
         ("images_per_lens", 0, ".images_per_lens: 0 is less than the minimum of 1"),
         (
             "substructure_mass",

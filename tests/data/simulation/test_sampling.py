@@ -12,7 +12,7 @@ from scipy import stats
 
 from sslens.configuration.loading import load
 from sslens.data.catalogue import COLUMNS, read_catalogue, write_catalogue
-from sslens.data.simulation.recipes import class_turns, count_classes
+from sslens.data.simulation.recipes import class_turns, count_classes, first_of_group
 from sslens.data.simulation.sampling import CLASSES, draw_catalogue, einstein_radius
 
 RECIPES = load(ROOT / "config", {})["datasets"]
@@ -423,6 +423,24 @@ def test_a_single_image_a_lens_is_its_own_group(realistic):
     first = grouped(4, 48).groupby("lens_id").first()
     alone = realistic.set_index("image_id").loc[first.index]
     np.testing.assert_array_equal(first["source_x"], alone["source_x"])
+
+
+def test_lenses_with_one_substructure_have_lenses_and_sources_of_their_own():
+    recipe = REALISTIC | {"lenses_per_substructure": 4}
+    frame = draw_catalogue("realistic_2", recipe, "train", 48)
+    assert (frame["lens_id"] == frame["image_id"]).all()
+    keys = [first_of_group(row, 3, 4) for row in range(48)]
+    own = [*OWN, "einstein_radius", "lens_e1", "gamma2"]
+    for first, group in frame.groupby(keys):
+        assert group["label"].nunique() == 1
+        assert (group[own].nunique() == 4).all()
+        for column in ("subhalo_x", "subhalo_mass", "subhalo_einstein_radius"):
+            for values in group[column]:
+                np.testing.assert_array_equal(values, frame[column][first])
+    axions = frame[frame["label"] == "axion"]
+    assert axions["log10_axion_mass"].nunique() == 4
+    part = draw_catalogue("realistic_2", recipe, "train", 10, first=7)
+    pd.testing.assert_frame_equal(part, frame.iloc[7:17].reset_index(drop=True))
 
 
 # --- files ----------------------------------------------------------------------------------------

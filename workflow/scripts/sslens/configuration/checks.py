@@ -5,6 +5,7 @@ one mistake is one line.
 """
 
 import json
+import math
 import unicodedata
 from collections.abc import Mapping
 from itertools import product
@@ -12,10 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from sslens.classes import CLASSES, MIN_IMAGES
+from sslens.configuration import pretraining_checks
 from sslens.configuration.files import ConfigurationError
+from sslens.configuration.places import (
+    datasets_to_check,
+    encoder_layers,
+    keys_in,
+    layers_of,
+    names_of_run,
+    origin,
+)
 from sslens.configuration.settings import (
     ARCHIVE,
-    AUGMENTATIONS,
     IMPORT,
     MATCHES,
     SIMULATION,
@@ -25,18 +34,14 @@ from sslens.configuration.settings import (
     arm_titles,
     controls,
     encoder_fields,
-    method_schema,
     preprocessing_settings,
-    pretrained_on,
-    pretraining_entry,
-    with_defaults,
 )
 from sslens.data.archives.axes import check_axes
 from sslens.data.archives.paths import check_paths
 from sslens.data.simulation.recipes import check_recipe, class_turns, count_classes
-from sslens.methods.registry import IMAGES_PER_QUEUED, method_names, refused_augmentations
+from sslens.methods.registry import method_names
 from sslens.protocols import FINE_TUNE, FROZEN
-from sslens.schemas import Mistakes, Place, load_schema, schema_mistakes
+from sslens.schemas import Mistakes, Place, load_schema
 from sslens.suggestions import unknown
 
 UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of signs that break a line, or worse
@@ -56,13 +61,14 @@ def check(config: Mapping, schema: Mapping) -> None:
         _check_for_dataset,
         _check_names,
         _check_arms,
-        _check_pretexts,
-        _check_options,
-        _check_methods,
+        pretraining_checks.check_pretexts,
+        pretraining_checks.check_options,
+        pretraining_checks.check_methods,
         _check_datasets,
         _check_sizes,
         _check_necks,
-        _check_pairs,
+        pretraining_checks.check_pairs,
+        pretraining_checks.check_raw_images,
         _check_controls,
         _check_shards,
         _check_fractions,
@@ -74,77 +80,6 @@ def check(config: Mapping, schema: Mapping) -> None:
         check_part(config, mistakes)
     if lines := mistakes.lines():
         raise ConfigurationError(*lines)
-
-
-# --- what the checks go over ----------------------------------------------------------------------
-
-
-def _layers(mistakes: Mistakes, *place: Any) -> list[Place]:
-    """Places of a section and of its entries of `for_dataset`."""
-    own = mistakes.names(*place, "for_dataset") or ()
-    return [place, *((*place, "for_dataset", dataset) for dataset in own)]
-
-
-def _run(mistakes: Mistakes, key: str) -> list[str]:
-    """Names of `run.datasets` or `run.arms` that can be looked up."""
-    known, names = mistakes.names(key) or (), mistakes.at("run", key)
-    return [
-        name
-        for name in (names if isinstance(names, list) else ())
-        if name in known and isinstance(mistakes.at(key, name), Mapping)
-    ]
-
-
-def _used(mistakes: Mistakes) -> list[str]:
-    """Data sets of the run and those that its encoders are from, where they can be looked up."""
-    known = mistakes.names("datasets") or ()
-    sources = [mistakes.at("arms", arm, "pretrained_on") for arm in _run(mistakes, "arms")]
-    names = [*_run(mistakes, "datasets"), *(name for name in sources if name in known)]
-    entries = {name: mistakes.at("datasets", name) for name in names}
-    return [name for name, e in entries.items() if isinstance(e, Mapping) and "like" not in e]
-
-
-def _pretraining_layers(name: str, dataset: str) -> list[Place]:
-    """Where a pretraining's settings for a data set stand: what comes first, wins."""
-    return [
-        ("pretrainings", name, "for_dataset", dataset),
-        ("pretrainings", name),
-        ("pretraining", "for_dataset", dataset),
-        ("pretraining",),
-    ]
-
-
-def _encoder_layers(mistakes: Mistakes, arm: str, dataset: str) -> list[Place] | None:
-    """Where the settings of an arm's encoder stand, the first wins; None if one is wrong."""
-    if not mistakes.is_sound(("arms", arm, "pretraining"), ("arms", arm, "pretrained_on")):
-        return None
-    entry, parts = mistakes.at("arms", arm), [("arms", arm)]
-    if entry.get("pretraining") is not None:
-        dataset = pretrained_on(entry, dataset)
-        parts = _pretraining_layers(entry["pretraining"], dataset)
-    own: list[Place] = [(*part, "encoder") for part in parts]
-    layers = [
-        *((*place, "for_dataset", dataset) for place in own),
-        *own,
-        ("encoder", "for_dataset", dataset),
-        ("encoder",),
-    ]
-    return layers if mistakes.is_sound(*layers) else None
-
-
-def _keys(layers: list[Place], *keys: str) -> list[Place]:
-    """The places of these keys in every layer."""
-    return [(*layer, key) for layer in layers for key in keys]
-
-
-def _origin(mistakes: Mistakes, layers: list[Place], *keys: Place) -> Place:
-    """Where a setting stands: the place of the first of these keys in the first layer with one."""
-    places = [(*layer, *key) for layer in layers for key in keys]
-    given = (p for p in places if p[-1] in (mistakes.at(*p[:-1]) or ()))
-    return next(given, places[-1])
-
-
-# --- the checks -----------------------------------------------------------------------------------
 
 
 def _check_likes(config: Mapping, mistakes: Mistakes) -> None:
@@ -201,11 +136,11 @@ def _check_names(config: Mapping, mistakes: Mistakes) -> None:
         for key in ("pretraining", *MATCHES):
             mistakes.check_name(("arms", name, key), pretrainings, "pretraining")
     sections = [("pretraining",), *(("pretrainings", name) for name in pretrainings or ())]
-    for layer in [layer for section in sections for layer in _layers(mistakes, *section)]:
+    for layer in [layer for section in sections for layer in layers_of(mistakes, *section)]:
         mistakes.check_name((*layer, "method"), method_names(), "method")
         mistakes.check_name((*layer, "pretext"), pretexts, "pretext")
     sections = [("finetuning",), *(("arms", name, "finetuning") for name in arms or ())]
-    for layer in [layer for section in sections for layer in _layers(mistakes, *section)]:
+    for layer in [layer for section in sections for layer in layers_of(mistakes, *section)]:
         mistakes.check_name((*layer, "augmentation"), pretexts, "pretext")
 
 
@@ -255,82 +190,9 @@ def _check_arms(config: Mapping, mistakes: Mistakes) -> None:
             )
 
 
-def _check_pretexts(config: Mapping, mistakes: Mistakes) -> None:
-    """Every augmentation has the strengths that it needs."""
-    for name in mistakes.names("pretexts") or ():
-        augmentations = config["pretexts"][name]
-        for index in range(len(augmentations) if isinstance(augmentations, list) else 0):
-            place = ("pretexts", name, index)
-            if mistakes.is_sound(place):
-                mistakes.check_schema(place, load_schema(AUGMENTATIONS))
-            clip = mistakes.at(*place, "gaussian_noise", "clip")
-            where = (*place, "gaussian_noise", "clip")
-            if mistakes.is_sound(where) and clip and clip[0] >= clip[1]:
-                mistakes.add(where, f"{clip}; give the lowest value before the highest")
-
-
-def _check_options(config: Mapping, mistakes: Mistakes) -> None:
-    """Every pretraining has options that its method has, on every data set."""
-    found: dict[Place, tuple[str, Place]] = {}
-    names = product(mistakes.names("pretrainings") or (), mistakes.names("datasets") or ())
-    for name, dataset in names:
-        layers = _pretraining_layers(name, dataset)
-        if not mistakes.is_sound(*_keys(layers, "method", "options")):
-            continue
-        entry = pretraining_entry(config, name, dataset)
-        for mistake in schema_mistakes(entry.get("options", {}), method_schema(entry)):
-            place = _origin(mistakes, layers, ("options", *mistake.place))
-            hidden = len(mistake.place) - len(mistake.shown)
-            found.setdefault(place, (mistake.problem, place[: len(place) - hidden]))
-    for place, (problem, shown) in found.items():
-        mistakes.add(place, problem, shown)
-
-
-def _check_methods(config: Mapping, mistakes: Mistakes) -> None:
-    """Every pretraining of the run has a pretext that its method can learn from, and images enough.
-
-    How many images an archive has is not known yet: `training.pretraining` looks again.
-    """
-    size, own = ("splits", "train", "images"), ("run", "images_per_seed")
-    used = _used(mistakes)
-    found: dict[Place, str] = {}
-    for arm, dataset in product(_run(mistakes, "arms"), _run(mistakes, "datasets")):
-        name = config["arms"][arm].get("pretraining")
-        keys = [("arms", arm, key) for key in ("pretraining", "pretrained_on")]
-        if not name or not mistakes.is_sound(*keys, size, own):
-            continue
-        source = pretrained_on(config["arms"][arm], dataset)
-        layers = _pretraining_layers(name, source)
-        needed = _keys(layers, "method", "pretext", "options", "batch_size")
-        if source not in used or not mistakes.is_sound(*needed):
-            continue
-        entry = pretraining_entry(config, name, source)
-        refused, pretext = refused_augmentations(entry["method"]), ("pretexts", entry["pretext"])
-        augmentations = mistakes.at(*pretext) if mistakes.is_sound(pretext) else []
-        if clash := [key for part in augmentations for key in part if key in refused]:
-            found[_origin(mistakes, layers, ("pretext",))] = (
-                f"{entry['pretext']} has {', '.join(clash)}, which {entry['method']} refuses; take "
-                "a pretext without"
-            )
-        if config["datasets"][source].get("source") != SIMULATION:
-            continue
-        images = mistakes.at(*own) or mistakes.at(*size)
-        if entry["batch_size"] > images:
-            found[_origin(mistakes, layers, ("batch_size",))] = (
-                f"{entry['batch_size']}, but a training has {images} images; take a smaller batch"
-            )
-        queue = with_defaults(entry.get("options", {}), method_schema(entry)).get("queue", 0)
-        if queue > (most := images // IMAGES_PER_QUEUED):
-            found[_origin(mistakes, layers, ("options", "queue"))] = (
-                f"{queue} is more than a third of {images} training images; take at most {most}"
-            )
-    for place, problem in found.items():
-        mistakes.add(place, problem)
-
-
 def _check_datasets(config: Mapping, mistakes: Mistakes) -> None:
     """Every data set of the run can be made."""
-    for dataset in _used(mistakes):
+    for dataset in datasets_to_check(mistakes):
         place, entry = ("datasets", dataset), config["datasets"][dataset]
         if entry.get("source") is None:
             mistakes.add((*place, "source"), f"missing; give one of {', '.join(SOURCES)}")
@@ -360,16 +222,16 @@ def _check_class_names(mistakes: Mistakes, place: Place) -> None:
 def _check_sizes(config: Mapping, mistakes: Mistakes) -> None:
     """Crop and binning fit the images."""
     found: dict[Place, str] = {}
-    for dataset in _used(mistakes):
+    for dataset in datasets_to_check(mistakes):
         layers: list[Place] = [("preprocessing", "for_dataset", dataset), ("preprocessing",)]
         place: Place = ("datasets", dataset, "instrument", "pixels")
         source: Place = ("datasets", dataset, "source")
-        if not mistakes.is_sound(source, place, *_keys(layers, "crop", "bin")):
+        if not mistakes.is_sound(source, place, *keys_in(layers, "crop", "bin")):
             continue
         settings, pixels = preprocessing_settings(config, dataset), mistakes.at(*place)
         crop, block = settings["crop"] or pixels, settings["bin"]
         if crop > pixels or crop % block:
-            place = _origin(mistakes, layers, ("crop",), ("bin",))
+            place = origin(mistakes, layers, ("crop",), ("bin",))
             found.setdefault(
                 place,
                 f"{dataset} has {pixels} x {pixels} pixels, which crop "
@@ -383,53 +245,18 @@ def _check_sizes(config: Mapping, mistakes: Mistakes) -> None:
 def _check_necks(config: Mapping, mistakes: Mistakes) -> None:
     """Every encoder of the run has no dropout, or a rate for each layer of its neck."""
     found: dict[Place, str] = {}
-    for arm, dataset in product(_run(mistakes, "arms"), _used(mistakes)):
-        if (layers := _encoder_layers(mistakes, arm, dataset)) is None:
+    for arm, dataset in product(names_of_run(mistakes, "arms"), datasets_to_check(mistakes)):
+        if (layers := encoder_layers(mistakes, arm, dataset)) is None:
             continue
         encoder = arm_encoder(config, arm, dataset)
         if len(encoder["neck_dropout"]) not in (0, len(encoder["neck"])):
             found.setdefault(
-                _origin(mistakes, layers, ("neck_dropout",), ("neck",)),
+                origin(mistakes, layers, ("neck_dropout",), ("neck",)),
                 f"{encoder['neck_dropout']} for a neck of {encoder['neck']} (arm {arm}, {dataset})"
                 ": give a rate for each layer, or none",
             )
     for place, problem in found.items():
         mistakes.add(place, problem, (*place[:-1], "neck_dropout"))
-
-
-def _check_pairs(config: Mapping, mistakes: Mistakes) -> None:
-    """Pairs of one lens are taken from data sets that have several images of a lens."""
-    single: dict[Place, list[str]] = {}  # where pairs are set -> data sets with an image per lens
-    for arm, dataset in product(_run(mistakes, "arms"), _run(mistakes, "datasets")):
-        name = config["arms"][arm].get("pretraining")
-        keys = [("arms", arm, key) for key in ("pretraining", "pretrained_on")]
-        if not name or not mistakes.is_sound(*keys):
-            continue
-        source = pretrained_on(config["arms"][arm], dataset)
-        layers = _pretraining_layers(name, source)
-        keys_of_lenses = ("source", "images_per_lens", "class_shares")
-        lenses = [("datasets", source, key) for key in keys_of_lenses]
-        if not mistakes.is_sound(*lenses, *_keys(layers, "pairs")):
-            continue
-        if pretraining_entry(config, name, source)["pairs"] != "same_lens":
-            continue
-        per_lens = config["datasets"][source].get("images_per_lens", 1)
-        if per_lens == 1:
-            sources = single.setdefault(_origin(mistakes, layers, ("pairs",)), [])
-            sources += [source] if source not in sources else []
-        shares = config["datasets"][source].get("class_shares")
-        period = len(class_turns(shares)) if shares else len(CLASSES)
-        needed, size = period * per_lens, ("splits", "train", "images")
-        if mistakes.is_sound(size) and mistakes.at(*size) < needed:
-            mistakes.add(
-                size,
-                f"{mistakes.at(*size)} images, but pairs: same_lens of pretrainings.{name} needs "
-                f"{needed} of {source}: the {per_lens} images of each of its first lenses",
-            )
-    for place, sources in single.items():
-        remedy = ", ".join(f"datasets.{source}.images_per_lens" for source in sources)
-        have = f"{', '.join(sources)} {'has' if len(sources) == 1 else 'have'}"
-        mistakes.add(place, f"same_lens, but {have} one image per lens; set {remedy}")
 
 
 def _check_controls(config: Mapping, mistakes: Mistakes) -> None:
@@ -442,7 +269,7 @@ def _check_controls(config: Mapping, mistakes: Mistakes) -> None:
     ):
         return
     datasets = config["run"]["datasets"]
-    if any(_encoder_layers(mistakes, arm, dataset) is None for arm in arms for dataset in datasets):
+    if any(encoder_layers(mistakes, arm, dataset) is None for arm in arms for dataset in datasets):
         return
     frozen = [arm for protocol in FROZEN for arm in arm_titles(config, protocol)]
     found: dict[str, str] = {}  # controls, or the settings of one that is missing -> problem
@@ -477,7 +304,7 @@ def _check_fractions(config: Mapping, mistakes: Mistakes) -> None:
     """
     simulated = [
         name
-        for name in _run(mistakes, "datasets")
+        for name in names_of_run(mistakes, "datasets")
         if mistakes.is_sound(("datasets", name, "source"), ("datasets", name, "class_shares"))
         and mistakes.at("datasets", name, "source") == SIMULATION
     ]
@@ -522,15 +349,16 @@ def _check_own_images(config: Mapping, mistakes: Mistakes) -> None:
     key = ("run", "images_per_seed")
     if not mistakes.is_sound(key) or (own := config["run"]["images_per_seed"]) is None:
         return
-    for name in _used(mistakes):
-        keys = [("datasets", name, part) for part in ("source", "class_shares", "images_per_lens")]
+    for name in datasets_to_check(mistakes):
+        groups = ("images_per_lens", "lenses_per_substructure")
+        keys = [("datasets", name, part) for part in ("source", "class_shares", *groups)]
         if not mistakes.is_sound(*keys):
             continue
         entry = config["datasets"][name]
         if entry["source"] != SIMULATION:
             mistakes.add(key, f"{name} is an archive; only simulated data sets have new images")
             continue
-        period = len(class_turns(entry["class_shares"])) * entry["images_per_lens"]
+        period = len(class_turns(entry["class_shares"])) * math.prod(entry[key] for key in groups)
         if own % period:
             mistakes.add(
                 key,
@@ -590,8 +418,12 @@ def _check_shards(config: Mapping, mistakes: Mistakes) -> None:
 
 def _check_titles(config: Mapping, mistakes: Mistakes) -> None:
     """Rows and columns of a table have titles of their own, which tables and figures can show."""
-    arms = [arm for arm in _run(mistakes, "arms") if mistakes.is_sound(("arms", arm, "protocol"))]
-    tables = [("datasets", "data sets", _run(mistakes, "datasets"))]
+    arms = [
+        arm
+        for arm in names_of_run(mistakes, "arms")
+        if mistakes.is_sound(("arms", arm, "protocol"))
+    ]
+    tables = [("datasets", "data sets", names_of_run(mistakes, "datasets"))]
     for protocol in (FINE_TUNE, *FROZEN):
         rows = [arm for arm in arms if arm_protocol(config, arm) == protocol]
         tables.append(("arms", "arms", rows))
@@ -629,10 +461,10 @@ def _problem_of_title(title: str) -> str | None:
 
 def _check_file_names(config: Mapping, mistakes: Mistakes) -> None:
     """Names of a run do not meet in one file where the system ignores case, as macOS does."""
-    arms, known = _run(mistakes, "arms"), mistakes.names("pretrainings") or ()
+    arms, known = names_of_run(mistakes, "arms"), mistakes.names("pretrainings") or ()
     pretrainings = [mistakes.at("arms", arm, "pretraining") for arm in arms]
     names = {
-        "datasets": _used(mistakes),
+        "datasets": datasets_to_check(mistakes),
         "arms": arms,
         "pretrainings": [name for name in pretrainings if name in known],
     }

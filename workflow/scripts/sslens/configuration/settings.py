@@ -6,13 +6,14 @@ from itertools import product
 from pathlib import Path
 
 from sslens.configuration.loading import merge
+from sslens.data.simulation.recipes import class_turns
 from sslens.digests import json_digest
 from sslens.methods.registry import encoder_passes, schema_path
+from sslens.pretexts import NOISE, augmentation_names, split_raw
 from sslens.protocols import FINE_TUNE, FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
 from sslens.schemas import load_schema
 
 _LIBRARY = Path(__file__).parent.parent
-AUGMENTATIONS = _LIBRARY / "training" / "augmentations.schema.yaml"
 ARCHIVE = _LIBRARY / "data" / "archives" / "archive.schema.yaml"
 #: Where a data set's images may come from.
 SIMULATION, IMPORT = SOURCES = ("simulation", "archive")
@@ -178,14 +179,37 @@ def pretraining_settings(config: Mapping, pretraining: str, dataset: str) -> dic
     """Settings of a pretraining: the defaults, its entry, the defaults of its method.
 
     `views` are the augmentations of its pretext, `options` what the method's schema describes.
+    Where some of the augmentations are of raw images, these are `raw_views`, and `raw_images` the
+    name of what they are applied to in the records. `substructures` are there where `pairs` needs
+    them, see `views.paired_rows`.
     """
     entry = pretraining_entry(config, pretraining, dataset)
-    entry["views"] = config["pretexts"][entry["pretext"]]
+    raw, entry["views"] = split_raw(config["pretexts"][entry["pretext"]])
+    if raw:
+        entry |= _raw_views(raw, config["datasets"][dataset])
+    if entry["pairs"] == "same_substructure":
+        recipe = config["datasets"][dataset]
+        period = len(class_turns(recipe["class_shares"]))
+        entry["substructures"] = {"period": period, "size": recipe["lenses_per_substructure"]}
     entry["options"] = with_defaults(entry.get("options", {}), method_schema(entry))
     entry["encoder"] = _encoder(config, entry, dataset)
     entry["xla"] = config["xla"]
     entry["computing"] = computing_settings(config)
     return entry
+
+
+def _raw_views(augmentations: list, recipe: Mapping) -> dict:
+    """Settings of augmentations of raw images; the noise that is drawn is that of the recipe."""
+    draws_noise = NOISE in augmentation_names(augmentations)
+    noise = {key: recipe[key] for key in ("noise", "instrument")} if draws_noise else {}
+    return {
+        "raw_views": [
+            {name: noise if name == NOISE else strengths}
+            for augmentation in augmentations
+            for name, strengths in augmentation.items()
+        ],
+        "raw_images": "noise_free" if noise else "image",
+    }
 
 
 def export_settings(config: Mapping, pretraining: str, dataset: str) -> dict:

@@ -220,13 +220,19 @@ class Columns:
         return Columns(lambda name: self[name], rows)
 
 
-def read_split(manifest_path: str | Path, split: str, array: str = "image") -> Split:
+def read_split(
+    manifest_path: str | Path,
+    split: str,
+    array: str = "image",
+    rows: Sequence[int] | None = None,
+) -> Split:
     """Open a split, shard by shard in the manifest's order; its images are as they were recorded.
 
     Args:
         manifest_path: of the data set.
         split: name of the split.
         array: what its images are: `image`, or `noise_free` where the recipe has it stored.
+        rows: the first that is taken, and the one after the last; None for all.
 
     Returns:
         The split, with the labels in memory. Whatever is read of it later raises the same errors.
@@ -246,7 +252,8 @@ def read_split(manifest_path: str | Path, split: str, array: str = "image") -> S
     shape = manifest["schema"][array]["shape"]
     records = _Records(Path(manifest_path).parent / split, shards, array, shape, places)
     images = Images(records.images, np.arange(len(labels)), shape)
-    return Split(images, labels, Columns(lambda name: read_columns(manifest_path, split, name)[0]))
+    columns = Columns(lambda name: read_columns(manifest_path, split, name)[0])
+    return Split(images, labels, columns).take(slice(*(rows or (None,))))
 
 
 def training_classes(manifest: Mapping, rows: Sequence[int] | None = None) -> dict[str, int]:
@@ -289,18 +296,17 @@ def load_split(
     Args:
         manifest_path, preprocessing_path: of the data set.
         split: name of the split.
-        rows: the first that is taken, and the one after the last; None for all.
+        rows: as of `read_split`.
 
     Raises:
         ValueError: as `read_split`.
     """
-    recorded = read_split(manifest_path, split)
+    recorded = read_split(manifest_path, split, rows=rows)
     for shard in read_json(manifest_path)["splits"][split]["shards"]:
         _check_content(Path(manifest_path).parent / split / shard["file"], shard["sha256"])
     facts = read_json(preprocessing_path)
     images = recorded.images.map(lambda part: preprocess(part, facts), facts["input_shape"])
-    first, end = rows or (0, None)
-    return recorded._replace(images=images).take(slice(first, end))
+    return recorded._replace(images=images)
 
 
 class _Records:

@@ -7,6 +7,7 @@ from keras import ops
 
 from sslens.files import atomic_path, read_json
 from sslens.networks.layers import BatchNormalization, Convolution, FusedBatchNormalization
+from sslens.networks.preprocessing import preprocess
 
 #: What this library's layers are when they need not be fast: Keras's own, of the same numbers.
 PLAIN = {
@@ -39,7 +40,7 @@ def exportable(
     """
     plain = _plain(classifier)
     inputs = keras.Input(tuple(recorded_shape), name="raw_image")
-    images = _preprocess(inputs, facts)
+    images = preprocess(inputs, facts)
     if average:
         images = ops.concatenate(_orientations(images))
     outputs = keras.layers.Softmax(name="probabilities")(plain(images))
@@ -61,7 +62,7 @@ def exportable_encoder(
         (batch, features) that the rule `features` writes, to the rounding of float32.
     """
     inputs = keras.Input(tuple(recorded_shape), name="raw_image")
-    features = _plain(encoder)(_preprocess(inputs, facts))
+    features = _plain(encoder)(preprocess(inputs, facts))
     return keras.Model(inputs, features, name="sslens_encoder")
 
 
@@ -109,22 +110,3 @@ def _orientations(images) -> list:
     for axis in (1, 2):
         orientations += [ops.flip(oriented, axis) for oriented in orientations]
     return orientations
-
-
-def _preprocess(images, facts: dict):
-    """`preprocessing.preprocess`, as layers."""
-    if facts["crop"] is not None:
-        images = keras.layers.CenterCrop(facts["crop"], facts["crop"], name="crop")(images)
-    if facts["bin"] > 1:
-        images = keras.layers.AveragePooling2D(facts["bin"], name="bin")(images)
-    if facts["stretch"] == "asinh":
-        images = ops.arcsinh(images / facts["softening_flux"])
-    elif facts["stretch"] == "sqrt":
-        images = ops.sqrt(ops.maximum(images, 0.0))
-    if facts["scaling"] == "standardise":
-        images = (images - facts["mean"]) / facts["standard_deviation"]
-    elif facts["scaling"] == "min_max":
-        low = ops.min(images, axis=(1, 2, 3), keepdims=True)
-        high = ops.max(images, axis=(1, 2, 3), keepdims=True)
-        images = (images - low) / ops.maximum(high - low, 1e-37)
-    return images

@@ -1,12 +1,14 @@
 """Augmentations: what a pretext is made of.
 
-Every public function here takes a batch of images (batch, height, width, channels) in normalised
-units and a stateless seed of shape (2,), draws anew for every image of the batch, and returns
-images of the same shape. It is chosen by its name in the configuration; its other arguments are its
-strengths, which `augmentations.schema.yaml` describes.
+Every public function here takes a batch of images (batch, height, width, channels) and a stateless
+seed of shape (2,), draws anew for every image of the batch, and returns images of the same shape.
+It is chosen by its name in the configuration; its other arguments are its strengths, which
+`augmentations.schema.yaml` describes. Those that the schema marks `of_raw_images` act on images as
+they are recorded, before the preprocessing; the others on normalised ones.
 """
 
 import math
+from collections.abc import Mapping
 
 import tensorflow as tf
 
@@ -59,6 +61,62 @@ def blur(images: tf.Tensor, seed: tf.Tensor, max_sigma: float) -> tf.Tensor:
             [weights[:, k] * tf.gather(padded, pixels + k, axis=axis) for k in range(2 * reach + 1)]
         )
     return images
+
+
+# --- of raw images --------------------------------------------------------------------------------
+
+
+def flux_scale(images: tf.Tensor, seed: tf.Tensor, max_factor: float) -> tf.Tensor:
+    """Multiply the flux by a factor that is log-uniform in [1 / max_factor, max_factor]."""
+    limit = math.log(max_factor)
+    shape = [tf.shape(images)[0], 1, 1, 1]
+    return images * tf.exp(tf.random.stateless_uniform(shape, seed, -limit, limit))
+
+
+def subpixel_shift(images: tf.Tensor, seed: tf.Tensor, max_pixels: float) -> tf.Tensor:
+    """Shift by fractions of a pixel, uniform in ±max_pixels in both directions; reflected edges.
+
+    The interpolation is bilinear. It blurs: by f pixels along an axis, as does a kernel of variance
+    f (1 - f) pixels squared.
+    """
+    steps = tf.random.stateless_uniform([tf.shape(images)[0], 2], seed, -max_pixels, max_pixels)
+    ones = tf.ones_like(steps[:, 0])
+    return _warp(images, ones, tf.zeros_like(ones), steps[:, 0], steps[:, 1])
+
+
+def psf_blur(images: tf.Tensor, seed: tf.Tensor, max_sigma: float) -> tf.Tensor:
+    """Widen the PSF: convolve with a Gaussian of a deviation uniform in [0, max_sigma] pixels."""
+    return blur(images, seed, max_sigma)
+
+
+def instrument_noise(
+    images: tf.Tensor, seed: tf.Tensor, exposure_times: tf.Tensor, noise: str, instrument: Mapping
+) -> tf.Tensor:
+    """Add the noise of the recipe, drawn anew, to images without noise.
+
+    Args:
+        images: counts / s / pixel.
+        seed: (2,) integers.
+        exposure_times: (batch,), s.
+        noise: a key of `simulation.rendering.NOISE`, whose function has the same noise.
+        instrument: of the recipe.
+    """
+    times = exposure_times[:, None, None, None]
+    first, second, third = (tf.random.experimental.stateless_fold_in(seed, n) for n in range(3))
+    shape = tf.shape(images)
+    if noise == "published_double_poisson":
+        shot = tf.sqrt(tf.abs(images) / times) * tf.random.stateless_normal(shape, first)
+        background = instrument["background_rms"] * tf.random.stateless_normal(shape, second)
+        expected = times * (images + shot + background)
+        return tf.random.stateless_poisson(shape, third, tf.maximum(expected, 0), tf.float32)
+    if noise == "instrument":
+        magnitudes = instrument["zero_point"] - instrument["sky_brightness"]
+        sky = 10 ** (0.4 * magnitudes) * instrument["pixel_scale"] ** 2 * times
+        expected = times * tf.maximum(images, 0) + sky
+        electrons = tf.random.stateless_poisson(shape, first, expected, tf.float32)
+        readings = math.sqrt(instrument["exposures"]) * instrument["read_noise"]
+        return (electrons + readings * tf.random.stateless_normal(shape, second) - sky) / times
+    raise ValueError(f"noise: {noise!r} cannot be drawn anew")
 
 
 def _warp(images, cos, sin, dx, dy):

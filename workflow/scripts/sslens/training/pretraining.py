@@ -1,7 +1,9 @@
 """Pretraining: an encoder learns from two views of every image, as a rule without labels."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -30,7 +32,7 @@ from sslens.training.checkpoints import Checkpoint
 from sslens.training.optimizers import build_optimizer, current_rate
 from sslens.training.plan import Plan, plan_training
 from sslens.training.tensorboard import Report, silent
-from sslens.training.views import draw_views, group_rows
+from sslens.training.views import Views, paired_rows
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,20 @@ log = logging.getLogger(__name__)
 DIAGNOSED = {"train": 600, "validation": 300, "pairs": 150}
 
 
+class RawSplits(NamedTuple):
+    """Splits as they are recorded, for a pretext with augmentations of raw images.
+
+    Args:
+        train, validation: rows as in the preprocessed splits; images of the kind that the settings
+            name as `raw_images`.
+        preprocessing: facts of `data.preprocessing.measure`.
+    """
+
+    train: Split
+    validation: Split
+    preprocessing: Mapping
+
+
 def pretrain(
     train: Split,
     validation: Split,
@@ -47,11 +63,12 @@ def pretrain(
     seed: int,
     checkpoint: Checkpoint,
     report: Report = silent,
+    raw: RawSplits | None = None,
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Pretrain a fresh encoder.
 
-    The two views are of one image or, where `pairs` is `same_lens`, of two images of one lens, and
-    a batch then has a lens once: an image of a lens is no negative of another one.
+    The views are of one image or, by `pairs`, of several images of one lens or one substructure,
+    and a batch then has each of these once: no image is a negative of another one of its group.
 
     Args:
         train, validation: preprocessed splits. Labels and validation images enter the history
@@ -61,6 +78,7 @@ def pretrain(
         seed: of the run.
         checkpoint: to go on from.
         report: receives the rows of the history.
+        raw: what views are made of, where the settings have `raw_views`.
 
     Raises:
         ValueError: for fewer images than a batch, or too few for a queue.
@@ -75,21 +93,23 @@ def pretrain(
         encoder in all steps so far), what `Diagnosis` and the method measure, and collapsed (1 or
         0, see `collapse.signs_of_collapse`).
     """
-    rows = np.arange(len(train.labels))[:, None]
-    if settings["pairs"] == "same_lens":
-        rows = group_rows(train.columns["lens_id"])
-    groups = train.images.take(rows)
-    _check_size(settings, len(groups))
-    plan = plan_training(settings, len(groups), len(train.images))
+    rows = paired_rows(train, settings)
+    _check_size(settings, len(rows))
+    plan = plan_training(settings, len(rows), len(train.images))
+    views, sources = Views(settings["views"]), (train, validation)
+    if raw is not None:
+        views = Views(settings["views"], settings["raw_views"], raw.preprocessing)
+        sources = (raw.train, raw.validation)
+    groups = views.data(sources[0], rows)
     passes = encoder_passes(settings["method"])
     with replicas.shared_by_gpus(plan.batch_size):
         encoder = build_encoder(settings["encoder"], train.images.shape[1:], seed)
         method = load_method(settings["method"])(encoder, settings["options"], seed)
-        diagnosis = Diagnosis(encoder, train, validation, settings, seed)
+        diagnosis = Diagnosis(encoder, train, validation, settings, seed, views, sources[1])
         operations = passes * forward_operations(encoder) * plan.batch_size
         facts = _facts(method, train, rows[:, 0])
-        learner = _Pretraining(method, settings, plan, diagnosis, operations, list(facts))
-        data: list[Images | np.ndarray] = [groups, *facts.values()]
+        learner = _Pretraining(method, settings, plan, diagnosis, operations, views, list(facts))
+        data: list[Images | np.ndarray] = [*groups, *facts.values()]
         guard = CollapseGuard(settings, method.against_collapse)
 
         def report_and_guard(rows):
@@ -164,11 +184,19 @@ class Diagnosis:
     """
 
     def __init__(
-        self, encoder: keras.Model, train: Split, validation: Split, settings: dict, seed: int
+        self,
+        encoder: keras.Model,
+        train: Split,
+        validation: Split,
+        settings: dict,
+        seed: int,
+        views: Views,
+        source: Split,
     ):
         """Choose images and draw views, by keys of their own: a training's draws stay as they are.
 
-        Args: as `pretrain`, with the encoder that learns.
+        Args: as `pretrain`, with the encoder that learns, how views are made, and the validation
+            images that they are made of.
         """
         self._encoder = encoder
         reference, query = (
@@ -177,16 +205,14 @@ class Diagnosis:
         )
         self._labels = validation.labels[query], train.labels[reference]
         rows = np.arange(len(validation.labels))[:, None]
-        if settings["pairs"] == "same_lens":
-            lens_ids = validation.columns["lens_id"]
-            # a small validation split may have no two lenses with several images
-            if len(set(lens_ids)) < len(lens_ids) and len(lenses := group_rows(lens_ids)) > 1:
-                rows = lenses
+        # a small validation split may have no two groups with several images
+        with suppress(ValueError):
+            paired = paired_rows(validation, settings)
+            rows = paired if len(paired) > 1 else rows
         rows = rows[measured_rows(len(rows), DIAGNOSED["pairs"], seed)]
         key = tf.constant(derive_seed(seed, "diagnosed views"), tf.int32)
-        self.views = [
-            np.asarray(view) for view in draw_views(validation.images[rows], key, settings["views"])
-        ]
+        groups = [part[:] for part in views.data(source, rows)]
+        self.views = [np.asarray(view) for view in views.draw(groups, key)]
         parts = [validation.images[query], train.images[reference], *self.views]
         # in one piece, since every size of batch is traced anew
         self._images = np.concatenate(parts)
@@ -222,8 +248,8 @@ class Diagnosis:
 class _Pretraining:
     """A method as the engine wants it.
 
-    `operations` are the floating-point operations of a step, and `facts` names of what there is of
-    an image besides its views, as in `base.Batch`.
+    `operations` are the floating-point operations of a step, `views` how views are made, and
+    `facts` names of what there is of an image besides, as in `base.Batch`.
     """
 
     def __init__(
@@ -233,6 +259,7 @@ class _Pretraining:
         plan: Plan,
         diagnosis: Diagnosis,
         operations: int,
+        views: Views,
         facts: Sequence[str],
     ):
         self._method, self._diagnosis, self._operations = method, diagnosis, operations
@@ -243,10 +270,11 @@ class _Pretraining:
         self.variables = method.variables + self._optimizer.variables
 
         @tf.function(autograph=False)
-        def views(batch, seed):
-            groups, *others = batch
+        def drawn(batch, seed):
+            groups = batch[: len(batch) - len(facts)]
+            others = batch[len(groups) :]
             own_seed = tf.random.experimental.stateless_fold_in(seed, 0)
-            return own_seed, *draw_views(groups, seed, settings["views"], method.views), *others
+            return own_seed, *views.draw(groups, seed, method.views), *others
 
         def loss(inputs, progress):
             own_seed, *rows = inputs
@@ -257,7 +285,7 @@ class _Pretraining:
             spread = embedding_spread(replicas.whole_batch(outcome.embeddings))
             return outcome.loss, spread | dict(outcome.measures), outcome.update
 
-        self.views = views
+        self.views = drawn
         self.train_step = engine.compile_step(
             loss, method.trainable_variables, self._optimizer, method.after_step, settings["xla"]
         )

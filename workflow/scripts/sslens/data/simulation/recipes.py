@@ -70,6 +70,17 @@ def count_classes(shares: Mapping[str, int], images: int) -> dict[str, int]:
     return {name: images // len(turns) * turns.count(name) + rest.count(name) for name in CLASSES}
 
 
+def first_of_group(row: int, period: int, size: int) -> int:
+    """The first image of the group that an image of a split belongs to.
+
+    Args:
+        row: index of the image.
+        period: after how many images the classes repeat, see `class_turns`.
+        size: images of one class that share something, such as a lens.
+    """
+    return row - row % (period * size) + row % period
+
+
 def check_recipe(mistakes: Mistakes, place: Place) -> None:
     """Check a recipe: each key by the schema, and that its values fit together.
 
@@ -104,6 +115,9 @@ def check_recipe(mistakes: Mistakes, place: Place) -> None:
                 add((section,), "ellipticity (e1, e2) must be less than 1")
             if (one in recipe[section]) == (other in recipe[section]):
                 add((section,), f"give one of {one} and {other}")
+    groups = ("images_per_lens", "lenses_per_substructure")
+    if all(map(is_sound, groups)) and all(recipe[key] > 1 for key in groups):
+        add(groups[1:], f"{groups[0]} is above 1 as well; set one of them to 1")
     if is_sound("class_shares") and not any(recipe["class_shares"].values()):
         add(("class_shares",), "no class has images; give one of them more than 0")
     keys = NOISES[recipe["noise"]] if is_sound("noise") else ()

@@ -19,7 +19,13 @@ from astropy.cosmology import FlatLambdaCDM
 from sslens.classes import CLASSES
 from sslens.data.catalogue import COLUMNS
 from sslens.data.simulation.priors import quantile
-from sslens.data.simulation.recipes import DISTANCES, SCALARS, check_recipe, class_turns
+from sslens.data.simulation.recipes import (
+    DISTANCES,
+    SCALARS,
+    check_recipe,
+    class_turns,
+    first_of_group,
+)
 from sslens.data.simulation.substructure import KINDS
 from sslens.schemas import Mistakes, is_whole
 
@@ -133,14 +139,18 @@ def _draw_class(recipe, split, label, rows, period):
     draws = len(SCALARS) + kind.draws(settings)
     noise_seed, u = _row_draws(recipe["seed"], split, rows, draws)
 
-    # a class's images take turns with the others', and so do those of one lens
-    per_lens = period * recipe["images_per_lens"]
-    lens_rows = [row - row % per_lens + row % period for row in rows]
-    if recipe["images_per_lens"] > 1:
-        _, u_lens = _row_draws(recipe["seed"], split, lens_rows, draws)
-        of_lens = [section == "lens" for section, _ in SCALARS.values()]
-        of_lens += [True] * kind.draws(settings)
-        u = np.where(of_lens, u_lens, u)
+    # a class's images take turns with the others', and so do those of one lens or substructure
+    per_lens = recipe["images_per_lens"]
+    per_substructure = per_lens * recipe["lenses_per_substructure"]
+    lens_rows, substructure_rows = (
+        [first_of_group(row, period, size) for row in rows] for size in (per_lens, per_substructure)
+    )
+    sections = [section for section, _ in SCALARS.values()]
+    sections += ["substructure"] * kind.draws(settings)
+    for section, first in (("lens", lens_rows), ("substructure", substructure_rows)):
+        if first != list(rows):
+            _, shared = _row_draws(recipe["seed"], split, first, draws)
+            u = np.where([own == section for own in sections], shared, u)
 
     columns = {
         column: quantile(recipe[section][key], u[:, k]) if key in recipe[section] else np.nan

@@ -1,0 +1,201 @@
+"""Checks of pretrainings: methods and their options, pretexts, pairs. See `checks`."""
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import NamedTuple
+
+from sslens.classes import CLASSES
+from sslens.configuration.places import (
+    datasets_to_check,
+    keys_in,
+    layers_of,
+    names_of_run,
+    origin,
+    pretraining_layers,
+)
+from sslens.configuration.settings import (
+    SIMULATION,
+    method_schema,
+    pretrained_on,
+    pretraining_entry,
+    with_defaults,
+)
+from sslens.data.simulation.recipes import class_turns
+from sslens.methods.registry import IMAGES_PER_QUEUED, refused_augmentations
+from sslens.pretexts import NOISE, PRETEXT_SCHEMA, augmentation_names, of_raw_images
+from sslens.schemas import Mistakes, Place, load_schema, schema_mistakes
+
+#: What images of one group have in common, by `pairs` -> the key of a recipe that says how many.
+GROUPS = {"same_lens": "images_per_lens", "same_substructure": "lenses_per_substructure"}
+
+
+def check_pretexts(config: Mapping, mistakes: Mistakes) -> None:
+    """Every augmentation has the strengths that it needs."""
+    for name in mistakes.names("pretexts") or ():
+        augmentations = config["pretexts"][name]
+        for index in range(len(augmentations) if isinstance(augmentations, list) else 0):
+            place = ("pretexts", name, index)
+            if mistakes.is_sound(place):
+                mistakes.check_schema(place, load_schema(PRETEXT_SCHEMA))
+            clip = mistakes.at(*place, "gaussian_noise", "clip")
+            where = (*place, "gaussian_noise", "clip")
+            if mistakes.is_sound(where) and clip and clip[0] >= clip[1]:
+                mistakes.add(where, f"{clip}; give the lowest value before the highest")
+        if mistakes.is_sound(("pretexts", name)):
+            _check_order(mistakes, ("pretexts", name), augmentation_names(augmentations))
+
+
+def _check_order(mistakes: Mistakes, place: Place, names: list[str]) -> None:
+    """Augmentations of raw images come before the others, and noise comes last among them."""
+    for index, name in enumerate(names[1:], start=1):
+        before = names[index - 1]
+        if of_raw_images(name) and (before == NOISE or not of_raw_images(before)):
+            mistakes.add((*place, index), f"{name} after {before}; put it before")
+
+
+def check_options(config: Mapping, mistakes: Mistakes) -> None:
+    """Every pretraining has options that its method has, on every data set."""
+    found: dict[Place, tuple[str, Place]] = {}
+    names = product(mistakes.names("pretrainings") or (), mistakes.names("datasets") or ())
+    for name, dataset in names:
+        layers = pretraining_layers(name, dataset)
+        if not mistakes.is_sound(*keys_in(layers, "method", "options")):
+            continue
+        entry = pretraining_entry(config, name, dataset)
+        for mistake in schema_mistakes(entry.get("options", {}), method_schema(entry)):
+            place = origin(mistakes, layers, ("options", *mistake.place))
+            hidden = len(mistake.place) - len(mistake.shown)
+            found.setdefault(place, (mistake.problem, place[: len(place) - hidden]))
+    for place, (problem, shown) in found.items():
+        mistakes.add(place, problem, shown)
+
+
+class _Used(NamedTuple):
+    """A pretraining of the run, the data set that it learns from, and where its settings stand."""
+
+    name: str
+    dataset: str
+    layers: list[Place]
+
+
+def _used_pretrainings(config: Mapping, mistakes: Mistakes, *keys: str) -> Iterator[_Used]:
+    """Those whose name, data set and settings of these keys have no mistake."""
+    known, found = datasets_to_check(mistakes), set()
+    for arm, dataset in product(names_of_run(mistakes, "arms"), names_of_run(mistakes, "datasets")):
+        name = config["arms"][arm].get("pretraining")
+        own = [("arms", arm, key) for key in ("pretraining", "pretrained_on")]
+        if not name or not mistakes.is_sound(*own):
+            continue
+        source = pretrained_on(config["arms"][arm], dataset)
+        layers = pretraining_layers(name, source)
+        if (
+            source in known
+            and (name, source) not in found
+            and mistakes.is_sound(*keys_in(layers, *keys))
+        ):
+            found.add((name, source))
+            yield _Used(name, source, layers)
+
+
+def check_methods(config: Mapping, mistakes: Mistakes) -> None:
+    """Every pretraining of the run has a pretext that its method can learn from, and images enough.
+
+    How many images an archive has is not known yet: `training.pretraining` looks again.
+    """
+    size, own = ("splits", "train", "images"), ("run", "images_per_seed")
+    if not mistakes.is_sound(size, own):
+        return
+    images = mistakes.at(*own) or mistakes.at(*size)
+    found: dict[Place, str] = {}
+    for name, dataset, layers in _used_pretrainings(
+        config, mistakes, "method", "pretext", "options", "batch_size"
+    ):
+        entry = pretraining_entry(config, name, dataset)
+        refused, pretext = refused_augmentations(entry["method"]), ("pretexts", entry["pretext"])
+        augmentations = mistakes.at(*pretext) if mistakes.is_sound(pretext) else []
+        if clash := [key for key in augmentation_names(augmentations) if key in refused]:
+            found[origin(mistakes, layers, ("pretext",))] = (
+                f"{entry['pretext']} has {', '.join(clash)}, which {entry['method']} refuses; take "
+                "a pretext without"
+            )
+        if config["datasets"][dataset].get("source") != SIMULATION:
+            continue
+        if entry["batch_size"] > images:
+            found[origin(mistakes, layers, ("batch_size",))] = (
+                f"{entry['batch_size']}, but a training has {images} images; take a smaller batch"
+            )
+        queue = with_defaults(entry.get("options", {}), method_schema(entry)).get("queue", 0)
+        if queue > (most := images // IMAGES_PER_QUEUED):
+            found[origin(mistakes, layers, ("options", "queue"))] = (
+                f"{queue} is more than a third of {images} training images; take at most {most}"
+            )
+    for place, problem in found.items():
+        mistakes.add(place, problem)
+
+
+def check_pairs(config: Mapping, mistakes: Mistakes) -> None:
+    """Pairs of one lens or substructure are of data sets that have several images of one."""
+    single: dict[tuple[Place, str], list[str]] = {}  # where pairs are set -> data sets without
+    for name, dataset, layers in _used_pretrainings(config, mistakes, "pairs"):
+        pairs = pretraining_entry(config, name, dataset)["pairs"]
+        place, recipe = ("datasets", dataset), config["datasets"][dataset]
+        keys = [(*place, key) for key in ("source", "class_shares", *GROUPS.values())]
+        if pairs not in GROUPS or not mistakes.is_sound(*keys):
+            continue
+        if (several := recipe.get(GROUPS[pairs], 1)) == 1:
+            datasets = single.setdefault((origin(mistakes, layers, ("pairs",)), pairs), [])
+            datasets += [dataset] if dataset not in datasets else []
+        shares = recipe.get("class_shares")
+        period = len(class_turns(shares)) if shares else len(CLASSES)
+        needed, size = period * several, ("splits", "train", "images")
+        if mistakes.is_sound(size) and mistakes.at(*size) < needed:
+            mistakes.add(
+                size,
+                f"{mistakes.at(*size)} images, but pairs: {pairs} of pretrainings.{name} needs "
+                f"{needed} of {dataset}: the {several} images of each of its first groups",
+            )
+    for (where, pairs), datasets in single.items():
+        remedy = ", ".join(f"datasets.{dataset}.{GROUPS[pairs]}" for dataset in datasets)
+        have = f"{', '.join(datasets)} {'has' if len(datasets) == 1 else 'have'}"
+        one = pairs.removeprefix("same_")
+        mistakes.add(where, f"{pairs}, but {have} one image per {one}; set {remedy}")
+
+
+def check_raw_images(config: Mapping, mistakes: Mistakes) -> None:
+    """Augmentations of raw images are of pretrainings alone, and noise of recipes with noise."""
+    sections = [
+        ("finetuning",),
+        *(("arms", name, "finetuning") for name in mistakes.names("arms") or ()),
+    ]
+    for layer in [layer for section in sections for layer in layers_of(mistakes, *section)]:
+        place = (*layer, "augmentation")
+        pretext = ("pretexts", mistakes.at(*place))
+        if mistakes.at(*place) is None or not mistakes.is_sound(place, pretext):
+            continue
+        names = augmentation_names(mistakes.at(*pretext))
+        if raw := ", ".join(filter(of_raw_images, names)):
+            mistakes.add(
+                place,
+                f"{pretext[-1]} has {raw}, of raw images, for pretrainings alone; take a pretext "
+                "without",
+            )
+    found: dict[Place, str] = {}
+    for name, dataset, layers in _used_pretrainings(config, mistakes, "pretext"):
+        pretext = pretraining_entry(config, name, dataset)["pretext"]
+        keys = [("datasets", dataset, key) for key in ("source", "noise", "store_noise_free")]
+        if not mistakes.is_sound(("pretexts", pretext), *keys):
+            continue
+        if NOISE not in augmentation_names(config["pretexts"][pretext]):
+            continue
+        recipe, problem = config["datasets"][dataset], None
+        if recipe["source"] != SIMULATION:
+            problem = f"{dataset} is an archive, whose images without noise are not known"
+        elif recipe["noise"] == "none":
+            problem = f"the images of {dataset} have no noise"
+        elif not recipe["store_noise_free"]:
+            problem = f"set datasets.{dataset}.store_noise_free to true"
+        if problem:
+            place = origin(mistakes, layers, ("pretext",))
+            found.setdefault(place, f"{pretext} has {NOISE}, but {problem}")
+    for place, problem in found.items():
+        mistakes.add(place, problem)
