@@ -567,6 +567,9 @@ def test_computing_table_literally():
     summary = small()
     summary.loc[1, "operations_finetuning"] = np.nan
     summary.loc[2, "operations_finetuning"] = 0.0625e12
+    of_file = summary.assign(operations_pretraining=np.nan)
+    table = computing_table(Comparison(of_file, ARMS, DATASETS))
+    assert cells_of(table.markdown(), "Bootstrap")[0] == "0.0625 and those of its file"
     assert computing_table(Comparison(summary, ARMS, DATASETS)).markdown() == (
         "| 10¹² operations           | Model I    | Model II    |\n"
         "|---------------------------|------------|-------------|\n"
@@ -578,6 +581,17 @@ def test_computing_table_literally():
         "multiplication of a convolution or a dense layer, and a backward pass as two forward "
         "passes; augmentations and the heads of a pretraining are not counted.\n"
     )
+
+
+def test_marks_of_titles_are_explained_below_of_the_rows_that_have_them():
+    arms = {"baseline": "Baseline", "byol": "Bootstrap Your Own Latent ‡ §"}
+    notes = {"byol": {"‡": "pairs of images of one lens", "§": "it collapses"}, "other": {"¶": "x"}}
+    (table, *_) = comparison_tables(Comparison(small(), arms, DATASETS, notes))
+    assert table.notes[1:3] == [
+        "‡ marks pretrainings that use what only a simulation knows: Bootstrap Your Own Latent "
+        "(pairs of images of one lens).",
+        "§ marks experimental methods: Bootstrap Your Own Latent (it collapses).",
+    ]
 
 
 # --- frozen encoders ------------------------------------------------------------------------------

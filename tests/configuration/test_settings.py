@@ -795,6 +795,56 @@ def test_raw_images_are_augmented_before_the_others_and_by_pretrainings_alone():
     assert (chosen["raw_images"], len(chosen["raw_views"])) == ("image", 1)
 
 
+def test_an_encoder_from_a_file_is_a_pretraining_with_a_name(tmp_path):
+    path = tmp_path / "encoder.keras"
+    given = {"arms": {"mine": {"pretraining": {"file": str(path), "encoder": {"width": 8}}}}}
+    config = load(ROOT / "config", given | {"run": {"arms": ["baseline", "mine"]}})
+    name = config["arms"]["mine"]["pretraining"]
+    assert error_of(config) == f"pretrainings.{name}.file: there is no file {path}"
+    path.touch()
+    check(config, SCHEMA)
+    assert settings.is_from_file(config, name)
+    chosen = settings.import_settings(config, name, "model_1")
+    assert (chosen["file"], chosen["encoder"]["width"]) == (str(path), 8)
+    assert settings.arm_encoder(config, "mine", "model_1")["width"] == 8
+    assert settings.arm_fields(config, "mine", "model_1")["method"] == "file"
+    assert settings.pretrained_rows(config) == {}
+    assert settings.arm_titles(config)["mine"] == "mine ¶"
+    assert settings.comparison_settings(config)["notes"] == {"mine": {"¶": "encoder.keras"}}
+    config["arms"]["mine"]["pretrained_on"] = "model_2"
+    message = error_of(config)
+    assert message.startswith("arms.mine.pretrained_on: the arm's encoder is from a file")
+    del config["arms"]["mine"]["pretrained_on"]
+    config["arms"]["baseline"]["match_steps_of"] = name
+    assert error_of(config).startswith(f"arms.baseline.match_steps_of: {name} is a file, whose")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"file": "here.keras"}, "file: 'here.keras' does not match '^[/~]' (whole path"),
+        ({"file": 3}, "file: 3 is not of type 'string'"),
+        ({"file": "/x", "epochs": 3}, ": unknown key 'epochs'; known are file, encoder"),
+    ],
+)
+def test_what_is_wrong_with_an_encoder_from_a_file(given, message):
+    config = load(ROOT / "config", {"arms": {"mine": {"pretraining": given}}})
+    assert message in error_of(config)
+
+
+def test_rows_that_use_what_only_a_simulation_knows_are_marked():
+    config = config_with("pretrainings.byol-dihedral.pretext", "observation")
+    for dataset in ("model_1", "model_2", "model_3"):
+        recipe = {"store_noise_free": True, "noise": "published_double_poisson"}
+        config["datasets"][dataset] |= recipe | {"images_per_lens": 4}
+    config["pretrainings"]["byol-dihedral"]["pairs"] = "same_lens"
+    notes = settings.comparison_settings(config)["notes"]
+    known = {"‡": "pairs of images of one lens and images without noise"}
+    assert notes == dict.fromkeys(["byol-dihedral", "probe-byol-dihedral"], known)
+    assert settings.arm_title(config, "byol-dihedral") == "Bootstrap Your Own Latent ‡"
+    assert "notes" not in settings.comparison_settings(config_with("run.seeds", [1]))
+
+
 CONTROLS = [
     ("probe-random", "probe-byol-dihedral", "linear_probe"),
     ("neighbours-random", "neighbours-byol-dihedral", "nearest_neighbours"),

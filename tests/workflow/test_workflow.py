@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 from paths import ROOT
-from running import command, copy_data, run
+from running import TINY, command, copy_data, run
 from sklearn.metrics import roc_auc_score
 
 from sslens.classes import CLASSES
@@ -137,8 +137,18 @@ def test_exported_networks_make_the_same_of_raw_images(finished, repository, tmp
         np.testing.assert_allclose(found[list(CLASSES)], probabilities, atol=2e-5)
     # it would be of other predictions, once the probe is made anew
     metrics = target.replace("classifier.keras", "metrics.json")
-    run(copy, metrics, "--forcerun", "probe", repository=repository)
+    # and one whose encoder is the exported file
+    arm = {"protocol": "linear_probe", "pretraining": {"file": str(copy / encoder)}}
+    overlay = tmp_path / "file.json"
+    overlay.write_text(json.dumps({"arms": {"mine": arm}}))
+    mine = metrics.replace("probe-byol-dihedral", "mine")
+    where = {"repository": repository, "configs": (TINY, overlay)}
+    run(copy, metrics, mine, "--forcerun", "probe", **where)
     assert (copy / metrics).is_file() and not (copy / target).exists()
+    first, second = (read_json(copy / path) for path in (metrics, mine))
+    assert first["predictions_sha256"] == second["predictions_sha256"]
+    assert second["provenance"]["pretrain"]["sha256"] == sha256_of(copy / encoder)
+    assert (second["method"], second["pretraining_collapsed"]) == ("file", None)
 
 
 def test_the_table_is_recomputed_from_the_predictions(finished):

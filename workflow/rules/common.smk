@@ -107,6 +107,10 @@ EVALUATE = f"results/evaluate/{CELL}"
 TRAINED_ARMS = [arm for arm in config["arms"] if settings.arm_protocol(config, arm) == FINE_TUNE]
 FROZEN_ARMS = [arm for arm in config["arms"] if arm not in TRAINED_ARMS]
 
+# Pretrainings whose encoder is a file, and those that are trained here.
+IMPORTED = [name for name in config["pretrainings"] if settings.is_from_file(config, name)]
+PRETRAININGS = [name for name in config["pretrainings"] if name not in IMPORTED]
+
 
 def shards_of(*splits, kind="tfrecord"):
     """Records or catalogues (parquet) of these splits: a function of the wildcards, for `input:`."""
@@ -217,7 +221,8 @@ def of_pretraining(file):
     def files(wildcards):
         encoders = settings.frozen_arms(config, wildcards.dataset)
         arm = wildcards.get("arm") or encoders[wildcards.encoder]
-        if config["arms"][arm].get("pretraining") is None:
+        name = config["arms"][arm].get("pretraining")
+        if name is None or (file == "history.csv" and name in IMPORTED):
             return []
         return pretrained(f"{PRETRAIN}/{file}", arm, wildcards.dataset, wildcards.seed)
 

@@ -11,6 +11,8 @@ rule pretrain:
         provenance=f"{PRETRAIN}/provenance.json",
     log:
         "logs/pretrain/{dataset}/{pretraining}/seed-{seed}.log",
+    wildcard_constraints:
+        pretraining=one_of(PRETRAININGS),
     priority: PRIORITY["pretraining"]
     retries: RETRIES
     conda:
@@ -42,6 +44,8 @@ rule export_encoder:
         model=f"{PRETRAIN}/encoder.keras",
     log:
         "logs/export_encoder/{dataset}/{pretraining}/seed-{seed}.log",
+    wildcard_constraints:
+        pretraining=one_of(PRETRAININGS),
     conda:
         GPU_ENVIRONMENT
     threads: config["cpu_threads"]
@@ -55,3 +59,33 @@ rule export_encoder:
         "Exporting the encoder {wildcards.pretraining} of {wildcards.dataset}"
     script:
         "../scripts/export_encoder.py"
+
+
+# An encoder that was exported elsewhere. It goes first: one that does not fit stops the run before it has trained.
+rule import_encoder:
+    input:
+        manifest=f"{DATA}/manifest.json",
+        preprocessing=f"{DATA}/preprocessing.json",
+        file=lambda w: settings.import_settings(config, w.pretraining, w.dataset)["file"],
+    output:
+        encoder=f"{PRETRAIN}/encoder.weights.h5",
+        provenance=f"{PRETRAIN}/provenance.json",
+    log:
+        "logs/import_encoder/{dataset}/{pretraining}/seed-{seed}.log",
+    wildcard_constraints:
+        pretraining=one_of(IMPORTED),
+    priority: PRIORITY["data"]
+    conda:
+        GPU_ENVIRONMENT
+    threads: config["cpu_threads"]
+    resources:
+        **of_job("import_encoder"),
+    params:
+        settings=lambda w: settings.import_settings(config, w.pretraining, w.dataset)
+        | own_images(w),
+        sha256=lambda w, input: sha256_of(input.file),
+        code=code_of("import_encoder"),
+    message:
+        "Reading the encoder {input.file} for {wildcards.dataset}"
+    script:
+        "../scripts/import_encoder.py"

@@ -42,12 +42,13 @@ predictions = {
 summary = summarise(frame, predictions, settings["references"])
 write_text(outputs.csv, csv_text(frame))
 write_text(outputs.summary, csv_text(summary))
-comparison = Comparison(summary, rows, datasets)
+notes = settings.get("notes", {})
+comparison = Comparison(summary, rows, datasets, notes)
 table = markdown(comparison_tables(comparison), problems)
 write_text(outputs.table, table)
 write_text(outputs.latex, latex_table(comparison))
 frozen = {arm: title for arm, title in arms.items() if arm not in rows}
-probes = frozen_tables(Comparison(summary, frozen, datasets))
+probes = frozen_tables(Comparison(summary, frozen, datasets, notes))
 write_text(outputs.probes, markdown(probes, problems))
 cells = [
     {key: cell.get(key) for key in (*CELL, "predictions_sha256", "provenance")} for cell in metrics

@@ -45,6 +45,7 @@ device = replicas.described()
 record = provenance_record("evaluate", cell, settings, params.code, *data, device)
 pretraining = pd.read_csv(inputs.pretraining) if inputs.get("pretraining") else None
 finetuning = read_json(inputs.provenance)
+spent = None if finetuning["pretraining"] else 0  # not known of an encoder from a file
 counts = training_classes(read_json(inputs.manifest), settings.get("training_images"))
 fields = {
     "labels": fraction,
@@ -52,7 +53,7 @@ fields = {
     "seed": seed,
     "pretraining_collapsed": None if pretraining is None else ended_collapsed(pretraining),
     "operations": {
-        "pretraining": 0 if pretraining is None else int(pretraining["operations"].iloc[-1]),
+        "pretraining": spent if pretraining is None else int(pretraining["operations"].iloc[-1]),
         "finetuning": int(pd.read_csv(inputs.history)["operations"].iloc[-1]),
     },
     "provenance": {

@@ -25,9 +25,11 @@ check(snakemake.config, [inputs.provenance])
 problems = read_json(inputs.provenance)["disagreements"]
 summary = read_summary(inputs.summary)
 rows, frozen, datasets = settings["rows"], settings["frozen"], settings["datasets"]
+notes = settings.get("notes", {})
+compared, probed = (Comparison(summary, arms, datasets, notes) for arms in (rows, frozen))
 tables = {
-    outputs.auc_table: ("Comparison", comparison_tables(Comparison(summary, rows, datasets))),
-    outputs.probe_table: ("Frozen encoders", frozen_tables(Comparison(summary, frozen, datasets))),
+    outputs.auc_table: ("Comparison", comparison_tables(compared)),
+    outputs.probe_table: ("Frozen encoders", frozen_tables(probed)),
     outputs.auc_summary: ("All cells of the comparison", [summary_table(summary)]),
 }
 for dataset, path in zip(settings["efficiency"], outputs.label_efficiency, strict=True):

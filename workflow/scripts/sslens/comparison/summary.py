@@ -126,7 +126,11 @@ def _dataset_rows(
                 str(seed) for seed in cells.loc[cells["pretraining_collapsed"].eq(True), "seed"]
             )
             or None,
-            **{name: cells[name].mean() if name in cells else np.nan for name in OPERATIONS},
+            **{
+                # of an encoder from a file, those of its pretraining are not known
+                name: pd.to_numeric(cells[name]).mean() if name in cells else np.nan
+                for name in OPERATIONS
+            },
         }
         for name, sample, bound in zip(MEASURES, samples[arm], bounds, strict=True):
             row |= _scored(name, cells[f"auc_{name}"], mrmc.estimate(sample), 1 - bound)

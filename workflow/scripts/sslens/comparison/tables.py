@@ -1,7 +1,7 @@
 """The tables of the comparison, and the published layout as LaTeX, from its summary."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -9,6 +9,7 @@ import pandas as pd
 from sslens.classes import CLASSES
 from sslens.comparison.summary import COMMON, NESTED, OPERATIONS, OWN, SIGNIFICANT
 from sslens.formatting import Cell, Table, exact_numbers, latex_text
+from sslens.marks import EXPERIMENTAL, OF_FILE, OF_SIMULATOR
 from sslens.metrics.mrmc import MIN_SEEDS
 from sslens.protocols import FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
 
@@ -22,6 +23,13 @@ BETTER, WORSE = "▲", "▼"
 OF_NETWORKS = "†"
 #: Why an interval and its test may seem to disagree.
 UNCORRECTED = "An interval is of its cell alone, so 0 may be outside without significance. "
+#: What the marks in titles of rows mean, see `settings.row_notes`.
+NOTES = {
+    OF_SIMULATOR: "marks pretrainings that use what only a simulation knows",
+    EXPERIMENTAL: "marks experimental methods",
+    OF_FILE: "marks encoders from a file, the same one for all seeds, so that the variance over "
+    "seeds excludes that of their pretraining",
+}
 #: What each frozen protocol is called in its table.
 PROTOCOL_TITLES = {LINEAR_PROBE: "Linear probe", NEAREST_NEIGHBOURS: "Nearest neighbours"}
 
@@ -38,6 +46,7 @@ class Comparison:
         summary: see `sslens.comparison.summary`; it may hold other arms (probes, say) too.
         arms: names to titles, in the order of the rows.
         datasets: names to titles, in the order of the columns.
+        notes: arm -> mark in its title -> why, in words; see `NOTES`.
 
     Example:
 
@@ -47,6 +56,7 @@ class Comparison:
     summary: pd.DataFrame
     arms: Mapping[str, str]
     datasets: Mapping[str, str]
+    notes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def cells(self) -> pd.DataFrame:
@@ -135,7 +145,7 @@ def published_table(comparison: Comparison) -> Table:
         f"AUC of {', '.join(CLASSES)}{_fraction(chosen)}",
         comparison.header("Method"),
         comparison.rows(text, PUBLISHED),
-        [caption, *_collapse_note(comparison)],
+        [caption, *_notes(comparison), *_collapse_note(comparison)],
     )
 
 
@@ -235,6 +245,8 @@ def computing_table(comparison: Comparison) -> Table:
         pretraining, finetuning = (cell[name] / 1e12 for name in OPERATIONS)
         if pd.isna(finetuning):
             return MISSING
+        if pd.isna(pretraining):
+            return f"{_digits(finetuning)} and those of its file"
         before = f" ({_digits(pretraining)})" if pretraining else ""
         return f"{_digits(pretraining + finetuning)}{before}"
 
@@ -300,7 +312,7 @@ def _frozen_table(comparison: Comparison, title: str) -> Table:
         f"{title}{_fraction(chosen)}",
         comparison.header(title),
         pretrained.rows(text, columns),
-        [caption.strip(), *_collapse_note(pretrained)],
+        [caption.strip(), *_notes(pretrained), *_collapse_note(pretrained)],
     )
 
 
@@ -564,6 +576,20 @@ def _p(value: float) -> str:
 def _digits(value: float) -> str:
     """A number with three digits, never with an exponent where it is large."""
     return f"{float(f'{value:.3g}'):,.10g}"
+
+
+def _notes(comparison: Comparison) -> list[str]:
+    """A paragraph for every mark in the titles of rows, which says what it means of which row."""
+    paragraphs = []
+    for mark, meaning in NOTES.items():
+        named = [
+            f"{title.rstrip(' '.join(NOTES))} ({comparison.notes[arm][mark]})"
+            for arm, title in comparison.arms.items()
+            if mark in comparison.notes.get(arm, {})
+        ]
+        if named:
+            paragraphs.append(f"{mark} {meaning}: {'; '.join(named)}.")
+    return paragraphs
 
 
 def _collapse_note(comparison: Comparison) -> list[str]:

@@ -31,7 +31,6 @@ from sslens.configuration.settings import (
     SOURCES,
     arm_encoder,
     arm_protocol,
-    arm_titles,
     controls,
     encoder_fields,
     preprocessing_settings,
@@ -69,6 +68,7 @@ def check(config: Mapping, schema: Mapping) -> None:
         _check_necks,
         pretraining_checks.check_pairs,
         pretraining_checks.check_raw_images,
+        pretraining_checks.check_files,
         _check_controls,
         _check_shards,
         _check_fractions,
@@ -271,7 +271,8 @@ def _check_controls(config: Mapping, mistakes: Mistakes) -> None:
     datasets = config["run"]["datasets"]
     if any(encoder_layers(mistakes, arm, dataset) is None for arm in arms for dataset in datasets):
         return
-    frozen = [arm for protocol in FROZEN for arm in arm_titles(config, protocol)]
+    of_run = config["run"]["arms"]
+    frozen = [arm for arm in of_run if arm_protocol(config, arm) in FROZEN]
     found: dict[str, str] = {}  # controls, or the settings of one that is missing -> problem
     for dataset, arm in product(datasets, frozen):
         defined = controls(config, arm, dataset)

@@ -5,14 +5,18 @@ from copy import deepcopy
 from pathlib import Path
 
 from sslens.configuration.files import read_yaml
+from sslens.digests import json_digest
 
 
 def load(folder: Path, given: Mapping) -> dict:
-    """Defaults of `folder` (config.yaml, datasets.yaml), overlaid by what the user gave."""
+    """Defaults of `folder` (config.yaml, datasets.yaml), overlaid by what the user gave.
+
+    Shorthands are written out: data sets that are `like` another, and files as pretrainings.
+    """
     config: dict = {}
     for name in ("datasets.yaml", "config.yaml"):
         config = _lay_over(config, read_yaml(folder / name))
-    return _lay_over(config, given)
+    return _with_named_files(_lay_over(config, given))
 
 
 def _lay_over(config: Mapping, layer: Mapping) -> dict:
@@ -36,6 +40,21 @@ def _with_text_keys(layer: Mapping) -> dict:
             texts = {str(key) if type(key) is int else key: name for key, name in classes.items()}
             entry["classes"] = texts  # type: ignore[index]  # a copy of a mapping from YAML
     return copied
+
+
+def _with_named_files(config: Mapping) -> dict:
+    """Give a name of `pretrainings` to every encoder's file that an arm has for its pretraining."""
+    named, pretrainings, arms = dict(config), config.get("pretrainings"), config.get("arms")
+    if not isinstance(arms, Mapping) or not isinstance(pretrainings, Mapping):
+        return named
+    named["arms"], named["pretrainings"] = dict(arms), dict(pretrainings)
+    for arm, entry in arms.items():
+        given = entry.get("pretraining") if isinstance(entry, Mapping) else None
+        if isinstance(given, Mapping) and "file" in given:
+            name = f"file-{json_digest(given)[:8]}"
+            named["arms"][arm] = {**entry, "pretraining": name}
+            named["pretrainings"][name] = dict(given)
+    return named
 
 
 def _make_alike(datasets: Mapping, own: Mapping) -> dict:

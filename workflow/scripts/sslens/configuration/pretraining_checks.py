@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import product
+from pathlib import Path
 from typing import NamedTuple
 
 from sslens.classes import CLASSES
@@ -14,6 +15,7 @@ from sslens.configuration.places import (
     pretraining_layers,
 )
 from sslens.configuration.settings import (
+    MATCHES,
     SIMULATION,
     method_schema,
     pretrained_on,
@@ -62,6 +64,8 @@ def check_options(config: Mapping, mistakes: Mistakes) -> None:
         if not mistakes.is_sound(*keys_in(layers, "method", "options")):
             continue
         entry = pretraining_entry(config, name, dataset)
+        if "file" in entry:
+            continue
         for mistake in schema_mistakes(entry.get("options", {}), method_schema(entry)):
             place = origin(mistakes, layers, ("options", *mistake.place))
             hidden = len(mistake.place) - len(mistake.shown)
@@ -84,7 +88,8 @@ def _used_pretrainings(config: Mapping, mistakes: Mistakes, *keys: str) -> Itera
     for arm, dataset in product(names_of_run(mistakes, "arms"), names_of_run(mistakes, "datasets")):
         name = config["arms"][arm].get("pretraining")
         own = [("arms", arm, key) for key in ("pretraining", "pretrained_on")]
-        if not name or not mistakes.is_sound(*own):
+        from_file = mistakes.at("pretrainings", name, "file") is not None
+        if not name or from_file or not mistakes.is_sound(*own):
             continue
         source = pretrained_on(config["arms"][arm], dataset)
         layers = pretraining_layers(name, source)
@@ -159,6 +164,26 @@ def check_pairs(config: Mapping, mistakes: Mistakes) -> None:
         have = f"{', '.join(datasets)} {'has' if len(datasets) == 1 else 'have'}"
         one = pairs.removeprefix("same_")
         mistakes.add(where, f"{pairs}, but {have} one image per {one}; set {remedy}")
+
+
+def check_files(config: Mapping, mistakes: Mistakes) -> None:
+    """Encoders from files are there, and are of no data set or length that an arm could name."""
+    arms = mistakes.names("arms") or ()
+    for name in mistakes.names("pretrainings") or ():
+        place: Place = ("pretrainings", name, "file")
+        if mistakes.at(*place) is None or not mistakes.is_sound(place):
+            continue
+        for arm, key in product(arms, MATCHES):
+            if mistakes.at("arms", arm, key) == name:
+                mistakes.add(("arms", arm, key), f"{name} is a file, whose training is not known")
+        users = [arm for arm in arms if mistakes.at("arms", arm, "pretraining") == name]
+        for arm in users:
+            if mistakes.at("arms", arm, "pretrained_on") is not None:
+                problem = "the arm's encoder is from a file; leave this out"
+                mistakes.add(("arms", arm, "pretrained_on"), problem)
+        path = Path(mistakes.at(*place)).expanduser()
+        if {*users} & {*names_of_run(mistakes, "arms")} and not path.is_file():
+            mistakes.add(place, f"there is no file {path}")
 
 
 def check_raw_images(config: Mapping, mistakes: Mistakes) -> None:

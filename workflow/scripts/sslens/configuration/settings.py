@@ -8,6 +8,7 @@ from pathlib import Path
 from sslens.configuration.loading import merge
 from sslens.data.simulation.recipes import class_turns
 from sslens.digests import json_digest
+from sslens.marks import EXPERIMENTAL, OF_FILE, OF_SIMULATOR
 from sslens.methods.registry import encoder_passes, schema_path
 from sslens.pretexts import NOISE, augmentation_names, split_raw
 from sslens.protocols import FINE_TUNE, FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
@@ -24,6 +25,11 @@ INTERVALS_TITLES = {
     FINE_TUNE: "Fine-tuned networks",
     LINEAR_PROBE: "Linear probes of frozen encoders",
     NEAREST_NEIGHBOURS: "Nearest neighbours by frozen encoders",
+}
+#: Of `pairs`, those that a simulation alone can make, and how.
+PAIRS_OF_SIMULATOR = {
+    "same_lens": "pairs of images of one lens",
+    "same_substructure": "pairs of images with the same substructure",
 }
 #: Keys that change no result, and rerun nothing.
 NO_RESULT = ("tensorboard", "planning", "data_dir", "checkpoint_dir", "container")
@@ -140,7 +146,7 @@ def of_run(config: Mapping) -> dict:
         entry
         for dataset in datasets
         for entry in (
-            *(pretraining_entry(config, name, dataset)["pretext"] for name in named - {None}),
+            *(pretraining_entry(config, name, dataset).get("pretext") for name in named - {None}),
             *(finetuning_entry(config, arm, dataset)["augmentation"] for arm in arms),
         )
     }
@@ -209,6 +215,21 @@ def _raw_views(augmentations: list, recipe: Mapping) -> dict:
             for name, strengths in augmentation.items()
         ],
         "raw_images": "noise_free" if noise else "image",
+    }
+
+
+def is_from_file(config: Mapping, pretraining: str) -> bool:
+    """Whether a pretraining is an encoder that was exported elsewhere."""
+    return "file" in config["pretrainings"][pretraining]
+
+
+def import_settings(config: Mapping, pretraining: str, dataset: str) -> dict:
+    """Settings of an encoder from a file: its path as `file`, and what it must fit."""
+    entry = pretraining_entry(config, pretraining, dataset)
+    return {
+        "file": str(Path(entry["file"]).expanduser()),
+        "encoder": _encoder(config, entry, dataset),
+        "computing": thread_settings(config),
     }
 
 
@@ -334,7 +355,7 @@ def arm_fields(config: Mapping, arm: str, dataset: str) -> dict:
         "protocol": arm_protocol(config, arm),
         "pretraining": pretraining,
         "pretrained_on": source if pretraining else None,
-        "method": chosen.get("method"),
+        "method": "file" if "file" in chosen else chosen.get("method"),
         "pretext": chosen.get("pretext"),
         "encoder": encoder_fields(config, arm, dataset),
     }
@@ -352,8 +373,34 @@ def arm_protocol(config: Mapping, arm: str) -> str:
 
 
 def arm_title(config: Mapping, arm: str) -> str:
-    """The name of an arm's row in the tables."""
-    return config["arms"][arm].get("title", arm)
+    """The name of an arm's row in the tables, with the marks of `row_notes`."""
+    title = config["arms"][arm].get("title", arm)
+    return " ".join([title, *row_notes(config, arm)])
+
+
+def row_notes(config: Mapping, arm: str) -> dict[str, str]:
+    """What readers of a table should know of an arm: mark -> why, in words."""
+    name, found = config["arms"][arm].get("pretraining"), {}
+    for dataset in config["run"]["datasets"] if name else ():
+        if is_from_file(config, name):
+            return {OF_FILE: Path(config["pretrainings"][name]["file"]).name}
+        source = pretrained_on(config["arms"][arm], dataset)
+        entry = pretraining_entry(config, name, source)
+        knowledge = [PAIRS_OF_SIMULATOR.get(entry["pairs"])]
+        if NOISE in augmentation_names(config["pretexts"][entry["pretext"]]):
+            knowledge.append("images without noise")
+        if known := " and ".join(filter(None, knowledge)):
+            found[OF_SIMULATOR] = known
+        if cause := method_schema(entry).get("experimental"):
+            found[EXPERIMENTAL] = cause
+    return found
+
+
+def _notes(config: Mapping) -> dict:
+    """The `row_notes` of all arms of the run that have any, as a setting, if there are any."""
+    notes = {arm: row_notes(config, arm) for arm in config["run"]["arms"]}
+    noted = {arm: found for arm, found in notes.items() if found}
+    return {"notes": noted} if noted else {}
 
 
 def arm_titles(config: Mapping, protocol: str | None = None) -> dict[str, str]:
@@ -384,6 +431,7 @@ def comparison_settings(config: Mapping) -> dict:
         "references": references(config),
         "configuration": of_run(config),
         "allow_mixed": config["comparison"]["allow_mixed"],
+        **_notes(config),
     }
 
 
@@ -393,9 +441,12 @@ def most_labels(config: Mapping) -> float:
 
 
 def pretrained_rows(config: Mapping) -> dict[str, str]:
-    """The rows of the table that start from a pretraining: arm -> title."""
+    """The rows of the table that start from a pretraining of this run: arm -> title."""
     titles = arm_titles(config, FINE_TUNE)
-    return {arm: titles[arm] for arm in titles if config["arms"][arm].get("pretraining")}
+    names = {arm: config["arms"][arm].get("pretraining") for arm in titles}
+    return {
+        arm: titles[arm] for arm, name in names.items() if name and not is_from_file(config, name)
+    }
 
 
 def figures_of_run(config: Mapping) -> list[tuple[str, str]]:
@@ -438,6 +489,7 @@ def page_settings(config: Mapping) -> dict:
         "efficiency": [name for figure, name in figures if figure == "label_efficiency"],
         "labels": config["run"]["label_fractions"],
         "seeds": config["run"]["seeds"],
+        **_notes(config),
     }
 
 

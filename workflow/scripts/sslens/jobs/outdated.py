@@ -44,6 +44,9 @@ _SETTINGS: dict[str, Callable[[Mapping, Mapping], dict]] = {
     "pretrain": lambda config, cell: settings.pretraining_settings(
         config, cell["pretraining"], cell["dataset"]
     ),
+    "import_encoder": lambda config, cell: settings.import_settings(
+        config, cell["pretraining"], cell["dataset"]
+    ),
     "finetune": lambda config, cell: settings.arm_settings(config, cell["arm"], cell["dataset"]),
     "evaluate": lambda config, cell: settings.evaluation_settings(
         config, cell["arm"], cell["dataset"]

@@ -69,7 +69,9 @@ class ResourceModel:
         self._gpus = {
             "pretrain": training_gpus,
             "finetune": training_gpus,
-            **dict.fromkeys(("evaluate", "features", "export_encoder", "export_probe"), gpus),
+            **dict.fromkeys(
+                ("import_encoder", "evaluate", "features", "export_encoder", "export_probe"), gpus
+            ),
         }
         # of each rule the MB and the seconds
         self._estimates: dict[str, tuple[Estimate, Estimate]] = {
@@ -84,6 +86,7 @@ class ResourceModel:
                 self._of_network("pretrain", pretraining_mb, "train", "validation"),
                 self._of_network("pretrain", pretraining_seconds, "train"),
             ),
+            "import_encoder": (_constant(MB_OF_A_NETWORK), _constant(SECONDS_PER_START)),
             "finetune": (
                 self._of_network("finetune", finetuning_mb, "train", "validation"),
                 self._of_network("finetune", finetuning_seconds, "train"),

@@ -1,0 +1,8 @@
+"""Marks behind the titles of rows, which tables explain below."""
+
+#: The pretraining uses what only a simulation knows.
+OF_SIMULATOR = "‡"
+#: The method is experimental.
+EXPERIMENTAL = "§"
+#: The encoder is from a file.
+OF_FILE = "¶"
