@@ -33,7 +33,7 @@ OPTIMIZER = {
 def default_options(name):
     """The options of a method in a configuration that sets none of them."""
     config = {
-        "pretraining": {},
+        "pretraining": {"pairs": "same_image"},
         "pretrainings": {"it": {"method": name, "pretext": "none"}},
         "pretexts": {"none": []},
         "encoder": {},
