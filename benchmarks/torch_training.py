@@ -10,14 +10,28 @@ import time
 from collections.abc import Callable
 
 import torch
-from lightly.loss import NegativeCosineSimilarity, NTXentLoss
-from lightly.models.modules import BYOLPredictionHead, BYOLProjectionHead, SimCLRProjectionHead
+from lightly.loss import (
+    BarlowTwinsLoss,
+    DINOLoss,
+    NegativeCosineSimilarity,
+    NTXentLoss,
+    VICRegLoss,
+)
+from lightly.models.modules import (
+    BYOLPredictionHead,
+    BYOLProjectionHead,
+    NNMemoryBankModule,
+    SimCLRProjectionHead,
+)
+from lightly.models.modules.heads import ProjectionHead
 from lightly.models.utils import deactivate_requires_grad, update_momentum
 from torch import nn
 from torch.nn import functional as F
 
 DEPTHS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3)}
 HIDDEN, OUTPUT, TEMPERATURE, MOMENTUM, CLASSES = 128, 64, 0.1, 0.9, 3
+WIDE, BOTTLENECK, QUEUE = 128, 16, 448  # of Barlow Twins and VICReg, SimSiam, NNCLR
+PROTOTYPES, DINO_HIDDEN = 512, 256
 
 
 def train(
@@ -36,7 +50,7 @@ def train(
     pixels = torch.randn(images, 1, 64, 64).to(memory_format=torch.channels_last)
     labels = torch.randint(CLASSES, (images,))
     encoder = ResNet(name, width).to(memory_format=torch.channels_last)
-    task = {"supervised": Supervised, "contrastive": Contrastive, "byol": Byol}[method](encoder)
+    task = TASKS[method](encoder)
     task.train()
     trained = [parameter for parameter in task.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=2e-3, weight_decay=1e-3, fused=True)
@@ -201,3 +215,120 @@ class Byol(Task):
 
     def after_step(self):
         update_momentum(self.online, self.target, m=MOMENTUM)
+
+
+class TwoViews(Task):
+    """Embeddings of two flips of every image, and a loss of both."""
+
+    output = OUTPUT
+
+    def __init__(self, encoder, hidden=HIDDEN, norm_output=False):
+        super().__init__()
+        norm = nn.BatchNorm1d(self.output, affine=False) if norm_output else None
+        layers = [
+            (encoder.features, hidden, nn.BatchNorm1d(hidden), nn.ReLU()),
+            (hidden, self.output, norm, None),
+        ]
+        self.network = nn.Sequential(encoder, ProjectionHead(layers))
+
+    def loss(self, images, labels):
+        return self.of_embeddings(*(self.network(flipped(images)) for _ in range(2)))
+
+    def predictor(self, hidden):
+        """From embeddings to embeddings."""
+        layers = [
+            (self.output, hidden, nn.BatchNorm1d(hidden), nn.ReLU()),
+            (hidden, self.output, None, None),
+        ]
+        return ProjectionHead(layers)
+
+
+class SimSiam(TwoViews):
+    """SimSiam."""
+
+    def __init__(self, encoder):
+        super().__init__(encoder, norm_output=True)
+        self.predict = self.predictor(BOTTLENECK)
+        self.criterion = NegativeCosineSimilarity()
+
+    def of_embeddings(self, one, other):
+        first, second = (self.predict(z) for z in (one, other))
+        loss = self.criterion(first, other.detach()) + self.criterion(second, one.detach())
+        return loss / 2
+
+
+class Nnclr(TwoViews):
+    """NNCLR, as in lightly's example, with the memory of nearest neighbours."""
+
+    def __init__(self, encoder):
+        super().__init__(encoder)
+        self.predict = self.predictor(HIDDEN)
+        self.memory = NNMemoryBankModule(size=(QUEUE, OUTPUT))
+        self.criterion = NTXentLoss(temperature=TEMPERATURE)
+
+    def of_embeddings(self, one, other):
+        first, second = (self.predict(z) for z in (one, other))
+        near = self.memory(one.detach(), update=False), self.memory(other.detach(), update=True)
+        return (self.criterion(near[0], second) + self.criterion(near[1], first)) / 2
+
+
+class BarlowTwins(TwoViews):
+    """Barlow Twins."""
+
+    output = WIDE
+
+    def __init__(self, encoder):
+        super().__init__(encoder)
+        self.of_embeddings = BarlowTwinsLoss()
+
+
+class VicReg(TwoViews):
+    """VICReg."""
+
+    output = WIDE
+
+    def __init__(self, encoder):
+        super().__init__(encoder)
+        self.of_embeddings = VICRegLoss()
+
+
+class Dino(TwoViews):
+    """DINO of two whole views."""
+
+    def __init__(self, encoder):
+        super().__init__(encoder, DINO_HIDDEN)
+        prototypes = nn.utils.parametrizations.weight_norm(
+            nn.Linear(OUTPUT, PROTOTYPES, bias=False)
+        )
+        self.student = nn.Sequential(self.network, Unit(), prototypes)
+        self.teacher = copy.deepcopy(self.student)
+        deactivate_requires_grad(self.teacher)
+        self.criterion = DINOLoss(PROTOTYPES, warmup_teacher_temp_epochs=1)
+
+    def loss(self, images, labels):
+        views = flipped(images), flipped(images)
+        with torch.no_grad():
+            targets = [self.teacher(view) for view in views]
+        return self.criterion(targets, [self.student(view) for view in views], epoch=1)
+
+    def after_step(self):
+        update_momentum(self.student, self.teacher, m=MOMENTUM)
+
+
+class Unit(nn.Module):
+    """Embeddings of unit length."""
+
+    def forward(self, embeddings):
+        return F.normalize(embeddings, dim=1)
+
+
+TASKS = {
+    "supervised": Supervised,
+    "contrastive": Contrastive,
+    "byol": Byol,
+    "simsiam": SimSiam,
+    "nnclr": Nnclr,
+    "dino": Dino,
+    "barlow_twins": BarlowTwins,
+    "vicreg": VicReg,
+}

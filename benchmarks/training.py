@@ -4,8 +4,9 @@
     python benchmarks/training.py --arithmetic [--gpus 1] [NETWORK/METHOD ...]
 
 The first needs `envs/benchmark.lock`. For each network (`resnet18-16`, `resnet18-64`,
-`resnet50-64`) and method (`supervised`, `contrastive`, `byol`) it trains on random images of 64 x
-64 pixels, batch 64, in a process of each framework. The two take turns, an epoch each in every
+`resnet50-64`) and method (`supervised`, `contrastive`, `byol`, and where they are named `simsiam`,
+`nnclr`, `dino`, `barlow_twins`, `vicreg`) it trains on random images of 64 x 64 pixels, batch 64,
+in a process of each framework. The two take turns, an epoch each in every
 round, and it prints as JSON the median images a second of each, and of their ratio in a round the
 median, the least and the largest: above 1 this project is the faster one. A step is all of it: the
 views, forward, backward, optimiser and moving average.
@@ -34,6 +35,8 @@ BATCH, THREADS, ROUNDS = 64, 2, 5
 #: Network -> images an epoch, so that one takes a second or a few.
 NETWORKS = {"resnet18-16": 1920, "resnet18-64": 320, "resnet50-64": 128}
 METHODS = ("supervised", "contrastive", "byol")
+#: Measured where they are named.
+OTHERS = ("simsiam", "nnclr", "dino", "barlow_twins", "vicreg")
 FRAMEWORKS = ("sslens", "pytorch")
 #: What `--arithmetic` compares, as (precision, xla); the first is what a ratio is to.
 ARITHMETICS = {
@@ -46,16 +49,21 @@ PRETRAININGS = {"contrastive": "contrastive-rotation", "byol": "byol-dihedral"}
 
 def main() -> None:
     """Measure each cell."""
-    cells = [f"{network}/{method}" for network in NETWORKS for method in METHODS]
+    cells, others = (
+        [f"{network}/{method}" for network in NETWORKS for method in methods]
+        for methods in (METHODS, OTHERS)
+    )
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("cells", nargs="*", metavar="NETWORK/METHOD", help="all, if not given")
+    parser.add_argument(
+        "cells", nargs="*", metavar="NETWORK/METHOD", help="of the first three, if not given"
+    )
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="epochs that are counted")
     parser.add_argument("--arithmetic", action="store_true", help="precisions and XLA instead")
     parser.add_argument("--gpus", type=int, default=0, help="that this project may use")
     parser.add_argument("--measure", choices=(*FRAMEWORKS, *ARITHMETICS), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if unknown := set(options.cells) - set(cells):
-        parser.error(f"{', '.join(sorted(unknown))}: known are {', '.join(cells)}")
+    if unknown := set(options.cells) - {*cells, *others}:
+        parser.error(f"{', '.join(sorted(unknown))}: known are {', '.join([*cells, *others])}")
     if options.measure:
         (cell,) = options.cells
         measure(options.measure, options.gpus, *cell.split("/"), options.rounds + 1)
@@ -190,7 +198,8 @@ def measure_sslens(
         for row in rows:
             end_epoch(row["images_per_second"])
 
-    config = load(ROOT / "config", {})
+    plain = {name: {"method": name, "pretext": "dihedral"} for name in OTHERS}
+    config = load(ROOT / "config", {"pretrainings": plain})
     length = {"batch_size": BATCH, "epochs": epochs, "steps": None, "xla": xla}
     encoder = config["encoder"] | {"name": name, "width": width}
     pixels = np.random.default_rng(0).normal(size=(images, 64, 64, 1)).astype(np.float32)
@@ -202,7 +211,8 @@ def measure_sslens(
         plan = plan_training(chosen, images, images)
         fine_tune(network, data, validation, chosen, plan, 0, NoCheckpoint(), report)
     else:
-        chosen = settings.pretraining_settings(config, PRETRAININGS[method], "model_2")
+        entry = PRETRAININGS.get(method, method)
+        chosen = settings.pretraining_settings(config, entry, "model_2")
         chosen |= length | {"encoder": encoder}
         trained, _ = pretrain(data, validation, chosen, 0, NoCheckpoint(), report)
     return sum(int(np.prod(variable.shape)) for variable in trained.trainable_variables)
