@@ -203,7 +203,7 @@ def measure_sslens(
     length = {"batch_size": BATCH, "epochs": epochs, "steps": None, "xla": xla}
     encoder = config["encoder"] | {"name": name, "width": width}
     pixels = np.random.default_rng(0).normal(size=(images, 64, 64, 1)).astype(np.float32)
-    data = Split.of(pixels, np.arange(images) % 3)
+    data = Split.of(pixels, np.arange(images) % 3, lens_id=np.arange(images))
     validation = data.take(slice(BATCH))
     if method == "supervised":
         chosen = settings.arm_settings(config, "baseline", "model_2")["learning"] | length
