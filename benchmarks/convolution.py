@@ -64,7 +64,7 @@ def measure() -> dict:
 
 def shapes_of(name: str, width: int) -> Counter:
     """How often each (map, channels in, channels out, kernel, stride) occurs in an encoder."""
-    from sslens.networks.encoders import build_encoder
+    from sslens.networks.encoders.building import build_encoder
     from sslens.networks.layers import Convolution
 
     settings = {"name": name, "width": width, "stem": "imagenet", "batch_norm_momentum": 0.9}

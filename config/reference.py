@@ -31,8 +31,11 @@ def with_tables(readme: str) -> str:
 
 
 def tables() -> str:
-    """A section for every key at the top, for recipes, archives, augmentations and each method."""
+    """A section for every key at the top, for recipes, archives, encoders, pretexts and methods."""
     schema = read(FOLDER.parent / "workflow" / "schemas" / "config.schema.yaml")
+    families = [read(path) for path in sorted(LIBRARY.glob("networks/encoders/*.schema.yaml"))]
+    names = [name for family in families for name in family["names"]]
+    schema["$defs"]["encoder"]["properties"]["name"]["enum"] = names
     defaults = read(FOLDER / "config.yaml")
     sections = [
         section(f"`{key}`", node, describe(node, defaults[key], key, schema))
@@ -42,6 +45,9 @@ def tables() -> str:
     sections += recipes()
     node = read(LIBRARY / "data" / "archives" / "archive.schema.yaml")
     sections.append(section("Archives", node, describe(node, {}, "datasets.NAME", node)))
+    for node in families:
+        title = f"Encoders {', '.join(f'`{name}`' for name in node['names'])}"
+        sections.append(section(title, node, describe(node, defaults["encoder"], "encoder", node)))
     node = read(LIBRARY / "training" / "augmentations.schema.yaml")
     sections.append(section("Augmentations", node, describe(node, {}, "", node)))
     for path in sorted(LIBRARY.glob("methods/*.schema.yaml")):

@@ -18,7 +18,8 @@ from sslens.configuration import settings
 from sslens.configuration.loading import load, merge
 from sslens.data.records import Split
 from sslens.jobs.process import POLICIES
-from sslens.networks import encoders, replicas
+from sslens.networks import replicas
+from sslens.networks.encoders import building, resnet
 from sslens.networks.layers import Convolution, FusedBatchNormalization
 from sslens.training import pretraining
 from sslens.training.labels import learn_labels
@@ -51,7 +52,7 @@ OVERLAY = {
     },
 }
 #: Of two pretrainings a shallow network, since most of the time is tracing; of the others less.
-DEEP, SHALLOW = encoders.DEPTHS["resnet18"], (1, 1)
+DEEP, SHALLOW = resnet.DEPTHS["resnet18"], (1, 1)
 RESIDUAL = ("supervised", "contrastive-rotation", "byol-dihedral")
 CONFIG = load(ROOT / "config", OVERLAY)
 IMAGES = np.random.default_rng(0).normal(size=(24, 32, 32, 1)).astype(np.float32)
@@ -81,8 +82,8 @@ class NoCheckpoint:
 def train(name: str, own: dict, devices: list[str]) -> tuple[list[np.ndarray], dict]:
     """A training on these devices: the weights, and the last row of the history."""
     replicas.devices = lambda: devices
-    encoders.DEPTHS["resnet18"] = DEEP if name == "supervised" else SHALLOW
-    pretraining.build_encoder = encoders.build_encoder if name in RESIDUAL else one_convolution
+    resnet.DEPTHS["resnet18"] = DEEP if name == "supervised" else SHALLOW
+    pretraining.build_encoder = building.build_encoder if name in RESIDUAL else one_convolution
     if name == "supervised":
         told = settings.arm_settings(CONFIG, "baseline", "model_2")
         told["learning"] = merge(told["learning"], own)

@@ -15,6 +15,7 @@ from sslens.configuration.files import ConfigurationError
 from sslens.configuration.loading import load, merge
 from sslens.configuration.settings import resolve
 from sslens.methods.registry import method_names
+from sslens.networks.encoders.registry import encoder_schema
 from sslens.protocols import FINE_TUNE, FROZEN
 
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
@@ -199,6 +200,8 @@ def test_the_schema_knows_every_key_that_ships():
     """So that a key cannot be in the configuration and stay without check or description."""
     for section in ("preprocessing", "encoder", "finetuning", "optimizer"):
         known = set(SCHEMA["$defs"][section]["properties"]) - {"for_dataset"}
+        if section == "encoder":
+            known |= set(encoder_schema("resnet18")["properties"])
         given = SHIPPED["finetuning"]["optimizer"] if section == "optimizer" else SHIPPED[section]
         assert set(given) - {"for_dataset"} == known, section
     for section in ("nearest_neighbours", "evaluation", "comparison"):

@@ -91,7 +91,7 @@ variables = environment.recorded()
 import keras
 import numpy as np
 import tensorflow as tf
-from sslens.networks.encoders import build_encoder
+from sslens.networks.encoders.building import build_encoder
 from sslens.figures.training_curves import history_figure
 from sslens.figures.style import save_figure
 from sslens.networks.heads import classifier_of

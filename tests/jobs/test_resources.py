@@ -12,7 +12,7 @@ from sslens.configuration.loading import load, merge
 from sslens.data import shortcuts
 from sslens.jobs import resources
 from sslens.metrics import features
-from sslens.networks.encoders import build_encoder
+from sslens.networks.encoders.building import build_encoder
 from sslens.training import engine
 
 

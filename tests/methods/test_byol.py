@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from sslens.methods.byol import Method, regression_loss
-from sslens.networks.encoders import build_encoder
+from sslens.networks.encoders.building import build_encoder
 from sslens.networks.layers import Convolution, FusedBatchNormalization
 
 SETTINGS = {

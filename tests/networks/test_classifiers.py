@@ -11,8 +11,8 @@ from sslens.images import Images
 from sslens.labelled import labelled_subset
 from sslens.metrics.auc import class_aucs
 from sslens.metrics.predictions import mean_logits, softmax
-from sslens.networks import encoders
 from sslens.networks.classifiers import build_classifier, classifier_of_probe
+from sslens.networks.encoders import resnet
 from sslens.networks.export import exportable
 from sslens.networks.frozen import frozen_encoder
 from sslens.networks.inference import predict, predict_oriented
@@ -33,7 +33,7 @@ SETTINGS = {
 @pytest.fixture(autouse=True)
 def shallow(monkeypatch):
     """ResNets of one block in each of two stages."""
-    monkeypatch.setitem(encoders.DEPTHS, "resnet18", (1, 1))
+    monkeypatch.setitem(resnet.DEPTHS, "resnet18", (1, 1))
 
 
 def split_of(size, seed):

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import sslens.networks.layers
 from sslens.networks.convolution import convolve, faster_by_forward
-from sslens.networks.encoders import build_encoder
+from sslens.networks.encoders.building import build_encoder
 from sslens.networks.layers import Convolution
 
 HALVES = list(itertools.product([False, True], repeat=2))

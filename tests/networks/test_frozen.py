@@ -7,9 +7,9 @@ from paths import ROOT
 
 from sslens.configuration.loading import load
 from sslens.images import Images
-from sslens.networks import encoders
 from sslens.networks.classifiers import build_classifier
-from sslens.networks.encoders import build_encoder
+from sslens.networks.encoders import resnet
+from sslens.networks.encoders.building import build_encoder
 from sslens.networks.frozen import BATCH, frozen_encoder, recompute_batch_norm_statistics
 from sslens.networks.inference import predict
 
@@ -23,7 +23,7 @@ IMAGES = Images.of(PIXELS)
 @pytest.fixture(autouse=True)
 def shallow(monkeypatch):
     """ResNets of one block in each of two stages."""
-    monkeypatch.setitem(encoders.DEPTHS, "resnet18", (1, 1))
+    monkeypatch.setitem(resnet.DEPTHS, "resnet18", (1, 1))
 
 
 def stem_of(encoder, images):

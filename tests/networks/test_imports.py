@@ -10,7 +10,7 @@ from paths import ROOT
 
 from sslens.configuration.loading import load
 from sslens.networks import imports
-from sslens.networks.encoders import build_encoder
+from sslens.networks.encoders.building import build_encoder
 from sslens.networks.export import exportable_encoder
 from sslens.networks.imports import read_encoder
 

@@ -13,8 +13,8 @@ from sslens.data.records import Split
 from sslens.labelled import labelled_subset
 from sslens.metrics.auc import class_aucs
 from sslens.metrics.predictions import softmax
-from sslens.networks import encoders
 from sslens.networks.classifiers import build_classifier
+from sslens.networks.encoders import resnet
 from sslens.networks.frozen import recompute_batch_norm_statistics
 from sslens.networks.inference import predict
 from sslens.networks.operations import forward_operations
@@ -50,7 +50,7 @@ CONFIG = load(ROOT / "config", OVERLAY)
 @pytest.fixture(autouse=True)
 def shallow(monkeypatch):
     """ResNets of one block in each of two stages."""
-    monkeypatch.setitem(encoders.DEPTHS, "resnet18", (1, 1))
+    monkeypatch.setitem(resnet.DEPTHS, "resnet18", (1, 1))
 
 
 def split_of(size, seed):

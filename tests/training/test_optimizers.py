@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sslens.networks.encoders import build_encoder
+from sslens.networks.encoders.building import build_encoder
 from sslens.networks.heads import classifier_of, mlp
 from sslens.training.optimizers import OPTIMIZERS, SGD, Adam, build_optimizer, current_rate
 

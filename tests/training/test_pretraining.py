@@ -11,8 +11,8 @@ from sslens.configuration.settings import pretraining_settings
 from sslens.data.records import Split
 from sslens.methods.base import Method, Outcome
 from sslens.metrics import features
-from sslens.networks import encoders
-from sslens.networks.encoders import build_encoder
+from sslens.networks.encoders import resnet
+from sslens.networks.encoders.building import build_encoder
 from sslens.networks.inference import predict
 from sslens.seeds import derive_seed
 from sslens.training import pretraining
@@ -297,7 +297,7 @@ def run(tmp_path_factory):
 
     def pretrain_small(seed):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(encoders.DEPTHS, "resnet18", (1, 1))
+            patch.setitem(resnet.DEPTHS, "resnet18", (1, 1))
             told = pretraining_settings(CONFIG, "small-contrastive", "of this test")
             fresh = build_encoder(told["encoder"], (16, 16, 1), seed)
             folder = tmp_path_factory.mktemp("pretraining")
@@ -360,7 +360,7 @@ def test_the_same_seed_gives_the_same_bits(pretrained, run):
 
 def test_draws_of_the_loss_are_the_same_where_it_goes_on(monkeypatch, tmp_path):
     """RotNet turns images by the seed of a step."""
-    monkeypatch.setitem(encoders.DEPTHS, "resnet18", (1, 1))
+    monkeypatch.setitem(resnet.DEPTHS, "resnet18", (1, 1))
     chosen = pretraining_settings(CONFIG, "small-rotnet", "of this test")
     whole, history = pretrain(TRAIN, VALIDATION, chosen, 3, Checkpoint(tmp_path / "a", "x"))
 
@@ -433,7 +433,7 @@ def test_pairs_of_one_lens_are_diagnosed_as_such_where_there_are_any():
 
 
 def test_the_diagnosis_moves_no_weight_statistic_or_draw(monkeypatch, tmp_path):
-    monkeypatch.setitem(encoders.DEPTHS, "resnet18", (1, 1))
+    monkeypatch.setitem(resnet.DEPTHS, "resnet18", (1, 1))
     told = pretraining_settings(CONFIG, "small-byol", "of this test")
     told["encoder"] |= {"neck": [8], "neck_dropout": [0.5]}
     with_diagnosis, _ = pretrain(TRAIN, VALIDATION, told, 3, Checkpoint(tmp_path / "a", "x"))
@@ -447,7 +447,7 @@ def test_the_diagnosis_moves_no_weight_statistic_or_draw(monkeypatch, tmp_path):
 
 
 def test_labels_are_for_the_diagnosis_alone(pretrained, monkeypatch, tmp_path):
-    monkeypatch.setitem(encoders.DEPTHS, "resnet18", (1, 1))
+    monkeypatch.setitem(resnet.DEPTHS, "resnet18", (1, 1))
     told = pretraining_settings(CONFIG, "small-contrastive", "of this test")
     others = [split._replace(labels=split.labels[::-1] // 2) for split in (TRAIN, VALIDATION)]
     encoder, history = pretrain(*others, told, 3, Checkpoint(tmp_path, "x"))
@@ -482,7 +482,7 @@ class Attraction(Method):
 
 
 def test_a_collapse_stops_warns_or_is_ignored(monkeypatch, tmp_path, caplog):
-    monkeypatch.setitem(encoders.DEPTHS, "resnet18", (1, 1))
+    monkeypatch.setitem(resnet.DEPTHS, "resnet18", (1, 1))
     monkeypatch.setattr(pretraining, "load_method", {"byol": Attraction}.get)
     chosen = pretraining_settings(CONFIG, "small-byol", "of this test") | {"steps": 60}
     chosen["optimizer"] |= {"learning_rate": 0.02}
@@ -547,7 +547,7 @@ def striped(size, seed):
 @pytest.fixture
 def with_labels(monkeypatch, tmp_path):
     """A function of a training split to the encoder and history that labels make of it."""
-    monkeypatch.setitem(encoders.DEPTHS, "resnet18", (1, 1))
+    monkeypatch.setitem(resnet.DEPTHS, "resnet18", (1, 1))
 
     def pretrain_with(train, **own):
         told = pretraining_settings(CONFIG, "small-supervised", "of this test") | own

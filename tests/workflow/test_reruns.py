@@ -109,7 +109,7 @@ def test_what_concerns_no_result_reruns_nothing(finished, repository, tmp_path):
     edits = [
         ("training/engine", "def fit(", "# a comment\n\n\ndef fit("),
         ("training/engine", '"""Train, or go on', '"""Go on'),
-        ("networks/encoders", '"""Encoders: images', '"""Images'),
+        ("networks/encoders/resnet", '"""Residual networks', '"""Networks'),
         ("../pretrain", "inputs = [", "# a comment\ninputs = ["),
         ("training/augmentations", "def blur", "def new():\n    pass\n\n\ndef blur"),
     ]

@@ -32,6 +32,7 @@ from sslens.jobs.digest import script_digest
 from sslens.jobs.resources import ResourceModel
 from sslens.protocols import FINE_TUNE
 from sslens.schemas import load_schema
+from sslens.networks.encoders.registry import family_of
 from sslens.pretexts import augmentation_names
 
 is_main_process = not workflow.remote_exec and not workflow.subprocess_exec
@@ -191,18 +192,35 @@ def code_of(script, *loaded):
     return " ".join([script_digest(script, *loaded), script, *loaded])
 
 
+def encoder_module(wildcards):
+    """Name in the library of the family of a job's encoder: of a pretraining, an arm, or a frozen one."""
+    if name := wildcards.get("pretraining"):
+        encoder = settings.export_settings(config, name, wildcards.dataset)["encoder"]
+    else:
+        encoders = settings.frozen_arms(config, wildcards.dataset)
+        arm = wildcards.get("arm") or encoders[wildcards.encoder]
+        encoder = settings.arm_encoder(config, arm, wildcards.dataset)
+    return f"networks.encoders.{family_of(encoder['name'])}"
+
+
+def code_with_encoder(script):
+    """As `code_of`, of a job with an encoder, whose family is loaded by its name."""
+    return lambda w: code_of(script, encoder_module(w))
+
+
 def pretraining_code(wildcards):
-    """Code of a pretraining: the engine, its own method, its own augmentations."""
+    """Code of a pretraining: the engine, its own encoder, method and augmentations."""
     chosen = settings.pretraining_settings(config, wildcards.pretraining, wildcards.dataset)
     views = [*chosen.get("raw_views", ()), *chosen["views"]]
-    loaded = [f"methods.{chosen['method']}", *augmentations(views)]
-    return code_of("pretrain", *loaded)
+    own = [f"methods.{chosen['method']}", encoder_module(wildcards)]
+    return code_of("pretrain", *own, *augmentations(views))
 
 
 def finetuning_code(wildcards):
-    """Code of learning the labels, its augmentations among it."""
+    """Code of learning the labels, its encoder and augmentations among it."""
     chosen = settings.arm_settings(config, wildcards.arm, wildcards.dataset)
-    return code_of("finetune", *augmentations(chosen["learning"]["augmentation"]))
+    views = augmentations(chosen["learning"]["augmentation"])
+    return code_of("finetune", encoder_module(wildcards), *views)
 
 
 def pretrained(pattern, arm, dataset, seed):

@@ -54,7 +54,7 @@ rule export_encoder:
     params:
         settings=lambda w: settings.export_settings(config, w.pretraining, w.dataset)
         | own_images(w),
-        code=code_of("export_encoder"),
+        code=code_with_encoder("export_encoder"),
     message:
         "Exporting the encoder {wildcards.pretraining} of {wildcards.dataset}"
     script:
@@ -84,7 +84,7 @@ rule import_encoder:
         settings=lambda w: settings.import_settings(config, w.pretraining, w.dataset)
         | own_images(w),
         sha256=lambda w, input: sha256_of(input.file),
-        code=code_of("import_encoder"),
+        code=code_with_encoder("import_encoder"),
     message:
         "Reading the encoder {input.file} for {wildcards.dataset}"
     script:

@@ -23,7 +23,7 @@ rule features:
         **of_job("features"),
     params:
         settings=lambda w: settings.features_settings(config, w.encoder, w.dataset) | own_images(w),
-        code=code_of("features"),
+        code=code_with_encoder("features"),
     message:
         "Computing the features of {wildcards.encoder} on {wildcards.dataset}, seed {wildcards.seed}"
     script:
@@ -87,7 +87,7 @@ rule export_probe:
     params:
         settings=lambda w: settings.probe_settings(config, w.arm, w.dataset) | own_images(w),
         encoder=lambda w: settings.arm_encoder(config, w.arm, w.dataset),
-        code=code_of("export_probe"),
+        code=code_with_encoder("export_probe"),
     message:
         "Exporting the probe {wildcards.arm} of {wildcards.dataset}"
     script:

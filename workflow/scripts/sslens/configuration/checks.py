@@ -8,6 +8,7 @@ import json
 import math
 import unicodedata
 from collections.abc import Mapping
+from copy import deepcopy
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ from sslens.data.archives.axes import check_axes
 from sslens.data.archives.paths import check_paths
 from sslens.data.simulation.recipes import check_recipe, class_turns, count_classes
 from sslens.methods.registry import method_names
+from sslens.networks.encoders.registry import encoder_names, encoder_schema, family_settings
 from sslens.protocols import FINE_TUNE, FROZEN
 from sslens.schemas import Mistakes, Place, load_schema
 from sslens.suggestions import unknown
@@ -54,7 +56,7 @@ def check(config: Mapping, schema: Mapping) -> None:
         ConfigurationError: with one line for each mistake, in the order of the configuration.
     """
     mistakes = Mistakes(config)
-    mistakes.check_schema((), schema)
+    mistakes.check_schema((), _with_encoders(schema))
     for check_part in (
         _check_likes,
         _check_for_dataset,
@@ -65,7 +67,7 @@ def check(config: Mapping, schema: Mapping) -> None:
         pretraining_checks.check_methods,
         _check_datasets,
         _check_sizes,
-        _check_necks,
+        _check_encoders,
         pretraining_checks.check_pairs,
         pretraining_checks.check_raw_images,
         pretraining_checks.check_files,
@@ -80,6 +82,15 @@ def check(config: Mapping, schema: Mapping) -> None:
         check_part(config, mistakes)
     if lines := mistakes.lines():
         raise ConfigurationError(*lines)
+
+
+def _with_encoders(schema: Mapping) -> dict:
+    """The schema of the configuration, with the encoders that there are and their settings."""
+    filled = deepcopy(dict(schema))
+    properties = filled["$defs"]["encoder"]["properties"]
+    properties["name"] = {**properties["name"], "enum": encoder_names()}
+    properties |= family_settings()
+    return filled
 
 
 def _check_likes(config: Mapping, mistakes: Mistakes) -> None:
@@ -242,13 +253,18 @@ def _check_sizes(config: Mapping, mistakes: Mistakes) -> None:
         mistakes.add(place, problem, place[:-1])
 
 
-def _check_necks(config: Mapping, mistakes: Mistakes) -> None:
-    """Every encoder of the run has no dropout, or a rate for each layer of its neck."""
+def _check_encoders(config: Mapping, mistakes: Mistakes) -> None:
+    """Every encoder of the run has settings of its family, and dropout in all its neck or none."""
     found: dict[Place, str] = {}
     for arm, dataset in product(names_of_run(mistakes, "arms"), datasets_to_check(mistakes)):
         if (layers := encoder_layers(mistakes, arm, dataset)) is None:
             continue
         encoder = arm_encoder(config, arm, dataset)
+        own = encoder_schema(encoder["name"])["properties"]
+        for key in family_settings().keys() & encoder.keys() - own.keys():
+            place = origin(mistakes, layers, (key,))
+            problem = f"{encoder['name']} has none; its settings are {', '.join(own)}"
+            found.setdefault(place, problem)
         if len(encoder["neck_dropout"]) not in (0, len(encoder["neck"])):
             found.setdefault(
                 origin(mistakes, layers, ("neck_dropout",), ("neck",)),
@@ -256,7 +272,8 @@ def _check_necks(config: Mapping, mistakes: Mistakes) -> None:
                 ": give a rate for each layer, or none",
             )
     for place, problem in found.items():
-        mistakes.add(place, problem, (*place[:-1], "neck_dropout"))
+        is_of_neck = place[-1] in ("neck", "neck_dropout")
+        mistakes.add(place, problem, (*place[:-1], "neck_dropout") if is_of_neck else place)
 
 
 def _check_controls(config: Mapping, mistakes: Mistakes) -> None:

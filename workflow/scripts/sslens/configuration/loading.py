@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sslens.configuration.files import read_yaml
 from sslens.digests import json_digest
+from sslens.networks.encoders.registry import laid_over
 
 
 def load(folder: Path, given: Mapping) -> dict:
@@ -26,6 +27,9 @@ def _lay_over(config: Mapping, layer: Mapping) -> dict:
     """
     layer = _with_text_keys(layer)
     merged = merge(config, layer)
+    base, own = config.get("encoder"), layer.get("encoder")
+    if isinstance(base, Mapping) and isinstance(own, Mapping):
+        merged["encoder"] = merge(laid_over(base, own), own)
     if isinstance(layer.get("datasets"), Mapping):
         merged["datasets"] = _make_alike(merged["datasets"], layer["datasets"])
     return merged

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
+from functools import reduce
 from itertools import product
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from sslens.data.simulation.recipes import class_turns
 from sslens.digests import json_digest
 from sslens.marks import EXPERIMENTAL, OF_FILE, OF_SIMULATOR
 from sslens.methods.registry import encoder_passes, schema_path
+from sslens.networks.encoders.registry import encoder_schema, laid_over
 from sslens.pretexts import NOISE, augmentation_names, split_raw
 from sslens.protocols import FINE_TUNE, FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
 from sslens.schemas import load_schema
@@ -364,7 +366,8 @@ def arm_fields(config: Mapping, arm: str, dataset: str) -> dict:
 def encoder_fields(config: Mapping, arm: str, dataset: str) -> dict:
     """What metrics.json tells of an arm's encoder, and the probe table finds its control by."""
     encoder = arm_encoder(config, arm, dataset)
-    return {key: encoder[key] for key in ("name", "width", "stem", "neck")}
+    own = encoder_schema(encoder["name"])["properties"]
+    return {key: encoder[key] for key in ("name", *own, "neck")}
 
 
 def arm_protocol(config: Mapping, arm: str) -> str:
@@ -553,7 +556,16 @@ def figure_settings(config: Mapping, figure: str, name: str) -> dict:
 
 def _encoder(config: Mapping, entry: Mapping, dataset: str) -> dict:
     """Settings of the encoder, with what a pretraining or an arm has of its own."""
-    return merge(resolve(config["encoder"], dataset), resolve(entry.get("encoder", {}), dataset))
+    parts = [
+        part
+        for section in (config["encoder"], entry.get("encoder", {}))
+        for part in (
+            {key: value for key, value in section.items() if key != "for_dataset"},
+            section.get("for_dataset", {}).get(dataset, {}),
+        )
+    ]
+    encoder = deepcopy(reduce(laid_over, parts))
+    return with_defaults(encoder, encoder_schema(encoder["name"]))
 
 
 def pretraining_entry(config: Mapping, name: str, dataset: str) -> dict:

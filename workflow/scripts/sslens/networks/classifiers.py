@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from sslens.classes import CLASSES
-from sslens.networks.encoders import build_encoder
+from sslens.networks.encoders.building import build_encoder
 from sslens.networks.heads import classifier_of, neighbours_of
 from sslens.protocols import NEAREST_NEIGHBOURS
 

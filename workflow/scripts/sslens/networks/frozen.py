@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from sslens.images import Images
-from sslens.networks.encoders import build_encoder
+from sslens.networks.encoders.building import build_encoder
 
 BATCH = 64  # images that a batch normalisation is recomputed on at a time
 

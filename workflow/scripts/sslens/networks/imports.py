@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from sslens.networks.encoders import build_encoder
+from sslens.networks.encoders.building import build_encoder
 
 #: Modules whose classes a file may name; with a dot at their end, all below.
 MODULES = ("keras.layers", "keras.initializers", "keras.src.ops.", "keras.src.models.")

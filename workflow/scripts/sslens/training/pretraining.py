@@ -23,7 +23,7 @@ from sslens.metrics.features import (
     uniformity,
 )
 from sslens.networks import replicas
-from sslens.networks.encoders import build_encoder
+from sslens.networks.encoders.building import build_encoder
 from sslens.networks.inference import predict
 from sslens.networks.operations import forward_operations
 from sslens.seeds import derive_seed, measured_rows

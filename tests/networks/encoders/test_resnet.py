@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sslens.networks.encoders import build_encoder
+from sslens.networks.encoders.building import build_encoder
 
 SETTINGS = {
     "name": "resnet18",
