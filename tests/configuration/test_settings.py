@@ -848,6 +848,43 @@ def test_rows_that_use_what_only_a_simulation_knows_are_marked():
     assert "notes" not in settings.comparison_settings(config_with("run.seeds", [1]))
 
 
+def test_settings_of_another_family_are_refused_and_those_left_behind_are_not():
+    given = {"encoder": {"name": "vit_micro"}, "run": {"arms": ["baseline", "probe-random"]}}
+    config = load(ROOT / "config", given)
+    check(config, SCHEMA)
+    chosen = settings.arm_encoder(config, "baseline", "model_2")
+    assert (chosen["embedding"], chosen["layers"], chosen["patch"]) == (96, 5, 8)
+    assert "width" not in chosen
+    config = load(ROOT / "config", merge(given, {"encoder": {"width": 32}}))
+    assert error_of(config) == (
+        "encoder.width: vit_micro has none; its settings are patch, token_stem, embedding, layers, "
+        "heads, mlp_ratio, drop_path"
+    )
+    own = {"encoder": {"name": "vit_nano", "layers": 2}}
+    config = load(ROOT / "config", {"arms": {"baseline": own}, "run": {"arms": ["baseline"]}})
+    check(config, SCHEMA)
+    assert settings.arm_encoder(config, "baseline", "model_2")["layers"] == 2
+    fields = settings.arm_fields(config, "baseline", "model_2")["encoder"]
+    assert (fields["name"], fields["heads"], fields["neck"]) == ("vit_nano", 2, [])
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"heads": 5}, "encoder.heads: 5 does not divide embedding of 64 (arm baseline, model_1)"),
+        ({"patch": 32}, "encoder.patch: 32 does not divide pixels of 48 (arm baseline, model_2)"),
+        ({"patch": 6}, "encoder.patch: 6 is not one of [2, 4, 8, 16, 32] (pixels along a side"),
+    ],
+)
+def test_a_transformer_that_does_not_fit_is_refused_before_any_job(own, message):
+    given = {
+        "encoder": {"name": "vit_nano"} | own,
+        "run": {"arms": ["baseline"]},
+        "preprocessing": {"for_dataset": {"model_2": {"crop": 48}}},
+    }
+    assert error_of(load(ROOT / "config", given)).startswith(message)
+
+
 CONTROLS = [
     ("probe-random", "probe-byol-dihedral", "linear_probe"),
     ("neighbours-random", "neighbours-byol-dihedral", "nearest_neighbours"),

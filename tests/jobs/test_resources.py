@@ -13,6 +13,7 @@ from sslens.data import shortcuts
 from sslens.jobs import resources
 from sslens.metrics import features
 from sslens.networks.encoders.building import build_encoder
+from sslens.networks.operations import forward_operations
 from sslens.training import engine
 
 
@@ -43,6 +44,21 @@ def test_the_work_of_an_encoder_is_that_of_its_layers(name, stem, width, pixels)
     assert estimated == pytest.approx(2 * multiplications, rel=0.15)
     estimated = resources._maps_mb(config, told, "model_1", 1)
     assert estimated == pytest.approx(4e-6 * values, rel=0.35 if stem == "small" else 0.15)
+
+
+@pytest.mark.parametrize("pixels", [64, 128])
+@pytest.mark.parametrize("own", [{}, {"token_stem": "patch", "patch": 16, "mlp_ratio": 3}])
+@pytest.mark.parametrize("name", ["vit_nano", "vit_mini"])
+def test_the_work_of_a_transformer_is_that_of_its_layers(name, own, pixels):
+    config = configured(
+        encoder={"name": name, **own},
+        datasets={"model_2": {"instrument": {"pixels": pixels}}},
+    )
+    chosen = settings.arm_encoder(config, "baseline", "model_2")
+    encoder = build_encoder(chosen, (pixels, pixels, 1), 0)
+    estimated = resources.flops_of_pass(config, chosen, "model_2")
+    assert estimated == pytest.approx(forward_operations(encoder), rel=0.01)
+    assert resources.features_of_image(chosen) == encoder.output_shape[1]
 
 
 def test_an_encoder_that_is_not_listed_is_taken_for_the_largest():

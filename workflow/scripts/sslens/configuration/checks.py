@@ -7,7 +7,7 @@ one mistake is one line.
 import json
 import math
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from itertools import product
 from pathlib import Path
@@ -265,6 +265,8 @@ def _check_encoders(config: Mapping, mistakes: Mistakes) -> None:
             place = origin(mistakes, layers, (key,))
             problem = f"{encoder['name']} has none; its settings are {', '.join(own)}"
             found.setdefault(place, problem)
+        for key, problem in _undivided(config, mistakes, encoder, dataset):
+            found.setdefault(origin(mistakes, layers, (key,)), f"{problem} (arm {arm}, {dataset})")
         if len(encoder["neck_dropout"]) not in (0, len(encoder["neck"])):
             found.setdefault(
                 origin(mistakes, layers, ("neck_dropout",), ("neck",)),
@@ -274,6 +276,22 @@ def _check_encoders(config: Mapping, mistakes: Mistakes) -> None:
     for place, problem in found.items():
         is_of_neck = place[-1] in ("neck", "neck_dropout")
         mistakes.add(place, problem, (*place[:-1], "neck_dropout") if is_of_neck else place)
+
+
+def _undivided(
+    config: Mapping, mistakes: Mistakes, encoder: Mapping, dataset: str
+) -> Iterator[tuple[str, str]]:
+    """Settings of an encoder that do not divide what they have to, with the problem."""
+    layers: list[Place] = [("preprocessing", "for_dataset", dataset), ("preprocessing",)]
+    pixels: Place = ("datasets", dataset, "instrument", "pixels")
+    schema, totals = encoder_schema(encoder["name"]), dict(encoder)
+    if mistakes.is_sound(pixels, *keys_in(layers, "crop", "bin")):
+        chosen = preprocessing_settings(config, dataset)
+        totals["pixels"] = (chosen["crop"] or mistakes.at(*pixels)) // chosen["bin"]
+    for key, what in schema.get("divides", {}).items():
+        total, part = totals.get(what), encoder[key]
+        if isinstance(total, int) and isinstance(part, int) and part > 0 and total % part:
+            yield key, f"{part} does not divide {what} of {total}"
 
 
 def _check_controls(config: Mapping, mistakes: Mistakes) -> None:

@@ -366,9 +366,9 @@ class _File:
         except OSError as error:
             raise _unreadable(self._path, error) from None
 
-    def __del__(self) -> None:
+    def __del__(self, close: Callable = os.close) -> None:  # when Python ends, `os` may be gone
         if hasattr(self, "_number"):
-            os.close(self._number)
+            close(self._number)
 
 
 def _read_columns(path: Path, digest: str, names: Sequence[str]) -> list[np.ndarray]:

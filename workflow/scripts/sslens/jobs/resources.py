@@ -1,8 +1,7 @@
 """What a job requests from a scheduler: its time and its memory, from the configured sizes.
 
 `ResourceModel` gives the rules what each of their jobs requests, by the functions below it. The
-work of a training is in its convolutions, which grow with the pixels of an image and with the
-square of the width:
+work of a training is in the convolutions and dense layers of its encoder (see `encoders.costs`):
 
     seconds = images x passes x 2 x multiplications(encoder, pixels) / speed
 
@@ -20,15 +19,9 @@ from typing import Any
 
 from sslens.configuration import settings
 from sslens.methods.registry import encoder_passes
+from sslens.networks.encoders.costs import cost_of
 from sslens.training.plan import FINE_TUNING_PASSES, plan_fine_tuning, plan_training
 
-#: Multiplications of a pass, a pixel of the image, where the first stage is 64 wide.
-MULTIPLICATIONS = {"resnet18": 35_000, "resnet50": 82_000}
-#: Values in the feature maps of all layers, a pixel of the image, at this width.
-FEATURE_MAPS = {"resnet18": 165, "resnet50": 760}
-#: Features of an image, where the first stage is 64 wide.
-FEATURES = {"resnet18": 512, "resnet50": 2048}
-SMALL_STEM = 16  # how many times as large the maps are after a stem without stride and pooling
 SECONDS_PER_STEP = 0.02
 SECONDS_PER_START = 60  # of Snakemake, Python and TensorFlow, from a shared file system
 SECONDS_PER_PIXEL = 1e-7  # of a rendered image, on one core
@@ -282,8 +275,8 @@ def comparing_mb(config: Mapping, dataset: str, images: int) -> float:
 
 def _maps_mb(config: Mapping, encoder: Mapping, dataset: str, views: int) -> float:
     """MB of a batch's feature maps, kept for the way back. On a GPU they are in its own memory."""
-    values = _of_encoder(FEATURE_MAPS, encoder) * encoder["width"] / 64
-    return 4e-6 * values * _pixels_seen(config, dataset) ** 2 * views
+    values = cost_of(encoder).map_values(encoder, _pixels_seen(config, dataset))
+    return 4e-6 * values * views
 
 
 def reading_seconds(config: Mapping, dataset: str, images: int) -> int:
@@ -379,13 +372,12 @@ def features_of_image(encoder: Mapping) -> float:
     """How many features an encoder makes of an image."""
     if encoder["neck"]:
         return encoder["neck"][-1]
-    return FEATURES.get(encoder["name"], max(FEATURES.values())) * encoder["width"] / 64
+    return cost_of(encoder).features(encoder)
 
 
 def flops_of_pass(config: Mapping, encoder: Mapping, dataset: str) -> float:
     """Floating-point operations of one image's way forward through an encoder."""
-    multiplications = _of_encoder(MULTIPLICATIONS, encoder) * (encoder["width"] / 64) ** 2
-    return 2 * multiplications * _pixels_seen(config, dataset) ** 2
+    return 2 * cost_of(encoder).multiplications(encoder, _pixels_seen(config, dataset))
 
 
 def _seconds(
@@ -415,9 +407,3 @@ def _pixels_seen(config: Mapping, dataset: str) -> int:
     preprocessing = settings.preprocessing_settings(config, dataset)
     pixels = preprocessing["crop"] or config["datasets"][dataset]["instrument"]["pixels"]
     return pixels // preprocessing["bin"]
-
-
-def _of_encoder(table: Mapping[str, int], encoder: Mapping) -> float:
-    """A value of a table by an encoder's name; one that is not there is taken for the largest."""
-    value = table.get(encoder["name"], max(table.values()))
-    return value * (SMALL_STEM if encoder["stem"] == "small" else 1)

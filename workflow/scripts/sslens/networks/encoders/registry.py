@@ -44,8 +44,14 @@ def family_of(name: str) -> str:
 
 
 def encoder_schema(name: str) -> dict:
-    """The schema of the settings that an encoder has besides those of all encoders."""
-    return _schemas()[family_of(name)]
+    """The schema of the settings that an encoder has besides those of all encoders.
+
+    Where the name stands for a size, the settings of that size are the defaults.
+    """
+    schema = _schemas()[family_of(name)]
+    size = schema.get("sizes", {}).get(name, {})
+    own = {key: {**schema["properties"][key], "default": value} for key, value in size.items()}
+    return {**schema, "properties": schema["properties"] | own}
 
 
 def family_settings() -> dict[str, dict]:
