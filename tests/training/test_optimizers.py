@@ -6,8 +6,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from paths import ROOT
 
-from sslens.networks.encoders.building import build_encoder
+from sslens.configuration import settings
+from sslens.configuration.loading import load
+from sslens.networks.encoders.building import build_encoder, rate_scales
 from sslens.networks.heads import classifier_of, mlp
 from sslens.training.optimizers import OPTIMIZERS, SGD, Adam, build_optimizer, current_rate
 
@@ -260,3 +263,44 @@ def test_in_float16_a_step_whose_gradients_overflow_is_left_out(name, monkeypatc
     np.testing.assert_allclose(weight.numpy(), plain.numpy(), rtol=1e-6)
     assert (weight.numpy() < 1).all()
     assert current_rate(optimizer) == current_rate(exact) == 0.5
+
+
+# --- a rate for each variable ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_variable_has_its_share_of_the_rate_and_of_the_decay(name):
+    """As a variable alone with that learning rate, step by step."""
+    scales, options = [1.0, 0.25], {"name": name, "weight_decay": 0.1, "momentum": 0.9}
+    both = [variable(1.0), variable(2.0)]
+    optimizer = build_optimizer(SETTINGS | options, 10, both, rate_scales=scales)
+    alone = [variable(1.0), variable(2.0)]
+    others = [
+        build([own], **options, learning_rate=0.5 * scale)
+        for own, scale in zip(alone, scales, strict=True)
+    ]
+    for step in range(3):
+        gradients = [tf.fill([2, 3], 0.1 * (step + 1)), tf.fill([2, 3], -0.3)]
+        optimizer.apply(gradients, both)
+        for other, gradient, own in zip(others, gradients, alone, strict=True):
+            other.apply([gradient], [own])
+    for one, other in zip(both, alone, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["vit_nano", "resnet18"])
+def test_rates_fall_layer_by_layer_towards_the_image(name):
+    chosen = load(ROOT / "config", {"encoder": {"name": name, "neck": [4]}})
+    chosen = settings.arm_encoder(chosen, "baseline", "x")
+    classifier = classifier_of(build_encoder(chosen, (32, 32, 1), 0), 3, 0)
+    variables = classifier.trainable_variables
+    scales = rate_scales(chosen, variables, 0.5)
+    of = {v.path: scale for v, scale in zip(variables, scales, strict=True)}
+    expected = {
+        "vit_nano": {"stem1/kernel": 4, "patches/bias": 4, "layer1_qkv/kernel": 3,
+                     "layer3_norm2/gamma": 1, "norm/beta": 0},
+        "resnet18": {"stem/kernel": 9, "stem_bn/gamma": 9, "stage1_block1_conv1/kernel": 8,
+                     "stage2_block1_shortcut/kernel": 6, "stage4_block2_conv2_bn/beta": 1},
+    }[name] | {"neck1/kernel": 0, "logits/bias": 0}  # fmt: skip
+    assert {path: of[path] for path in expected} == {p: 0.5**k for p, k in expected.items()}
+    assert rate_scales(chosen, variables, None) is None

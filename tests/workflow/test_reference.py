@@ -25,7 +25,7 @@ def test_the_tables_are_those_of_the_schemas_and_the_defaults():
     "row",
     [
         "| `splits.train.shard_size` | `1500` | images a TFRecord file (whole number ≥ 1) |",
-        "| `encoder.name` | `resnet18` | the architecture (`resnet18`, `resnet50`) |",
+        "| `preprocessing.stretch` | `asinh` | of the brightness (`asinh`, `sqrt`, `none`) |",
         "| `datasets.NAME.lens.mass` | `1.0e+12` | of the singular isothermal ellipsoid, solar "
         "masses (prior > 0) |",
         "| `datasets.NAME.substructure.axion.kind` | `vortex` | it decides on the other keys, below"

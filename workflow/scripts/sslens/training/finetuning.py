@@ -1,6 +1,6 @@
 """Fine-tuning: the whole network learns the labels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import keras
@@ -30,6 +30,7 @@ def fine_tune(
     seed: int,
     checkpoint: Checkpoint,
     report: Report = silent,
+    rate_scales: Sequence[float] | None = None,
 ) -> pd.DataFrame:
     """Train all layers of a classifier on labelled images.
 
@@ -41,6 +42,7 @@ def fine_tune(
         seed: of the run.
         checkpoint: to go on from.
         report: receives the rows of the history.
+        rate_scales: of `building.rate_scales`, for the classifier's trainable variables.
 
     Returns:
         The history: epoch, step, loss, accuracy, images_per_second, learning_rate (when the epoch
@@ -49,7 +51,7 @@ def fine_tune(
         validation), validation_loss, validation_auc.
     """
     learned = train.take(measured_rows(len(train.labels), len(validation.labels), seed))
-    learner = _FineTuning(classifier, learned, validation, settings, plan)
+    learner = _FineTuning(classifier, learned, validation, settings, plan, rate_scales)
     best = ("validation_auc", learner.kept)
     history = engine.fit(
         learner,
@@ -74,11 +76,14 @@ class _FineTuning:
         validation: Split,
         settings: dict,
         plan: Plan,
+        rate_scales: Sequence[float] | None,
     ):
         self._classifier, self._learned, self._validation = classifier, learned, validation
         self._operations = FINE_TUNING_PASSES * forward_operations(classifier) * plan.batch_size
         variables = classifier.trainable_variables
-        self._optimizer = build_optimizer(settings["optimizer"], plan.steps, variables)
+        self._optimizer = build_optimizer(
+            settings["optimizer"], plan.steps, variables, rate_scales=rate_scales
+        )
         self._averages, after_step = [], None
         if (rate := settings["weight_averaging"]) is not None:
             self._averages = [_shadow_variable(weight) for weight in classifier.weights]

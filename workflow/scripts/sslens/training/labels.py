@@ -7,6 +7,7 @@ from sslens.data.records import Split
 from sslens.labelled import labelled_subset
 from sslens.networks import replicas
 from sslens.networks.classifiers import build_classifier
+from sslens.networks.encoders.building import rate_scales
 from sslens.training.checkpoints import Checkpoint
 from sslens.training.finetuning import fine_tune
 from sslens.training.plan import plan_fine_tuning
@@ -45,7 +46,9 @@ def learn_labels(
         classifier, encoder = build_classifier(settings["encoder"], train.images.shape[1:], seed)
         if pretrained is not None:
             encoder.load_weights(pretrained)
+        variables, decay = classifier.trainable_variables, learning["layer_decay"]
+        scales = rate_scales(settings["encoder"], variables, decay)
         history = fine_tune(
-            classifier, labelled, validation, learning, plan, seed, checkpoint, report
+            classifier, labelled, validation, learning, plan, seed, checkpoint, report, scales
         )
     return classifier, history

@@ -10,7 +10,18 @@ class _OfWholeGradients(keras.Optimizer):
     """For a Keras optimiser that is given gradients already summed over the replicas.
 
     Keras would sum them itself, but only after it has cut them to a norm, each share for itself.
+
+    Attributes:
+        rate_scales: what the learning rate of each variable is multiplied by, or None.
     """
+
+    rate_scales: Sequence[float] | None = None
+
+    def own_rate(self, variable, learning_rate):
+        """The learning rate of a variable, which its weight decay follows."""
+        if self.rate_scales is None:
+            return learning_rate
+        return learning_rate * self.rate_scales[self._get_variable_index(variable)]
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
         return grads_and_vars
@@ -18,6 +29,19 @@ class _OfWholeGradients(keras.Optimizer):
 
 class SGD(_OfWholeGradients, keras.optimizers.SGD):
     """Keras's SGD."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Update a variable; `learning_rate` is that of this step."""
+        super().update_step(gradient, variable, self.own_rate(variable, learning_rate))
+
+    def _apply_weight_decay(self, variables):
+        if self.rate_scales is None:
+            super()._apply_weight_decay(variables)
+            return
+        for variable in variables if self.weight_decay else ():
+            if self._use_weight_decay(variable):
+                rate = tf.cast(self.own_rate(variable, self.learning_rate), variable.dtype)
+                variable.assign_sub(variable * (self.weight_decay * rate))
 
 
 class Adam(_OfWholeGradients, keras.optimizers.Adam):
@@ -30,6 +54,7 @@ class Adam(_OfWholeGradients, keras.optimizers.Adam):
 
     def update_step(self, gradient, variable, learning_rate):
         """Update a variable; `learning_rate` is that of this step."""
+        learning_rate = self.own_rate(variable, learning_rate)
         if self.weight_decay and self._use_weight_decay(variable):
             variable.assign_sub(variable * (self.weight_decay * learning_rate))
         index = self._get_variable_index(variable)
@@ -59,7 +84,11 @@ NOT_DECAYED = ["gamma", "beta", "bias"]
 
 
 def build_optimizer(
-    settings: dict, steps: int, variables: list, not_decayed: Sequence = ()
+    settings: dict,
+    steps: int,
+    variables: list,
+    not_decayed: Sequence = (),
+    rate_scales: Sequence[float] | None = None,
 ) -> keras.Optimizer:
     """Build an optimiser on exactly the variables it will train.
 
@@ -74,6 +103,7 @@ def build_optimizer(
         steps: length of the training.
         variables: what it trains.
         not_decayed: those without weight decay, besides gains, offsets and biases.
+        rate_scales: what the learning rate of each is multiplied by, or None.
     """
     rate = _schedule(settings, steps)
     options = {
@@ -85,6 +115,7 @@ def build_optimizer(
     optimizer = OPTIMIZERS[settings["name"]](rate, **options)
     if settings["weight_decay"]:
         optimizer.exclude_from_weight_decay(var_list=list(not_decayed), var_names=NOT_DECAYED)
+    optimizer.rate_scales = rate_scales
     if keras.config.dtype_policy().compute_dtype == "float16":
         # gradients that are too small for float16 are scaled up, by as much as fits
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)

@@ -41,6 +41,24 @@ def build_encoder(settings: Mapping, input_shape: Sequence[int], seed: int) -> k
     return keras.Model(inputs, features, name=settings["name"])
 
 
+def rate_scales(settings: Mapping, variables: Sequence, decay: float | None) -> list[float] | None:
+    """What the learning rate of each variable of a classifier is multiplied by in fine-tuning.
+
+    1 for the head, and `decay` less for each layer towards the image (Clark et al. 2020,
+    arXiv:2003.10555, appendix A; of images Bao et al. 2021, arXiv:2106.08254).
+
+    Args:
+        settings: of the encoder.
+        variables: of the classifier.
+        decay: from a layer to the one before; None for one rate of all.
+    """
+    if decay is None:
+        return None
+    depth_of = load_family(settings["name"]).depth_of
+    depths = [depth_of(variable.path.split("/")[0], settings) for variable in variables]
+    return [decay ** (max(depths) - depth) for depth in depths]
+
+
 class LayerFactory:
     """Makes named layers whose initial weights are keyed by (seed, name)."""
 

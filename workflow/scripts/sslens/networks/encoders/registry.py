@@ -1,7 +1,9 @@
 """Families of encoders: one file each, found by the name of an encoder. Free of TensorFlow.
 
-A family is a module `FAMILY.py` with a function `features_of`, see `building`, and beside it
-`FAMILY.schema.yaml`, the JSON schema of its settings, whose `names` are those of its encoders.
+A family is a module `FAMILY.py` with the functions `features_of` and `depth_of`, see `building`,
+and beside it `FAMILY.schema.yaml`, the JSON schema of its settings, whose `names` are those of its
+encoders. It may have `sizes` (of each name, defaults of settings) and `divides` (settings that have
+to divide another one, or the `pixels` along a side of an image).
 """
 
 import importlib

@@ -1,5 +1,6 @@
 """Residual networks of any width, with a choice of stem."""
 
+import re
 from collections.abc import Mapping
 
 import keras
@@ -40,6 +41,17 @@ def features_of(inputs, settings: Mapping, layers: LayerFactory):
             maps = block(maps, channels, stride, f"stage{stage + 1}_block{index + 1}", layers)
     # float32 whatever the policy: what the maps agree on is in the small differences of their means
     return keras.layers.GlobalAveragePooling2D(name="pool", dtype="float32")(maps)
+
+
+def depth_of(layer: str, settings: Mapping) -> int:
+    """How deep a layer lies: 0 in the stem, then the number of its block; after all, one more."""
+    if layer.startswith("stem"):
+        return 0
+    blocks = DEPTHS[settings["name"]]
+    if not (place := re.match(r"stage(\d+)_block(\d+)_", layer)):
+        return sum(blocks) + 1
+    stage, block = map(int, place.groups())
+    return sum(blocks[: stage - 1]) + block
 
 
 def _stem(inputs, settings: Mapping, layers: LayerFactory):

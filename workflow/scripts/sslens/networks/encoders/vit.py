@@ -1,6 +1,7 @@
 """Vision transformers for small images: patches become tokens, which attend to one another."""
 
 import math
+import re
 from collections.abc import Mapping
 
 import keras
@@ -48,6 +49,14 @@ def features_of(inputs, settings: Mapping, layers: LayerFactory):
     tokens = ops.reshape(maps, (-1, rows**2, settings["embedding"]))
     tokens = tokens + sine_positions(rows, settings["embedding"])
     return transformer(tokens, settings, layers)
+
+
+def depth_of(layer: str, settings: Mapping) -> int:
+    """How deep a layer lies: 0 in the stem, then the number of its layer; after all, one more."""
+    if layer.startswith(("stem", "patches")):
+        return 0
+    place = re.match(r"layer(\d+)_", layer)
+    return int(place[1]) if place else settings["layers"] + 1
 
 
 def transformer(tokens, settings: Mapping, layers: LayerFactory):
