@@ -563,6 +563,11 @@ def test_the_comparison_is_told_for_every_share_of_the_labels():
     )
 
 
+def test_a_run_without_rows_says_so():
+    (table,) = comparison_tables(Comparison(small(), {"other": "Other"}, DATASETS))
+    assert table.markdown().startswith("No arm of this run is fine-tuned; probe_table.md has")
+
+
 def test_computing_table_literally():
     summary = small()
     summary.loc[1, "operations_finetuning"] = np.nan

@@ -111,6 +111,9 @@ def comparison_tables(comparison: Comparison) -> list[Table]:
     differences from the reference with their tests, where there is one, the variance components,
     where a row has several seeds, and how much was computed, where it was counted.
     """
+    if not len(comparison.cells):
+        nothing = "No arm of this run is fine-tuned; probe_table.md has those with frozen encoders."
+        return [Table("Comparison", [], [], [nothing])]
     tables = []
     for part in comparison.by_labels():
         tables += [published_table(part), uncertainty_table(part)]
