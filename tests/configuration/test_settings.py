@@ -677,6 +677,20 @@ def test_a_method_refuses_a_pretext_that_it_cannot_learn_from():
     check(config, SCHEMA)
 
 
+def test_a_masked_autoencoder_needs_a_transformer_of_patches():
+    config = config_with("pretrainings.byol-dihedral", {"method": "mae", "pretext": "none"})
+    assert error_of(config) == (
+        "pretrainings.byol-dihedral.method: mae needs an encoder with token_stem: patch, such as a "
+        "vit; resnet18 has no such setting"
+    )
+    own = {"name": "vit_nano"}
+    config["pretrainings"]["byol-dihedral"]["encoder"] = own
+    config["run"]["arms"] = ["baseline", "byol-dihedral"]
+    assert error_of(config).endswith("such as a vit; vit_nano has convolution")
+    own["token_stem"] = "patch"
+    check(config, SCHEMA)
+
+
 def test_a_pretraining_needs_a_batch_of_images_and_more_than_its_queue():
     config = config_with("pretraining.batch_size", 1501)
     assert error_of(config) == (

@@ -19,11 +19,12 @@ from sslens.configuration.settings import (
     SIMULATION,
     method_schema,
     pretrained_on,
+    pretraining_encoder,
     pretraining_entry,
     with_defaults,
 )
 from sslens.data.simulation.recipes import class_turns
-from sslens.methods.registry import IMAGES_PER_QUEUED, refused_augmentations
+from sslens.methods.registry import IMAGES_PER_QUEUED, needs_encoder, refused_augmentations
 from sslens.pretexts import NOISE, PRETEXT_SCHEMA, augmentation_names, of_raw_images
 from sslens.schemas import Mistakes, Place, load_schema, schema_mistakes
 
@@ -113,7 +114,7 @@ def check_methods(config: Mapping, mistakes: Mistakes) -> None:
     images = mistakes.at(*own) or mistakes.at(*size)
     found: dict[Place, str] = {}
     for name, dataset, layers in _used_pretrainings(
-        config, mistakes, "method", "pretext", "options", "batch_size"
+        config, mistakes, "method", "pretext", "options", "batch_size", "encoder"
     ):
         entry = pretraining_entry(config, name, dataset)
         refused, pretext = refused_augmentations(entry["method"]), ("pretexts", entry["pretext"])
@@ -123,6 +124,13 @@ def check_methods(config: Mapping, mistakes: Mistakes) -> None:
                 f"{entry['pretext']} has {', '.join(clash)}, which {entry['method']} refuses; take "
                 "a pretext without"
             )
+        for key, value in needs_encoder(entry["method"]).items():
+            encoder = pretraining_encoder(config, name, dataset)
+            if encoder.get(key) != value:
+                found[origin(mistakes, layers, ("method",))] = (
+                    f"{entry['method']} needs an encoder with {key}: {value}, such as a vit; "
+                    f"{encoder['name']} has {encoder.get(key, 'no such setting')}"
+                )
         if config["datasets"][dataset].get("source") != SIMULATION:
             continue
         if entry["batch_size"] > images:

@@ -235,9 +235,14 @@ def import_settings(config: Mapping, pretraining: str, dataset: str) -> dict:
     }
 
 
+def pretraining_encoder(config: Mapping, pretraining: str, dataset: str) -> dict:
+    """Settings of the encoder of a pretraining."""
+    return _encoder(config, pretraining_entry(config, pretraining, dataset), dataset)
+
+
 def export_settings(config: Mapping, pretraining: str, dataset: str) -> dict:
     """Settings of the export of a pretrained encoder, which computes in float32."""
-    encoder = _encoder(config, pretraining_entry(config, pretraining, dataset), dataset)
+    encoder = pretraining_encoder(config, pretraining, dataset)
     return {"encoder": encoder, "computing": thread_settings(config)}
 
 
@@ -333,7 +338,7 @@ def arm_encoder(config: Mapping, arm: str, dataset: str) -> dict:
     """Settings of an arm's encoder: those of its pretraining, or of that it computes as much as."""
     entry = config["arms"][arm]
     if (matched := entry.get("match_compute_of")) is not None:
-        return _encoder(config, pretraining_entry(config, matched, dataset), dataset)
+        return pretraining_encoder(config, matched, dataset)
     if entry.get("pretraining") is not None:
         dataset = pretrained_on(entry, dataset)
         entry = pretraining_entry(config, entry["pretraining"], dataset)

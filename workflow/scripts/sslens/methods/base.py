@@ -58,6 +58,7 @@ class Method(ABC):
         views: how many views of every image `loss` takes.
         uses_labels: whether it takes their labels, and is no self-supervised method.
         uses_lenses: whether it takes their lenses.
+        uses_encoder_settings: whether its options have the settings of the encoder, as `encoder`.
         trainable_variables: what the optimiser changes.
         variables: all that a checkpoint must hold, those among it.
         not_decayed: trainable variables without weight decay, besides gains, offsets and biases.
@@ -67,6 +68,7 @@ class Method(ABC):
     views = 2
     uses_labels = False
     uses_lenses = False
+    uses_encoder_settings = False
     trainable_variables: list
     variables: list
     not_decayed: Sequence = ()

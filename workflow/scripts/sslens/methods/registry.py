@@ -1,13 +1,14 @@
 """Self-supervised methods: one file each, loaded by name, one at a time.
 
-The contract is in `base`. A schema may have `encoder_passes`
-and `refused_augmentations`, see the functions of these names.
+The contract is in `base`. A schema may have `encoder_passes`, `refused_augmentations` and
+`needs_encoder`, see the functions of these names, and `experimental`, the cause in words.
 
 This module imports none of them, so a method's file concerns that method alone.
 """
 
 import importlib
 from pathlib import Path
+from typing import Any
 
 from sslens.schemas import load_schema
 
@@ -44,7 +45,12 @@ def refused_augmentations(name: str) -> list[str]:
     return load_schema(schema_path(name)).get("refused_augmentations", [])
 
 
-def load_method(name: str) -> type:
+def needs_encoder(name: str) -> dict:
+    """Settings that an encoder has to have for a method: `needs_encoder` of its schema."""
+    return load_schema(schema_path(name)).get("needs_encoder", {})
+
+
+def load_method(name: str) -> Any:
     """Import the class of a method.
 
     Raises:

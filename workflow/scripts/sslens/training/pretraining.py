@@ -104,7 +104,10 @@ def pretrain(
     passes = encoder_passes(settings["method"])
     with replicas.shared_by_gpus(plan.batch_size):
         encoder = build_encoder(settings["encoder"], train.images.shape[1:], seed)
-        method = load_method(settings["method"])(encoder, settings["options"], seed)
+        kind, options = load_method(settings["method"]), settings["options"]
+        if kind.uses_encoder_settings:
+            options = options | {"encoder": settings["encoder"]}
+        method = kind(encoder, options, seed)
         diagnosis = Diagnosis(encoder, train, validation, settings, seed, views, sources[1])
         operations = passes * forward_operations(encoder) * plan.batch_size
         facts = _facts(method, train, rows[:, 0])

@@ -1,6 +1,6 @@
 """Building an encoder: what all families share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 
@@ -69,6 +69,10 @@ class LayerFactory:
     def seed(self, name: str) -> int:
         return derive_seed(self._seed, "initial weights", name)[0]
 
+    def get(self, name: str, make: Callable[[], keras.Layer]) -> keras.Layer:
+        """The layer of this name: a new one, which is made."""
+        return make()
+
     def convolution(self, maps, channels: int, size: int, stride: int, name: str):
         """Convolution without bias, batch normalisation."""
         maps = Convolution(
@@ -97,3 +101,14 @@ class LayerFactory:
         return BatchNormalization(momentum=self._momentum, epsilon=1e-5, name=f"{name}_bn")(
             features
         )
+
+
+class SharedLayers(LayerFactory):
+    """The layers of a network that is there, for another one that shares their weights."""
+
+    def __init__(self, network: keras.Model):
+        self._network = network
+
+    def get(self, name: str, make: Callable[[], keras.Layer]) -> keras.Layer:
+        """The layer of this name in the network."""
+        return self._network.get_layer(name)

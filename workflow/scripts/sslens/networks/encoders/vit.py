@@ -43,12 +43,17 @@ def features_of(inputs, settings: Mapping, layers: LayerFactory):
             f"encoder.heads: {settings['heads']} do not divide an embedding of "
             f"{settings['embedding']}"
         )
+    tokens = attend(tokens_of(inputs, settings, layers), settings, layers)
+    # float32 whatever the policy, as the pooling of residual networks
+    return keras.layers.GlobalAveragePooling1D(name="pool", dtype="float32")(tokens)
+
+
+def tokens_of(inputs, settings: Mapping, layers: LayerFactory):
+    """Tokens (batch, n, embedding) of the patches of images, with their positions; row by row."""
     stem = {"patch": _patch_stem, "convolution": _convolution_stem}[settings["token_stem"]]
-    maps = stem(inputs, settings, layers)
-    rows = side // patch
-    tokens = ops.reshape(maps, (-1, rows**2, settings["embedding"]))
-    tokens = tokens + sine_positions(rows, settings["embedding"])
-    return transformer(tokens, settings, layers)
+    rows = inputs.shape[1] // settings["patch"]
+    tokens = ops.reshape(stem(inputs, settings, layers), (-1, rows**2, settings["embedding"]))
+    return tokens + sine_positions(rows, settings["embedding"])
 
 
 def depth_of(layer: str, settings: Mapping) -> int:
@@ -59,19 +64,17 @@ def depth_of(layer: str, settings: Mapping) -> int:
     return int(place[1]) if place else settings["layers"] + 1
 
 
-def transformer(tokens, settings: Mapping, layers: LayerFactory):
-    """Layers of attention on tokens (batch, n, embedding), and the mean of what they make."""
+def attend(tokens, settings: Mapping, layers: LayerFactory):
+    """Layers of attention and perceptrons on tokens (batch, n, embedding), and a normalisation."""
     count = settings["layers"]
     for index in range(count):
         rate = settings["drop_path"] * index / max(count - 1, 1)
         name = f"layer{index + 1}"
-        attended = _attention(_normalised(tokens, f"{name}_norm1"), settings, name, layers)
+        attended = _attention(_normalised(tokens, f"{name}_norm1", layers), settings, name, layers)
         tokens = tokens + _drop_path(attended, rate, f"{name}_drop1", layers)
-        mixed = _perceptron(_normalised(tokens, f"{name}_norm2"), settings, name, layers)
+        mixed = _perceptron(_normalised(tokens, f"{name}_norm2", layers), settings, name, layers)
         tokens = tokens + _drop_path(mixed, rate, f"{name}_drop2", layers)
-    tokens = _normalised(tokens, "norm")
-    # float32 whatever the policy, as the pooling of residual networks
-    return keras.layers.GlobalAveragePooling1D(name="pool", dtype="float32")(tokens)
+    return _normalised(tokens, "norm", layers)
 
 
 def sine_positions(side: int, embedding: int) -> np.ndarray:
@@ -98,13 +101,7 @@ def sine_positions(side: int, embedding: int) -> np.ndarray:
 
 def _patch_stem(inputs, settings: Mapping, layers: LayerFactory):
     """A linear map of every patch."""
-    return keras.layers.Conv2D(
-        settings["embedding"],
-        settings["patch"],
-        strides=settings["patch"],
-        kernel_initializer=keras.initializers.GlorotUniform(seed=layers.seed("patches")),
-        name="patches",
-    )(inputs)
+    return _patches(settings["patch"], settings, layers)(inputs)
 
 
 def _convolution_stem(inputs, settings: Mapping, layers: LayerFactory):
@@ -116,19 +113,32 @@ def _convolution_stem(inputs, settings: Mapping, layers: LayerFactory):
         channels = max(settings["embedding"] // 2 ** (halvings - 1 - index), 4)
         maps = layers.convolution(maps, channels, 3, 2, name)
         maps = keras.layers.ReLU(name=f"{name}_relu")(maps)
-    return keras.layers.Conv2D(
-        settings["embedding"],
-        1,
-        kernel_initializer=keras.initializers.GlorotUniform(seed=layers.seed("patches")),
-        name="patches",
-    )(maps)
+    return _patches(1, settings, layers)(maps)
+
+
+def _patches(size: int, settings: Mapping, layers: LayerFactory) -> keras.Layer:
+    """A linear map of squares of pixels, side by side."""
+
+    def make():
+        return keras.layers.Conv2D(
+            settings["embedding"],
+            size,
+            strides=size,
+            kernel_initializer=keras.initializers.GlorotUniform(seed=layers.seed("patches")),
+            name="patches",
+        )
+
+    return layers.get("patches", make)
 
 
 # --- parts of a layer -----------------------------------------------------------------------------
 
 
-def _normalised(tokens, name: str):
-    return keras.layers.LayerNormalization(epsilon=EPSILON, name=name)(tokens)
+def _normalised(tokens, name: str, layers: LayerFactory):
+    def make():
+        return keras.layers.LayerNormalization(epsilon=EPSILON, name=name)
+
+    return layers.get(name, make)(tokens)
 
 
 def _attention(tokens, settings: Mapping, name: str, layers: LayerFactory):
@@ -156,14 +166,21 @@ def _drop_path(branch, rate: float, name: str, layers: LayerFactory):
     """Leave the branch out of some images, and make up for it in the others."""
     if not rate:
         return branch
-    noise_shape = (None, 1, 1)
-    return keras.layers.Dropout(rate, noise_shape, seed=layers.seed(name), name=name)(branch)
+
+    def make():
+        return keras.layers.Dropout(rate, (None, 1, 1), seed=layers.seed(name), name=name)
+
+    return layers.get(name, make)(branch)
 
 
 def _dense(units: int, name: str, layers: LayerFactory, of_branches: int = 0):
     """A dense layer; the last one of a branch knows of how many layers the branches are."""
     scale = 1 / (2 * of_branches) if of_branches else 1.0
-    initial = keras.initializers.VarianceScaling(
-        scale, "fan_avg", "uniform", seed=layers.seed(name)
-    )
-    return keras.layers.Dense(units, kernel_initializer=initial, name=name)
+
+    def make():
+        initial = keras.initializers.VarianceScaling(
+            scale, "fan_avg", "uniform", seed=layers.seed(name)
+        )
+        return keras.layers.Dense(units, kernel_initializer=initial, name=name)
+
+    return layers.get(name, make)
