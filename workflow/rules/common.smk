@@ -197,8 +197,8 @@ def encoder_module(wildcards):
     if name := wildcards.get("pretraining"):
         encoder = settings.export_settings(config, name, wildcards.dataset)["encoder"]
     else:
-        encoders = settings.frozen_arms(config, wildcards.dataset)
-        arm = wildcards.get("arm") or encoders[wildcards.encoder]
+        arm = wildcards.get("arm")
+        arm = arm or settings.frozen_arms(config, wildcards.dataset)[wildcards.encoder]
         encoder = settings.arm_encoder(config, arm, wildcards.dataset)
     return f"networks.encoders.{family_of(encoder['name'])}"
 
