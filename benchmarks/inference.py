@@ -24,8 +24,8 @@ percent:
 
 With --results, finished cells are kept in a file, and the next call computes only the others, and
 those with another number of replicates. The share of 2,000 replicates has a standard error of 0.5 %
-at 95 %, and less where it is a mean over rows. The whole grid takes about 2.5 hours of one core,
-and half of it on two, by calculation from parts of it.
+at 95 %, and less where it is a mean over rows. The whole grid took 2.8 hours of one core; see
+docs/simulations.md.
 """
 
 import argparse
