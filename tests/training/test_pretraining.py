@@ -123,15 +123,15 @@ def watch(tmp_path, monkeypatch, watcher=Watcher, train=TRAIN, raw=None, **own):
     asked = []
     monkeypatch.setattr(pretraining, "build_encoder", lambda *given: asked.append(given) or dense)
     monkeypatch.setattr(pretraining, "load_method", {"byol": watcher}.get)
-    told = pretraining_settings(CONFIG, "small-byol", "of this test") | own
+    chosen = pretraining_settings(CONFIG, "small-byol", "of this test") | own
     tf.config.run_functions_eagerly(True)
     try:
-        encoder, _ = pretrain(train, VALIDATION, told, 5, Checkpoint(tmp_path, "x"), raw=raw)
+        encoder, _ = pretrain(train, VALIDATION, chosen, 5, Checkpoint(tmp_path, "x"), raw=raw)
     finally:
         tf.config.run_functions_eagerly(False)
     assert encoder is dense
-    assert asked == [(told["encoder"], (16, 16, 1), 5)]
-    assert Watcher.made_of == (dense, told["options"], 5)
+    assert asked == [(chosen["encoder"], (16, 16, 1), 5)]
+    assert Watcher.made_of == (dense, chosen["options"], 5)
     return Watcher.shown
 
 
@@ -298,10 +298,10 @@ def run(tmp_path_factory):
     def pretrain_small(seed):
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(resnet.DEPTHS, "resnet18", (1, 1))
-            told = pretraining_settings(CONFIG, "small-contrastive", "of this test")
-            fresh = build_encoder(told["encoder"], (16, 16, 1), seed)
+            chosen = pretraining_settings(CONFIG, "small-contrastive", "of this test")
+            fresh = build_encoder(chosen["encoder"], (16, 16, 1), seed)
             folder = tmp_path_factory.mktemp("pretraining")
-            encoder, history = pretrain(TRAIN, VALIDATION, told, seed, Checkpoint(folder, "x"))
+            encoder, history = pretrain(TRAIN, VALIDATION, chosen, seed, Checkpoint(folder, "x"))
         return fresh, encoder, history
 
     return pretrain_small
@@ -425,32 +425,32 @@ def test_the_diagnosis_is_of_no_more_images_than_it_may(monkeypatch):
 
 
 def test_pairs_of_one_lens_are_diagnosed_as_such_where_there_are_any():
-    encoder, told = dense_encoder(), {"pairs": "same_lens", "views": []}
-    pairs = diagnosis_of(encoder, TRAIN, TRAIN, told, 3).measure()
+    encoder, chosen = dense_encoder(), {"pairs": "same_lens", "views": []}
+    pairs = diagnosis_of(encoder, TRAIN, TRAIN, chosen, 3).measure()
     assert pairs["alignment"] > 0.1
     apart = Split.of(IMAGES, TRAIN.labels, lens_id=np.arange(24))
-    assert diagnosis_of(encoder, TRAIN, apart, told, 3).measure()["alignment"] == 0
+    assert diagnosis_of(encoder, TRAIN, apart, chosen, 3).measure()["alignment"] == 0
 
 
 def test_the_diagnosis_moves_no_weight_statistic_or_draw(monkeypatch, tmp_path):
     monkeypatch.setitem(resnet.DEPTHS, "resnet18", (1, 1))
-    told = pretraining_settings(CONFIG, "small-byol", "of this test")
-    told["encoder"] |= {"neck": [8], "neck_dropout": [0.5]}
-    with_diagnosis, _ = pretrain(TRAIN, VALIDATION, told, 3, Checkpoint(tmp_path / "a", "x"))
+    chosen = pretraining_settings(CONFIG, "small-byol", "of this test")
+    chosen["encoder"] |= {"neck": [8], "neck_dropout": [0.5]}
+    with_diagnosis, _ = pretrain(TRAIN, VALIDATION, chosen, 3, Checkpoint(tmp_path / "a", "x"))
     nothing = {"effective_rank": 9.0}
     monkeypatch.setattr(Diagnosis, "__init__", lambda self, *given: None)
     monkeypatch.setattr(Diagnosis, "measure", lambda self: nothing)
     monkeypatch.setattr(Diagnosis, "views", (), raising=False)
-    without, _ = pretrain(TRAIN, VALIDATION, told, 3, Checkpoint(tmp_path / "b", "x"))
+    without, _ = pretrain(TRAIN, VALIDATION, chosen, 3, Checkpoint(tmp_path / "b", "x"))
     for one, other in zip(with_diagnosis.variables, without.variables, strict=True):
         assert one.numpy().tobytes() == other.numpy().tobytes(), one.path
 
 
 def test_labels_are_for_the_diagnosis_alone(pretrained, monkeypatch, tmp_path):
     monkeypatch.setitem(resnet.DEPTHS, "resnet18", (1, 1))
-    told = pretraining_settings(CONFIG, "small-contrastive", "of this test")
+    chosen = pretraining_settings(CONFIG, "small-contrastive", "of this test")
     others = [split._replace(labels=split.labels[::-1] // 2) for split in (TRAIN, VALIDATION)]
-    encoder, history = pretrain(*others, told, 3, Checkpoint(tmp_path, "x"))
+    encoder, history = pretrain(*others, chosen, 3, Checkpoint(tmp_path, "x"))
     for one, other in zip(encoder.get_weights(), pretrained[1].get_weights(), strict=True):
         assert one.tobytes() == other.tobytes()
     assert (history["neighbour_auc"] != pretrained[2]["neighbour_auc"]).all()
@@ -550,9 +550,9 @@ def with_labels(monkeypatch, tmp_path):
     monkeypatch.setitem(resnet.DEPTHS, "resnet18", (1, 1))
 
     def pretrain_with(train, **own):
-        told = pretraining_settings(CONFIG, "small-supervised", "of this test") | own
+        chosen = pretraining_settings(CONFIG, "small-supervised", "of this test") | own
         checkpoint = Checkpoint(tmp_path, "x")
-        learned = pretrain(train, striped(30, 7), told, 3, checkpoint)
+        learned = pretrain(train, striped(30, 7), chosen, 3, checkpoint)
         checkpoint.remove()
         return learned
 

@@ -30,10 +30,10 @@ from sslens.digests import sha256_of
 from sslens.jobs import outdated, process
 from sslens.jobs.digest import script_digest
 from sslens.jobs.resources import ResourceModel
-from sslens.protocols import FINE_TUNE
-from sslens.schemas import load_schema
 from sslens.networks.encoders.registry import family_of
 from sslens.pretexts import augmentation_names
+from sslens.protocols import FINE_TUNE
+from sslens.schemas import load_schema
 
 is_main_process = not workflow.remote_exec and not workflow.subprocess_exec
 
@@ -192,14 +192,19 @@ def code_of(script, *loaded):
     return " ".join([script_digest(script, *loaded), script, *loaded])
 
 
+def arm_of(wildcards):
+    """The arm of a job, or the first one with its frozen encoder."""
+    if arm := wildcards.get("arm"):
+        return arm
+    return settings.frozen_arms(config, wildcards.dataset)[wildcards.encoder]
+
+
 def encoder_module(wildcards):
     """Name in the library of the family of a job's encoder: of a pretraining, an arm, or a frozen one."""
     if name := wildcards.get("pretraining"):
         encoder = settings.export_settings(config, name, wildcards.dataset)["encoder"]
     else:
-        arm = wildcards.get("arm")
-        arm = arm or settings.frozen_arms(config, wildcards.dataset)[wildcards.encoder]
-        encoder = settings.arm_encoder(config, arm, wildcards.dataset)
+        encoder = settings.arm_encoder(config, arm_of(wildcards), wildcards.dataset)
     return f"networks.encoders.{family_of(encoder['name'])}"
 
 
@@ -237,8 +242,7 @@ def of_pretraining(file):
     """A file of the pretraining of an arm or of a frozen encoder, if it has one: for `input:`."""
 
     def files(wildcards):
-        encoders = settings.frozen_arms(config, wildcards.dataset)
-        arm = wildcards.get("arm") or encoders[wildcards.encoder]
+        arm = arm_of(wildcards)
         name = config["arms"][arm].get("pretraining")
         if name is None or (file == "history.csv" and name in IMPORTED):
             return []

@@ -12,8 +12,9 @@ from scipy import stats
 
 from sslens.configuration.loading import load
 from sslens.data.catalogue import COLUMNS, read_catalogue, write_catalogue
-from sslens.data.simulation.recipes import class_turns, count_classes, first_of_group
+from sslens.data.simulation.recipes import class_turns, count_classes
 from sslens.data.simulation.sampling import CLASSES, draw_catalogue, einstein_radius
+from sslens.groups import first_of_group
 
 RECIPES = load(ROOT / "config", {})["datasets"]
 COSMOLOGY = {"H0": 70.0, "Om0": 0.3, "Ob0": 0.05}

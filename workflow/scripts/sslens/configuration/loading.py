@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sslens.configuration.files import read_yaml
 from sslens.digests import json_digest
-from sslens.networks.encoders.registry import laid_over
+from sslens.networks.encoders.registry import of_same_family
 
 
 def load(folder: Path, given: Mapping) -> dict:
@@ -29,7 +29,7 @@ def _lay_over(config: Mapping, layer: Mapping) -> dict:
     merged = merge(config, layer)
     base, own = config.get("encoder"), layer.get("encoder")
     if isinstance(base, Mapping) and isinstance(own, Mapping):
-        merged["encoder"] = merge(laid_over(base, own), own)
+        merged["encoder"] = merge(of_same_family(base, own), own)
     if isinstance(layer.get("datasets"), Mapping):
         merged["datasets"] = _make_alike(merged["datasets"], layer["datasets"])
     return merged

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from sslens.data.records import Split
+from sslens.groups import first_of_group
 from sslens.images import Images
 from sslens.networks.preprocessing import preprocess
 from sslens.pretexts import NOISE, augmentation_names
@@ -32,12 +33,9 @@ class Views(NamedTuple):
 
     def data(self, split: Split, rows: np.ndarray) -> list[Images | np.ndarray]:
         """What `draw` needs of the images in these rows (groups, k), or can read when it does."""
-        images = split.images.take(rows)
-        return (
-            [images, split.columns["exposure_time"][rows]]
-            if NOISE in augmentation_names(self.raw)
-            else [images]
-        )
+        draws_noise = NOISE in augmentation_names(self.raw)
+        times = [split.columns["exposure_time"][rows]] if draws_noise else []
+        return [split.images.take(rows), *times]
 
     def draw(
         self, groups: Sequence[tf.Tensor], seed: tf.Tensor, count: int = 2
@@ -130,8 +128,7 @@ def paired_rows(split: Split, settings: Mapping) -> np.ndarray:
         return rows[:, None]
     if pairs == "same_lens":
         return group_rows(split.columns["lens_id"], pairs)
-    period, size = (settings["substructures"][key] for key in ("period", "size"))
-    return group_rows(rows - rows % (period * size) + rows % period, pairs)
+    return group_rows(first_of_group(rows, **settings["substructures"]), pairs)
 
 
 def group_rows(keys: Iterable[Hashable], pairs: str) -> np.ndarray:

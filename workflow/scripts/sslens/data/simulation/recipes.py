@@ -70,17 +70,6 @@ def count_classes(shares: Mapping[str, int], images: int) -> dict[str, int]:
     return {name: images // len(turns) * turns.count(name) + rest.count(name) for name in CLASSES}
 
 
-def first_of_group(row: int, period: int, size: int) -> int:
-    """The first image of the group that an image of a split belongs to.
-
-    Args:
-        row: index of the image.
-        period: after how many images the classes repeat, see `class_turns`.
-        size: images of one class that share something, such as a lens.
-    """
-    return row - row % (period * size) + row % period
-
-
 def check_recipe(mistakes: Mistakes, place: Place) -> None:
     """Check a recipe: each key by the schema, and that its values fit together.
 

@@ -19,14 +19,9 @@ from astropy.cosmology import FlatLambdaCDM
 from sslens.classes import CLASSES
 from sslens.data.catalogue import COLUMNS
 from sslens.data.simulation.priors import quantile
-from sslens.data.simulation.recipes import (
-    DISTANCES,
-    SCALARS,
-    check_recipe,
-    class_turns,
-    first_of_group,
-)
+from sslens.data.simulation.recipes import DISTANCES, SCALARS, check_recipe, class_turns
 from sslens.data.simulation.substructure import KINDS
+from sslens.groups import first_of_group
 from sslens.schemas import Mistakes, is_whole
 
 # Part of every row's seed: a number here never changes, or the split it names would.

@@ -65,12 +65,17 @@ def family_settings() -> dict[str, dict]:
 
 def laid_over(base: Mapping, own: Mapping) -> dict:
     """Settings of an encoder, with others laid over them; one of another family begins anew."""
+    return {**of_same_family(base, own), **own}
+
+
+def of_same_family(base: Mapping, own: Mapping) -> dict:
+    """Settings of an encoder without those that another one, of another family, leaves behind."""
     names = [str(part.get("name")) for part in (base, own)]
     known = all(name in _families() for name in names)
     if known and family_of(names[0]) != family_of(names[1]):
         dropped = encoder_schema(names[0])["properties"]
-        base = {key: value for key, value in base.items() if key not in dropped}
-    return {**base, **own}
+        return {key: value for key, value in base.items() if key not in dropped}
+    return dict(base)
 
 
 def load_family(name: str) -> ModuleType:
