@@ -51,8 +51,8 @@ OVERLAY = {
         "weight_averaging": 0.9,
     },
 }
-#: Of two pretrainings a shallow network, since most of the time is tracing; of the others less.
-DEEP, SHALLOW = resnet.DEPTHS["resnet18"], (1, 1)
+#: Of some a shallow network, since most of the time is tracing; of the others less.
+resnet.DEPTHS["resnet18"] = (1, 1)
 RESIDUAL = ("supervised", "contrastive-rotation", "byol-dihedral")
 CONFIG = load(ROOT / "config", OVERLAY)
 IMAGES = np.random.default_rng(0).normal(size=(24, 32, 32, 1)).astype(np.float32)
@@ -82,7 +82,6 @@ class NoCheckpoint:
 def train(name: str, own: dict, devices: list[str]) -> tuple[list[np.ndarray], dict]:
     """A training on these devices: the weights, and the last row of the history."""
     replicas.devices = lambda: devices
-    resnet.DEPTHS["resnet18"] = DEEP if name == "supervised" else SHALLOW
     pretraining.build_encoder = building.build_encoder if name in RESIDUAL else one_convolution
     if name == "supervised":
         told = settings.arm_settings(CONFIG, "baseline", "model_2")

@@ -37,7 +37,7 @@ def test_two_devices_take_the_steps_of_one(tmp_path):
     # of the contrastive loss, the negatives; of all, batch normalisation, and clipping
     names = ["supervised", "contrastive-rotation", "byol-dihedral", "simsiam", "barlow_twins"]
     names += ["vicreg", "nnclr", "dino", "rotnet"]
-    told = [*(f"{name}/sgd" for name in names), "supervised/adamw"]
+    told = [*(f"{name}/sgd" for name in names), "simsiam/adamw"]
     cases = differences(tmp_path, "float32", 2, *told)
     for case, found in cases.items():
         assert found["weights"] < TOLERANCE, (case, found)
@@ -48,9 +48,9 @@ def test_two_devices_take_the_steps_of_one(tmp_path):
 
 @pytest.mark.slow
 def test_so_they_do_with_scaled_losses(tmp_path):
-    (found,) = differences(tmp_path, "float16", 4, "supervised/sgd").values()
+    (found,) = differences(tmp_path, "float16", 8, "supervised/sgd").values()
     # the first steps are left out, as their gradients overflow; then both learn alike
-    assert found["one"]["loss"] < 1.3  # as against 1.47 of the first step
+    assert found["one"]["loss"] < 1.41  # as against 1.45 of the first steps
     assert found["two"]["loss"] == pytest.approx(found["one"]["loss"], rel=0.01)
 
 

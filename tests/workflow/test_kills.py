@@ -1,9 +1,9 @@
 """Trainings, and the features of a frozen encoder, that are killed at random end in the same bits.
 
 The jobs are the workflow's own scripts in processes of their own, as Snakemake starts them, on a
-small data set and with a shallow network. Each of the six is killed once, or as often as
-`--kills` says: `.ci/run` kills them 24 times in all. `pytest tests/workflow/test_kills.py -n 0 -s`
-describes every kill.
+small data set and with a shallow network. Each of the four is killed as often as `--kills` says,
+and without it none: `.ci/run` kills them 20 times in all. `pytest tests/workflow/test_kills.py
+--kills 1 -n 0 -s` describes every kill.
 """
 
 import json
@@ -41,14 +41,19 @@ STARTED = re.compile("INFO started as process")
 EPOCH = re.compile(r"INFO epoch \d+/")
 FINISHED = re.compile("INFO finished")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+NNCLR, DINO, TUNED, FEATURES = KINDS = ("nnclr", "dino", "tuned", "features")
 OVERLAY = {
     "encoder": {"width": 4, "stem": "small", "neck": [16], "neck_dropout": [0.3]},
     "preprocessing": {"crop": 16},
     "pretraining": {"batch_size": 4, "collapse": "warn"},
     "pretrainings": {
         # a teacher and a centre; and a queue
-        "dino": {"method": "dino", "pretext": "dihedral", "options": {"prototypes": 16}},
-        "nnclr": {"method": "nnclr", "pretext": "dihedral", "options": {"queue": 40}},
+        DINO: {"method": "dino", "pretext": "dihedral", "options": {"prototypes": 16}},
+        NNCLR: {"method": "nnclr", "pretext": "dihedral", "options": {"queue": 40}},
+    },
+    "arms": {
+        TUNED: {"pretraining": NNCLR},
+        "probe": {"pretraining": NNCLR, "protocol": "linear_probe"},
     },
     "finetuning": {
         "batch_size": 4,
@@ -58,11 +63,6 @@ OVERLAY = {
         "optimizer": {"clip_norm": 1.0},
     },
 }
-CONTRASTIVE, DINO, NNCLR, BASELINE, TUNED, FEATURES = (
-    "contrastive-rotation", "dino", "nnclr", "baseline", "tuned", "features",
-)  # fmt: skip
-KINDS = (CONTRASTIVE, DINO, NNCLR, BASELINE, TUNED, FEATURES)
-ARMS = {BASELINE: "baseline", TUNED: CONTRASTIVE}
 SPLITS = {"train": 160, "validation": 12, "test": 12}
 MOST = 3  # whole epochs that a job may train before it is killed
 
@@ -141,15 +141,15 @@ def job_of(kind, data, folder, encoder, epochs):
     files = {name: str(data / f"{name}.json") for name in ("manifest", "preprocessing")}
     output = {"provenance": str(folder / "provenance.json")}
     if kind == FEATURES:
-        name = f"{CONTRASTIVE}@model_2"
+        name = f"{NNCLR}@model_2"
         told = features_settings(config, name, "model_2") | {"average_orientations": True}
         wildcards |= {"encoder": name}
         files |= {"encoder": str(encoder), "pretraining": str(encoder.parent / "provenance.json")}
         output |= {split: str(folder / f"{split}.npy") for split in SPLITS}
-    elif kind in ARMS:
-        told = arm_settings(config, ARMS[kind], "model_2")
-        wildcards |= {"arm": ARMS[kind], "fraction": "1.0"}
-        files |= {"encoder": str(encoder) if kind != BASELINE else ""}
+    elif kind == TUNED:
+        told = arm_settings(config, kind, "model_2")
+        wildcards |= {"arm": kind, "fraction": "1.0"}
+        files |= {"encoder": str(encoder)}
         output |= {"classifier": str(folder / "trained.weights.h5")}
     else:
         told = pretraining_settings(config, kind, "model_2")
@@ -158,7 +158,7 @@ def job_of(kind, data, folder, encoder, epochs):
     if kind != FEATURES:
         output |= {"history": str(folder / "history.csv")}
     return Job(
-        script=FEATURES if kind == FEATURES else "finetune" if kind in ARMS else "pretrain",
+        script={FEATURES: "features", TUNED: "finetune"}.get(kind, "pretrain"),
         wildcards=wildcards,
         input=files,
         output=output,
@@ -294,9 +294,10 @@ def datasets_of(path):
 
 
 def test_kills_change_nothing(data, tmp_path, pytestconfig):
-    kills = pytestconfig.getoption("kills")
+    if not (kills := pytestconfig.getoption("kills")):
+        pytest.skip("no --kills")
     epochs = kills * (MOST + 1) + 1  # the last kill is before its end
-    encoder = tmp_path / CONTRASTIVE / "trained.weights.h5"
+    encoder = tmp_path / NNCLR / "trained.weights.h5"
 
     def whole(kind):
         job = job_of(kind, data, tmp_path / kind, encoder, epochs)
@@ -318,7 +319,7 @@ def test_kills_change_nothing(data, tmp_path, pytestconfig):
         assert resumed or kind == FEATURES
         return job, told
 
-    wholes = {CONTRASTIVE: whole(CONTRASTIVE)}
+    wholes = {NNCLR: whole(NNCLR)}
     with ThreadPoolExecutor(2) as pool:
         wholes |= zip(KINDS[1:], pool.map(whole, KINDS[1:]), strict=True)
         for kind, (job, told) in zip(KINDS, pool.map(killed, KINDS), strict=True):

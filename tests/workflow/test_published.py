@@ -49,9 +49,8 @@ def pretrained(name, data, folder):
     return encoder
 
 
-@pytest.mark.parametrize("name", ["contrastive-rotation", "contrastive-gaussian_noise"])
-def test_a_contrastive_pretraining_learns(name, data, tmp_path):
-    pretrained(name, data, tmp_path)
+def test_a_contrastive_pretraining_learns(data, tmp_path):
+    pretrained("contrastive-rotation", data, tmp_path)
 
 
 def test_byol_learns_and_its_encoder_is_fine_tuned(data, tmp_path):
