@@ -21,10 +21,15 @@ def configured(**given):
     return load(ROOT / "config", given)
 
 
-@pytest.mark.parametrize("pixels", [64, 150])
-@pytest.mark.parametrize("width", [16, 64])
-@pytest.mark.parametrize("stem", ["imagenet", "small"])
-@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+@pytest.mark.parametrize(
+    ("name", "stem", "width", "pixels"),
+    [
+        ("resnet18", "imagenet", 16, 150),
+        ("resnet18", "small", 64, 64),
+        ("resnet50", "imagenet", 64, 64),
+        ("resnet50", "small", 16, 150),
+    ],
+)
 def test_the_work_of_an_encoder_is_that_of_its_layers(name, stem, width, pixels):
     told = {"name": name, "width": width, "stem": stem}
     more = {"batch_norm_momentum": 0.9, "neck": [], "neck_dropout": []}
@@ -46,9 +51,14 @@ def test_the_work_of_an_encoder_is_that_of_its_layers(name, stem, width, pixels)
     assert estimated == pytest.approx(4e-6 * values, rel=0.35 if stem == "small" else 0.15)
 
 
-@pytest.mark.parametrize("pixels", [64, 128])
-@pytest.mark.parametrize("own", [{}, {"token_stem": "patch", "patch": 16, "mlp_ratio": 3}])
-@pytest.mark.parametrize("name", ["vit_nano", "vit_mini"])
+@pytest.mark.parametrize(
+    ("name", "own", "pixels"),
+    [
+        ("vit_nano", {}, 128),
+        ("vit_mini", {}, 64),
+        ("vit_nano", {"token_stem": "patch", "patch": 16, "mlp_ratio": 3}, 64),
+    ],
+)
 def test_the_work_of_a_transformer_is_that_of_its_layers(name, own, pixels):
     config = configured(
         encoder={"name": name, **own},

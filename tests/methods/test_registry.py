@@ -205,36 +205,33 @@ def test_every_trainable_variable_has_a_gradient(name, encoder_of, batch_of):
 
 @pytest.mark.parametrize("name", OF_ANY_ENCODER)
 def test_a_step_trains_in_training_mode(name, encoder_of, batch_of):
-    """Batch normalisation normalises by the batch, and its moving statistics follow."""
-    encoder = encoder_of()
-    method = build(name, encoder)
-    moving = [v for v in method.variables if v.name.startswith("moving_")]
-    assert len(moving) >= 2 * 2
-    before = [v.numpy() for v in moving]
-    losses = [float(step_of(method)(batch_of(method))["loss"])]
-    for variable, old in zip(moving, before, strict=True):
-        assert np.abs(variable - old).max() > 0, variable.path
-    # the loss is blind to the moving statistics
+    """Batch normalisation normalises by the batch."""
+    method = build(name, encoder_of())
+    assert sum(v.name.startswith("moving_") for v in method.variables) >= 2 * 2
     state = [v.numpy() for v in method.variables]
+    losses = []
+    # the loss is blind to the moving statistics
     for garbage in (1.0, 100.0):
         for variable, old in zip(method.variables, state, strict=True):
             moved = variable.name.startswith("moving_")
             variable.assign(np.full_like(old, garbage) if moved else old)
         losses.append(float(method.loss(batch_of(method)).loss))
-    assert losses[1] == losses[2]
+    assert losses[0] == losses[1]
 
 
 @pytest.mark.parametrize("name", OF_ANY_ENCODER)
 def test_training_lowers_the_loss_and_changes_the_encoder_that_was_given(
     name, encoder_of, batch_of
 ):
+    """All of its weights, and the moving statistics of its batch normalisation."""
     encoder = encoder_of()
-    before = encoder.get_layer("convolution1").kernel.numpy()
     method = build(name, encoder)
+    before = [variable.numpy() for variable in encoder.variables]
     step = step_of(method)
     losses = [float(step(batch_of(method))["loss"]) for _ in range(12)]
     assert np.mean(losses[-3:]) < losses[0]
-    assert not np.allclose(encoder.get_layer("convolution1").kernel, before, atol=1e-4)
+    for variable, old in zip(encoder.variables, before, strict=True):
+        assert not np.allclose(variable, old, atol=1e-5), variable.path
 
 
 # --- how much it computes -------------------------------------------------------------------------
