@@ -57,6 +57,7 @@ def test_the_work_of_an_encoder_is_that_of_its_layers(name, stem, width, pixels)
         ("vit_nano", {}, 128),
         ("vit_mini", {}, 64),
         ("vit_nano", {"token_stem": "patch", "patch": 16, "mlp_ratio": 3}, 64),
+        ("hybrid_nano", {}, 64),
     ],
 )
 def test_the_work_of_a_transformer_is_that_of_its_layers(name, own, pixels):

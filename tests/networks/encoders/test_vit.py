@@ -10,7 +10,7 @@ from scipy.special import softmax
 from sslens.configuration import settings
 from sslens.configuration.loading import load
 from sslens.networks.encoders.building import build_encoder
-from sslens.networks.encoders.vit import sine_positions
+from sslens.networks.encoders.vit import depth_of, sine_positions
 from sslens.networks.operations import forward_operations
 
 
@@ -62,6 +62,19 @@ def test_the_convolutional_stem_halves_until_a_pixel_is_a_patch():
     shapes = [encoder.get_layer(f"stem{k}").output.shape[1:] for k in (1, 2)]
     assert shapes == [(32, 32, 32), (16, 16, 64)]
     assert encoder.get_layer("patches").output.shape == (None, 16, 16, 64)
+
+
+def test_a_hybrid_has_residual_stages_for_its_stem():
+    encoder = build(name="hybrid_nano")
+    shapes = [encoder.get_layer(f"stem{k}").output.shape[1:] for k in (1,)]
+    shapes += [encoder.get_layer(f"stem{k}_block2").output.shape[1:] for k in (2, 3)]
+    assert shapes == [(32, 32, 16), (16, 16, 32), (8, 8, 64)]
+    stages = [9 * 16 + 2 * 16]
+    for before, now in ((16, 32), (32, 64)):
+        # four convolutions and the shortcut, each with gains and offsets
+        stages.append(now * (before * (9 + 1) + 27 * now) + 5 * 2 * now)
+    assert parameters(encoder) == sum(stages) + (64 + 1) * 64 + of_layers(64, 2, 2)
+    assert depth_of("stem3_block2_conv1", {}) == 0
 
 
 def test_positions_by_hand():

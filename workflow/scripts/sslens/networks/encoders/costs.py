@@ -1,7 +1,7 @@
 """What encoders cost, by their settings and the pixels of an image. Free of TensorFlow."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from sslens.networks.encoders.registry import encoder_names, family_of
@@ -68,26 +68,48 @@ def _tokens(encoder: Mapping, pixels: int) -> int:
     return (pixels // encoder["patch"]) ** 2
 
 
-def _stem_maps(encoder: Mapping, pixels: int) -> list[tuple[int, int]]:
-    """Pixels and channels of the maps of a convolutional stem."""
+def stem_channels(encoder: Mapping) -> list[int]:
+    """Channels of a stem's maps, each of half the pixels along a side as those before."""
     halvings = int(math.log2(encoder["patch"]))
-    return [
-        ((pixels >> step) ** 2, max(encoder["embedding"] >> (halvings - step), 4))
-        for step in range(1, halvings + 1)
-    ]
+    return [max(encoder["embedding"] >> step, 4) for step in reversed(range(halvings))]
+
+
+def _stem_maps(encoder: Mapping, pixels: int) -> Iterator[tuple[int, int, int]]:
+    """Pixels, channels, and channels before them, of the maps of a stem."""
+    channels = stem_channels(encoder)
+    for step, (before, now) in enumerate(zip([1, *channels], channels, strict=False), 1):
+        yield (pixels >> step) ** 2, now, before
+
+
+def _stem_multiplications(encoder: Mapping, pixels: int) -> float:
+    tokens, embedding = _tokens(encoder, pixels), encoder["embedding"]
+    if encoder["token_stem"] == "patch":
+        return encoder["patch"] ** 2 * embedding * tokens
+    each = [9 * before * now * area for area, now, before in _stem_maps(encoder, pixels)]
+    if encoder["token_stem"] == "residual":
+        # after the first a shortcut besides, and three more convolutions
+        _, *stages = _stem_maps(encoder, pixels)
+        each += [(before + 27 * now) * now * area for area, now, before in stages]
+    return sum(each) + embedding**2 * tokens
+
+
+def _stem_values(encoder: Mapping, pixels: int) -> float:
+    tokens = _tokens(encoder, pixels) * encoder["embedding"]
+    if encoder["token_stem"] == "patch":
+        return tokens
+    values = [area * now for area, now, _ in _stem_maps(encoder, pixels)]
+    if encoder["token_stem"] == "residual":
+        # convolutions, normalisations, ReLUs, and two sums; the shortcut with its normalisation
+        return tokens + 3 * values[0] + 16 * sum(values[1:])
+    return tokens + 3 * sum(values)
 
 
 def _vit_multiplications(encoder: Mapping, pixels: int) -> float:
     tokens, embedding = _tokens(encoder, pixels), encoder["embedding"]
     of_weights = embedding**2 * (4 + 2 * encoder["mlp_ratio"]) * tokens
     of_attention = 2 * tokens**2 * embedding
-    stem = encoder["patch"] ** 2 * embedding * tokens
-    if encoder["token_stem"] == "convolution":
-        maps = _stem_maps(encoder, pixels)
-        before = [1, *(channels for _, channels in maps)]
-        stem = embedding**2 * tokens
-        stem += sum(9 * c * area * n for c, (area, n) in zip(before, maps, strict=False))
-    return stem + encoder["layers"] * (of_weights + of_attention)
+    of_layers = encoder["layers"] * (of_weights + of_attention)
+    return _stem_multiplications(encoder, pixels) + of_layers
 
 
 def _vit_map_values(encoder: Mapping, pixels: int) -> float:
@@ -96,10 +118,7 @@ def _vit_map_values(encoder: Mapping, pixels: int) -> float:
     # activation
     of_layer = tokens * embedding * (9 + 2 * encoder["mlp_ratio"])
     of_layer += 2 * encoder["heads"] * tokens**2
-    stem = tokens * embedding
-    if encoder["token_stem"] == "convolution":
-        stem += 3 * sum(area * channels for area, channels in _stem_maps(encoder, pixels))
-    return stem + encoder["layers"] * of_layer
+    return _stem_values(encoder, pixels) + encoder["layers"] * of_layer
 
 
 COSTS = {

@@ -65,7 +65,7 @@ def _stem(inputs, settings: Mapping, layers: LayerFactory):
     raise ValueError(f"unknown stem {settings['stem']!r}: known are {', '.join(STEMS)}")
 
 
-def _basic_block(maps, channels: int, stride: int, name: str, layers: LayerFactory):
+def basic_block(maps, channels: int, stride: int, name: str, layers: LayerFactory):
     """Two 3x3 convolutions and the shortcut."""
     shortcut = maps
     if stride > 1 or maps.shape[-1] != channels:
@@ -89,4 +89,4 @@ def _bottleneck_block(maps, channels: int, stride: int, name: str, layers: Layer
     return keras.layers.ReLU(name=f"{name}_relu")(keras.layers.Add(name=name)([shortcut, maps]))
 
 
-BLOCKS = {"resnet18": _basic_block, "resnet50": _bottleneck_block}
+BLOCKS = {"resnet18": basic_block, "resnet50": _bottleneck_block}

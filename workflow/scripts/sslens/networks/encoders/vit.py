@@ -1,6 +1,5 @@
 """Vision transformers for small images: patches become tokens, which attend to one another."""
 
-import math
 import re
 from collections.abc import Mapping
 
@@ -9,6 +8,8 @@ import numpy as np
 from keras import ops
 
 from sslens.networks.encoders.building import LayerFactory
+from sslens.networks.encoders.costs import stem_channels
+from sslens.networks.encoders.resnet import basic_block
 
 EPSILON = 1e-6  # of layer normalisations
 
@@ -18,9 +19,11 @@ def features_of(inputs, settings: Mapping, layers: LayerFactory):
 
     The layers are those of Dosovitskiy et al. 2021 (arXiv:2010.11929), which normalise before each
     branch, with fixed positions and without a class token. The convolutional stem is that of Xiao
-    et al. 2021 (arXiv:2106.14881). A branch is left out at random in training (stochastic depth,
-    Huang et al. 2016, arXiv:1603.09382), and its last weights begin smaller by sqrt(2 layers), so
-    that the sum of all branches does not grow with their number (Radford et al. 2019, GPT-2).
+    et al. 2021 (arXiv:2106.14881); residual stages as a stem make a hybrid of a residual network
+    and a transformer (as CoAtNet, Dai et al. 2021, arXiv:2106.04803). A branch is left out at
+    random in training (stochastic depth, Huang et al. 2016, arXiv:1603.09382), and its last weights
+    begin smaller by sqrt(2 layers), so that the sum of all branches does not grow with their number
+    (Radford et al. 2019, GPT-2).
 
     Args:
         inputs: symbolic images (batch, side, side, channels).
@@ -50,8 +53,7 @@ def features_of(inputs, settings: Mapping, layers: LayerFactory):
 
 def tokens_of(inputs, settings: Mapping, layers: LayerFactory):
     """Tokens (batch, n, embedding) of the patches of images, with their positions; row by row."""
-    stem = {"patch": _patch_stem, "convolution": _convolution_stem}[settings["token_stem"]]
-    rows = inputs.shape[1] // settings["patch"]
+    rows, stem = inputs.shape[1] // settings["patch"], STEMS[settings["token_stem"]]
     tokens = ops.reshape(stem(inputs, settings, layers), (-1, rows**2, settings["embedding"]))
     return tokens + sine_positions(rows, settings["embedding"])
 
@@ -106,14 +108,28 @@ def _patch_stem(inputs, settings: Mapping, layers: LayerFactory):
 
 def _convolution_stem(inputs, settings: Mapping, layers: LayerFactory):
     """Convolutions that halve the image until a pixel is a patch, and double the channels."""
-    halvings = int(math.log2(settings["patch"]))
     maps = inputs
-    for index in range(halvings):
-        name = f"stem{index + 1}"
-        channels = max(settings["embedding"] // 2 ** (halvings - 1 - index), 4)
-        maps = layers.convolution(maps, channels, 3, 2, name)
-        maps = keras.layers.ReLU(name=f"{name}_relu")(maps)
+    for index, channels in enumerate(stem_channels(settings)):
+        maps = _halve(maps, channels, f"stem{index + 1}", layers)
     return _patches(1, settings, layers)(maps)
+
+
+def _residual_stem(inputs, settings: Mapping, layers: LayerFactory):
+    """As the convolutional stem; but after the first, a stage of two residual blocks each."""
+    first, *others = stem_channels(settings)
+    maps = _halve(inputs, first, "stem1", layers)
+    for index, channels in enumerate(others, 2):
+        maps = basic_block(maps, channels, 2, f"stem{index}_block1", layers)
+        maps = basic_block(maps, channels, 1, f"stem{index}_block2", layers)
+    return _patches(1, settings, layers)(maps)
+
+
+STEMS = {"patch": _patch_stem, "convolution": _convolution_stem, "residual": _residual_stem}
+
+
+def _halve(maps, channels: int, name: str, layers: LayerFactory):
+    maps = layers.convolution(maps, channels, 3, 2, name)
+    return keras.layers.ReLU(name=f"{name}_relu")(maps)
 
 
 def _patches(size: int, settings: Mapping, layers: LayerFactory) -> keras.Layer:
