@@ -1178,7 +1178,7 @@ def test_an_arm_is_told_its_protocol_encoder_and_learning():
         "learning": finetuning
         | {"xla": False, "match_steps_of": None, "match_compute_of": None}
         | {"epochs": 2, "augmentation": config["pretexts"][finetuning["augmentation"]]},
-        "computing": settings.computing_settings(config),
+        "computing": settings.computing_settings(config, config["encoder"]),
     }
     assert settings.arm_settings(config, "baseline", "model_2")["learning"]["epochs"] != 2
     resolved = settings.probe_settings(config, "probe-byol-dihedral", "model_1")
@@ -1186,8 +1186,26 @@ def test_an_arm_is_told_its_protocol_encoder_and_learning():
         "protocol": "linear_probe",
         "learning": config["probe"],
         "average_orientations": False,
-        "computing": settings.thread_settings(config),
+        "computing": settings.thread_settings(config, config["encoder"]),
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "encoder", "each"),
+    [
+        ("auto", {"name": "resnet18", "width": 16}, 1),
+        ("auto", {"name": "resnet50", "width": 64}, 4),
+        ("auto", {"name": "vit_nano"}, 4),
+        (None, {"name": "resnet18", "width": 16}, 4),
+        (2, {"name": "vit_nano"}, 2),
+        (8, {"name": "vit_nano"}, 4),
+    ],
+)
+def test_the_encoder_decides_the_threads_of_an_operation_where_they_are_auto(given, encoder, each):
+    threads = {"cpu_threads": 4, "threads_per_operation": given}
+    config = load(ROOT / "config", threads | {"encoder": encoder})
+    computing = settings.arm_settings(config, "baseline", "model_1")["computing"]
+    assert computing == {"threads": 4, "each": each, "precision": "float32"}
 
 
 def test_neighbours_are_told_how_many_and_how_warm():
@@ -1198,7 +1216,7 @@ def test_neighbours_are_told_how_many_and_how_warm():
             "protocol": "nearest_neighbours",
             "learning": {"neighbours": 3, "temperature": 0.5},
             "average_orientations": False,
-            "computing": settings.thread_settings(config),
+            "computing": settings.thread_settings(config, config["encoder"]),
         }
         resolved["learning"]["neighbours"] = 0
     assert config["nearest_neighbours"]["neighbours"] == 3

@@ -11,6 +11,7 @@ from sslens.data.simulation.recipes import class_turns
 from sslens.digests import json_digest
 from sslens.marks import EXPERIMENTAL, OF_FILE, OF_SIMULATOR
 from sslens.methods.registry import encoder_passes, schema_path
+from sslens.networks.encoders.costs import runs_side_by_side
 from sslens.networks.encoders.registry import encoder_schema, laid_over
 from sslens.pretexts import NOISE, augmentation_names, split_raw
 from sslens.protocols import FINE_TUNE, FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
@@ -132,10 +133,12 @@ def drawn_shards(config: Mapping, split: str) -> list[tuple[int, int]]:
     return [(start, min(start + size, images)) for start in range(0, images, size)]
 
 
-def thread_settings(config: Mapping) -> dict:
-    """The threads of a job with a network: operations at a time, and those of one operation."""
-    count = config["cpu_threads"]
-    return {"threads": count, "each": min(config["threads_per_operation"] or count, count)}
+def thread_settings(config: Mapping, encoder: Mapping) -> dict:
+    """The threads of a job with an encoder: operations at a time, and those of one operation."""
+    count, each = config["cpu_threads"], config["threads_per_operation"]
+    if each == "auto":
+        each = 1 if runs_side_by_side(encoder) else None
+    return {"threads": count, "each": min(each or count, count)}
 
 
 def of_run(config: Mapping) -> dict:
@@ -173,9 +176,9 @@ def own_images(config: Mapping, seed: int) -> dict:
     return {"training_images": [first, first + size]}
 
 
-def computing_settings(config: Mapping) -> dict:
+def computing_settings(config: Mapping, encoder: Mapping) -> dict:
     """What decides the arithmetic of a training's process: its threads and its precision."""
-    return thread_settings(config) | {"precision": config["precision"]}
+    return thread_settings(config, encoder) | {"precision": config["precision"]}
 
 
 def preprocessing_settings(config: Mapping, dataset: str) -> dict:
@@ -202,7 +205,7 @@ def pretraining_settings(config: Mapping, pretraining: str, dataset: str) -> dic
     entry["options"] = with_defaults(entry.get("options", {}), method_schema(entry))
     entry["encoder"] = _encoder(config, entry, dataset)
     entry["xla"] = config["xla"]
-    entry["computing"] = computing_settings(config)
+    entry["computing"] = computing_settings(config, entry["encoder"])
     return entry
 
 
@@ -228,10 +231,11 @@ def is_from_file(config: Mapping, pretraining: str) -> bool:
 def import_settings(config: Mapping, pretraining: str, dataset: str) -> dict:
     """Settings of an encoder from a file: its path as `file`, and what it must fit."""
     entry = pretraining_entry(config, pretraining, dataset)
+    encoder = _encoder(config, entry, dataset)
     return {
         "file": str(Path(entry["file"]).expanduser()),
-        "encoder": _encoder(config, entry, dataset),
-        "computing": thread_settings(config),
+        "encoder": encoder,
+        "computing": thread_settings(config, encoder),
     }
 
 
@@ -243,7 +247,7 @@ def pretraining_encoder(config: Mapping, pretraining: str, dataset: str) -> dict
 def export_settings(config: Mapping, pretraining: str, dataset: str) -> dict:
     """Settings of the export of a pretrained encoder, which computes in float32."""
     encoder = pretraining_encoder(config, pretraining, dataset)
-    return {"encoder": encoder, "computing": thread_settings(config)}
+    return {"encoder": encoder, "computing": thread_settings(config, encoder)}
 
 
 def arm_settings(config: Mapping, arm: str, dataset: str) -> dict:
@@ -256,24 +260,26 @@ def arm_settings(config: Mapping, arm: str, dataset: str) -> dict:
     learning["augmentation"] = config["pretexts"][learning["augmentation"]]
     learning["xla"] = config["xla"]
     learning |= {key: _matched(config, arm, dataset, key) for key in MATCHES}
+    encoder = arm_encoder(config, arm, dataset)
     return {
         "protocol": arm_protocol(config, arm),
-        "encoder": arm_encoder(config, arm, dataset),
+        "encoder": encoder,
         "learning": learning,
-        "computing": computing_settings(config),
+        "computing": computing_settings(config, encoder),
     }
 
 
 def evaluation_settings(config: Mapping, arm: str, dataset: str) -> dict:
     """Settings of the evaluation of a fine-tuned arm: its own, and how images are predicted."""
-    return arm_settings(config, arm, dataset) | _prediction_settings(config)
+    chosen = arm_settings(config, arm, dataset)
+    return chosen | _prediction_settings(config, chosen["encoder"])
 
 
-def _prediction_settings(config: Mapping) -> dict:
+def _prediction_settings(config: Mapping, encoder: Mapping) -> dict:
     """How images are predicted: in which orientations, and in float32 by so many threads."""
     return {
         "average_orientations": config["evaluation"]["average_orientations"],
-        "computing": thread_settings(config),
+        "computing": thread_settings(config, encoder),
     }
 
 
@@ -300,8 +306,8 @@ def frozen_arms(config: Mapping, dataset: str) -> dict[str, str]:
 
 def features_settings(config: Mapping, encoder: str, dataset: str) -> dict:
     """Settings of the features of a frozen encoder, by its name in `frozen_arms`."""
-    arm = frozen_arms(config, dataset)[encoder]
-    return {"encoder": arm_encoder(config, arm, dataset)} | _prediction_settings(config)
+    chosen = arm_encoder(config, frozen_arms(config, dataset)[encoder], dataset)
+    return {"encoder": chosen} | _prediction_settings(config, chosen)
 
 
 def probe_settings(config: Mapping, arm: str, dataset: str) -> dict:
@@ -314,7 +320,8 @@ def probe_settings(config: Mapping, arm: str, dataset: str) -> dict:
     learning = resolve(config["probe"], dataset)
     if protocol == NEAREST_NEIGHBOURS:
         learning = dict(config["nearest_neighbours"])
-    return {"protocol": protocol, "learning": learning} | _prediction_settings(config)
+    predicted = _prediction_settings(config, arm_encoder(config, arm, dataset))
+    return {"protocol": protocol, "learning": learning} | predicted
 
 
 def finetuning_entry(config: Mapping, arm: str, dataset: str) -> dict:

@@ -27,6 +27,18 @@ def cost_of(encoder: Mapping) -> Cost:
     return COSTS.get(family_of(encoder["name"]), LARGEST)
 
 
+#: Channels of the first stage from which on an operation of a residual network is work for several
+#: threads.
+WIDE = 64
+
+
+def runs_side_by_side(encoder: Mapping) -> bool:
+    """Whether on a CPU operations had better run side by side than each with several threads."""
+    return encoder["name"] in encoder_names() and (
+        family_of(encoder["name"]) == "resnet" and encoder["width"] < WIDE
+    )
+
+
 # --- residual networks ----------------------------------------------------------------------------
 
 #: Multiplications of a pass, a pixel of the image, where the first stage is 64 wide.
