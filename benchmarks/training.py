@@ -214,7 +214,7 @@ def measure_sslens(
         entry = PRETRAININGS.get(method, method)
         chosen = settings.pretraining_settings(config, entry, "model_2")
         chosen |= length | {"encoder": encoder}
-        trained, _ = pretrain(data, validation, chosen, 0, NoCheckpoint(), report)
+        trained, _, _ = pretrain(data, validation, chosen, 0, NoCheckpoint(), report)
     return sum(int(np.prod(variable.shape)) for variable in trained.trainable_variables)
 
 

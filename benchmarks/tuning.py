@@ -164,7 +164,7 @@ def pretrained(trial: Trial, dataset: str, train, validation, checkpoint) -> flo
     entry = merge({"method": trial.method, "pretext": pretext}, trial.entry)
     config = load(ROOT / "config", {"pretrainings": {"trial": entry}})
     chosen = settings.pretraining_settings(config, "trial", dataset)
-    encoder, _ = pretrain(train, validation, chosen, SEED, checkpoint)
+    encoder, _, _ = pretrain(train, validation, chosen, SEED, checkpoint)
     recompute_batch_norm_statistics(encoder, train.images)
     return probed(encoder, config, dataset, train, validation)
 

@@ -89,7 +89,7 @@ def train(name: str, own: dict, devices: list[str]) -> tuple[list[np.ndarray], d
         model, history = learn_labels(DATA, DATA, told, None, 1.0, 0, NoCheckpoint())
     else:
         told = settings.pretraining_settings(CONFIG, name, "model_2")
-        model, history = pretrain(DATA, DATA, merge(told, own), 0, NoCheckpoint())
+        model, history, _ = pretrain(DATA, DATA, merge(told, own), 0, NoCheckpoint())
     weights = {weight.path: np.asarray(weight.numpy(), np.float64) for weight in model.weights}
     return weights, history.iloc[-1].to_dict()
 

@@ -82,8 +82,7 @@ def test_the_encoder_sees_no_masked_pixel():
     images = tf.constant(IMAGES)
     with tf.GradientTape() as tape:
         tape.watch(images)
-        predicted, encoded = method.reconstruct(images, order)
-        total = tf.reduce_sum(predicted**2) + tf.reduce_sum(encoded**2)
+        total = tf.reduce_sum(method.reconstruct(images, order) ** 2)
     slopes = np.abs(patches_of(tape.gradient(total, images), 4)).sum(axis=2)
     assert (slopes[masked == 1] == 0).all()
     assert (slopes[masked == 0] > 0).all()
@@ -122,7 +121,7 @@ def test_the_loss_is_of_masked_patches_as_they_are_or_normalised():
         method, _ = build(normalise=normalise)
         batch = batch_of(images=5 + 3 * IMAGES)
         order = method._draw_order(8, batch.seed)
-        predicted, _ = method.reconstruct(batch.views[0], order, training=True)
+        predicted = method.reconstruct(batch.views[0], order, training=True)
         target = patches_of(batch.views[0], 4).numpy().astype(float)
         if normalise:
             deviation = target.std(axis=2, ddof=1, keepdims=True)
@@ -131,6 +130,23 @@ def test_the_loss_is_of_masked_patches_as_they_are_or_normalised():
         expected = errors[method.masked(order).numpy() == 1].mean()
         # branches are left out by draws of their own
         assert float(method.loss(batch).loss) == pytest.approx(expected, rel=0.05)
+
+
+def test_what_is_shown_is_the_image_where_it_is_seen():
+    method, _ = build()
+    seen, whole = method.reconstructed(IMAGES)
+    hidden = np.isnan(seen)
+    assert hidden.mean() == 0.75
+    blocks = hidden[:, ::4, ::4]
+    assert np.array_equal(hidden, blocks.repeat(4, axis=1).repeat(4, axis=2)), "whole patches"
+    np.testing.assert_allclose(whole[~hidden], IMAGES[~hidden], atol=1e-6)
+    # of a masked patch mean and deviation are the true ones, and the loss is of what is between
+    own = method.held_out([IMAGES])["validation_loss"]
+    true, made = (patches_of(tf.constant(part), 4).numpy() for part in (IMAGES, whole))
+    deviation = true.std(axis=2, ddof=1, keepdims=True)
+    errors = (((true - made) / deviation) ** 2).mean(axis=2)
+    masked = patches_of(tf.constant(hidden.astype(np.float32)), 4).numpy().mean(axis=2) == 1
+    assert errors[masked].mean() == pytest.approx(own, rel=1e-3)
 
 
 def test_every_variable_learns_and_a_checkpoint_repeats_the_training():
@@ -150,9 +166,16 @@ def test_every_variable_learns_and_a_checkpoint_repeats_the_training():
 
 def test_it_pretrains(tmp_path):
     train_split = Split.of(np.concatenate([IMAGES] * 2), np.arange(16) % 3, lens_id=np.arange(16))
-    encoder, history = pretrain(train_split, train_split, CHOSEN, 1, Checkpoint(tmp_path, "x"))
+    checkpoint = Checkpoint(tmp_path, "x")
+    encoder, history, pictures = pretrain(train_split, train_split, CHOSEN, 1, checkpoint)
     assert encoder.output_shape == (None, 64)
-    assert np.isfinite(history["loss"]).all()
+    assert np.isfinite(history[["loss", "validation_loss"]]).all(axis=None)
+    first, last = pictures["first"], pictures["last"]
+    assert first.shape == last.shape == pictures["image"].shape == (4, 16, 16, 1)
+    assert not np.array_equal(first, last)
+    # what the first epoch made of them is in the checkpoint of the last one
+    *_, again = pretrain(train_split, train_split, CHOSEN, 1, checkpoint)
+    assert all(np.array_equal(pictures[k], again[k], equal_nan=True) for k in pictures)
 
 
 def test_a_mask_that_hides_nothing_is_refused():

@@ -332,7 +332,7 @@ def test_as_much_is_computed_as_by_both(planned, arm, passes, fraction):
 
 def test_the_history_counts_as_many_operations_as_those_of_both(tmp_path):
     settings = pretraining_settings(CONFIG, "small", "of this test")
-    _, before = pretrain(TRAIN, VALIDATION, settings, 3, Checkpoint(tmp_path / "a", "x"))
+    _, before, _ = pretrain(TRAIN, VALIDATION, settings, 3, Checkpoint(tmp_path / "a", "x"))
     counts = {}
     for arm in ("fresh", "as costly as small"):
         _, history = learn(arm, tmp_path / arm)

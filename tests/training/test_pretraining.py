@@ -126,7 +126,7 @@ def watch(tmp_path, monkeypatch, watcher=Watcher, train=TRAIN, raw=None, **own):
     chosen = pretraining_settings(CONFIG, "small-byol", "of this test") | own
     tf.config.run_functions_eagerly(True)
     try:
-        encoder, _ = pretrain(train, VALIDATION, chosen, 5, Checkpoint(tmp_path, "x"), raw=raw)
+        encoder, _, _ = pretrain(train, VALIDATION, chosen, 5, Checkpoint(tmp_path, "x"), raw=raw)
     finally:
         tf.config.run_functions_eagerly(False)
     assert encoder is dense
@@ -301,7 +301,7 @@ def run(tmp_path_factory):
             chosen = pretraining_settings(CONFIG, "small-contrastive", "of this test")
             fresh = build_encoder(chosen["encoder"], (16, 16, 1), seed)
             folder = tmp_path_factory.mktemp("pretraining")
-            encoder, history = pretrain(TRAIN, VALIDATION, chosen, seed, Checkpoint(folder, "x"))
+            encoder, history, _ = pretrain(TRAIN, VALIDATION, chosen, seed, Checkpoint(folder, "x"))
         return fresh, encoder, history
 
     return pretrain_small
@@ -362,7 +362,7 @@ def test_draws_of_the_loss_are_the_same_where_it_goes_on(monkeypatch, tmp_path):
     """RotNet turns images by the seed of a step."""
     monkeypatch.setitem(resnet.DEPTHS, "resnet18", (1, 1))
     chosen = pretraining_settings(CONFIG, "small-rotnet", "of this test")
-    whole, history = pretrain(TRAIN, VALIDATION, chosen, 3, Checkpoint(tmp_path / "a", "x"))
+    whole, history, _ = pretrain(TRAIN, VALIDATION, chosen, 3, Checkpoint(tmp_path / "a", "x"))
 
     def interrupt(rows):
         if len(rows) == 1 and rows[0]["epoch"] == 1:
@@ -371,7 +371,7 @@ def test_draws_of_the_loss_are_the_same_where_it_goes_on(monkeypatch, tmp_path):
     checkpoint = Checkpoint(tmp_path / "b", "x")
     with pytest.raises(KeyboardInterrupt):
         pretrain(TRAIN, VALIDATION, chosen, 3, checkpoint, interrupt)
-    resumed, same = pretrain(TRAIN, VALIDATION, chosen, 3, checkpoint)
+    resumed, same, _ = pretrain(TRAIN, VALIDATION, chosen, 3, checkpoint)
     for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         assert one.tobytes() == other.tobytes()
     assert {"turn_accuracy", "validation_turn_accuracy"} < set(history.columns)
@@ -436,12 +436,12 @@ def test_the_diagnosis_moves_no_weight_statistic_or_draw(monkeypatch, tmp_path):
     monkeypatch.setitem(resnet.DEPTHS, "resnet18", (1, 1))
     chosen = pretraining_settings(CONFIG, "small-byol", "of this test")
     chosen["encoder"] |= {"neck": [8], "neck_dropout": [0.5]}
-    with_diagnosis, _ = pretrain(TRAIN, VALIDATION, chosen, 3, Checkpoint(tmp_path / "a", "x"))
+    with_diagnosis, _, _ = pretrain(TRAIN, VALIDATION, chosen, 3, Checkpoint(tmp_path / "a", "x"))
     nothing = {"effective_rank": 9.0}
     monkeypatch.setattr(Diagnosis, "__init__", lambda self, *given: None)
     monkeypatch.setattr(Diagnosis, "measure", lambda self: nothing)
     monkeypatch.setattr(Diagnosis, "views", (), raising=False)
-    without, _ = pretrain(TRAIN, VALIDATION, chosen, 3, Checkpoint(tmp_path / "b", "x"))
+    without, _, _ = pretrain(TRAIN, VALIDATION, chosen, 3, Checkpoint(tmp_path / "b", "x"))
     for one, other in zip(with_diagnosis.variables, without.variables, strict=True):
         assert one.numpy().tobytes() == other.numpy().tobytes(), one.path
 
@@ -450,7 +450,7 @@ def test_labels_are_for_the_diagnosis_alone(pretrained, monkeypatch, tmp_path):
     monkeypatch.setitem(resnet.DEPTHS, "resnet18", (1, 1))
     chosen = pretraining_settings(CONFIG, "small-contrastive", "of this test")
     others = [split._replace(labels=split.labels[::-1] // 2) for split in (TRAIN, VALIDATION)]
-    encoder, history = pretrain(*others, chosen, 3, Checkpoint(tmp_path, "x"))
+    encoder, history, _ = pretrain(*others, chosen, 3, Checkpoint(tmp_path, "x"))
     for one, other in zip(encoder.get_weights(), pretrained[1].get_weights(), strict=True):
         assert one.tobytes() == other.tobytes()
     assert (history["neighbour_auc"] != pretrained[2]["neighbour_auc"]).all()
@@ -493,14 +493,14 @@ def test_a_collapse_stops_warns_or_is_ignored(monkeypatch, tmp_path, caplog):
         return found
 
     warn, ignore = (chosen | {"collapse": action} for action in ("warn", "ignore"))
-    _, history = pretrain(TRAIN, VALIDATION, warn, 3, Checkpoint(tmp_path / "a", "x"))
+    _, history, _ = pretrain(TRAIN, VALIDATION, warn, 3, Checkpoint(tmp_path / "a", "x"))
     assert history["collapsed"].iloc[0] == 0
     assert history["collapsed"].iloc[-1] == 1
     assert history["embedding_std"].iloc[-1] < 0.1 * history["embedding_std_uniform"].iloc[-1]
     warned = warnings()
     assert len(warned) == history["collapsed"].sum()
     assert warned[-1].startswith("epoch 20 has collapsed: the embeddings' standard deviation is 0.")
-    _, ignored = pretrain(TRAIN, VALIDATION, ignore, 3, Checkpoint(tmp_path / "b", "x"))
+    _, ignored, _ = pretrain(TRAIN, VALIDATION, ignore, 3, Checkpoint(tmp_path / "b", "x"))
     assert ignored["collapsed"].equals(history["collapsed"])
     assert warnings() == []
     # stopped, and stopped again by the checkpoint of that epoch
@@ -552,9 +552,9 @@ def with_labels(monkeypatch, tmp_path):
     def pretrain_with(train, **own):
         chosen = pretraining_settings(CONFIG, "small-supervised", "of this test") | own
         checkpoint = Checkpoint(tmp_path, "x")
-        learned = pretrain(train, striped(30, 7), chosen, 3, checkpoint)
+        encoder, history, _ = pretrain(train, striped(30, 7), chosen, 3, checkpoint)
         checkpoint.remove()
-        return learned
+        return encoder, history
 
     return pretrain_with
 

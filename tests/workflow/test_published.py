@@ -45,7 +45,7 @@ def test_byol_learns_and_its_encoder_is_fine_tuned(data, tmp_path):
     weights = tmp_path / "encoder.weights.h5"
     chosen = settings.pretraining_settings(CONFIG, "byol-dihedral", "model_1") | SHORT
     checkpoint = Checkpoint(tmp_path / "pretrain", "fingerprint")
-    encoder, history = pretrain(data, data, chosen, 1, checkpoint)
+    encoder, history, _ = pretrain(data, data, chosen, 1, checkpoint)
     assert np.isfinite(history["loss"]).all() and (history["embedding_std"] > 0).all()
     encoder.save_weights(weights)
     chosen = settings.arm_settings(CONFIG, "byol-dihedral", "model_1")

@@ -111,6 +111,7 @@ FROZEN_ARMS = [arm for arm in config["arms"] if arm not in TRAINED_ARMS]
 # Pretrainings whose encoder is a file, and those that are trained here.
 IMPORTED = [name for name in config["pretrainings"] if settings.is_from_file(config, name)]
 PRETRAININGS = [name for name in config["pretrainings"] if name not in IMPORTED]
+RECONSTRUCTING = settings.reconstructing(config)
 
 
 def shards_of(*splits, kind="tfrecord"):
@@ -289,6 +290,16 @@ def of_curves(file, stage):
         for dataset in config["run"]["datasets"]
         for arm in rows
     ]
+
+
+def of_reconstructions(file):
+    """A file of the first seed's pretrainings that reconstruct images, by data set."""
+    return expand(
+        f"{PRETRAIN}/{file}",
+        dataset=config["run"]["datasets"],
+        pretraining=settings.reconstructed_titles(config),
+        seed=config["run"]["seeds"][0],
+    )
 
 
 # Inputs of a job that shows what was compared: all cells with their uncertainty, and where they are from.

@@ -189,6 +189,27 @@ rule training_curves:
         "../scripts/training_curves.py"
 
 
+rule reconstructions:
+    input:
+        pictures=of_reconstructions("pictures.npz"),
+        provenance=of_reconstructions("provenance.json"),
+    output:
+        figures("reconstructions", "reconstructions", "4 Training"),
+    log:
+        "logs/reconstructions.log",
+    localrule: True
+    conda:
+        CPU_ENVIRONMENT
+    resources:
+        mem_mb=1000,
+    params:
+        **params_of_figures("reconstructions"),
+    message:
+        "Drawing what is reconstructed"
+    script:
+        "../scripts/reconstructions.py"
+
+
 rule shortcuts:
     input:
         **records_of_run("train", "test"),

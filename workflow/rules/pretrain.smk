@@ -12,7 +12,7 @@ rule pretrain:
     log:
         "logs/pretrain/{dataset}/{pretraining}/seed-{seed}.log",
     wildcard_constraints:
-        pretraining=one_of(PRETRAININGS),
+        pretraining=one_of(set(PRETRAININGS) - set(RECONSTRUCTING)),
     priority: PRIORITY["pretraining"]
     retries: RETRIES
     conda:
@@ -31,6 +31,16 @@ rule pretrain:
         "Pretraining {wildcards.pretraining} on {wildcards.dataset}, seed {wildcards.seed}"
     script:
         "../scripts/pretrain.py"
+
+
+use rule pretrain as pretrain_reconstructing with:
+    output:
+        encoder=f"{PRETRAIN}/encoder.weights.h5",
+        history=f"{PRETRAIN}/history.csv",
+        provenance=f"{PRETRAIN}/provenance.json",
+        pictures=f"{PRETRAIN}/pictures.npz",
+    wildcard_constraints:
+        pretraining=one_of(RECONSTRUCTING),
 
 
 # No other rule needs this file; it is made when it is asked for by its name.

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sslens.data.records import load_split, read_split
 from sslens.digests import fingerprint
-from sslens.files import read_json, write_json
+from sslens.files import read_json, write_arrays, write_json
 from sslens.jobs.provenance import provenance_record
 from sslens.networks import replicas
 from sslens.training.checkpoints import Checkpoint
@@ -36,8 +36,10 @@ if array := settings.get("raw_images"):
     raw_validation = read_split(inputs[0], "validation", array)
     raw = RawSplits(raw_train, raw_validation, read_json(inputs[1]))
 report = reporter(params.tensorboard, snakemake.config["tensorboard"])
-encoder, history = pretrain(train, validation, settings, seed, checkpoint, report, raw)
+encoder, history, pictures = pretrain(train, validation, settings, seed, checkpoint, report, raw)
 save_trained(encoder, snakemake.output.encoder, history, snakemake.output.history)
+if "pictures" in snakemake.output.keys():  # noqa: SIM118 (a list, with names)
+    write_arrays(snakemake.output.pictures, pictures)
 cell = {"dataset": wildcards.dataset, "pretraining": wildcards.pretraining, "seed": seed}
 device = replicas.described()
 record = provenance_record("pretrain", cell, settings, params.code, *inputs, device)

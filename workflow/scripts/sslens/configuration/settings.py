@@ -10,7 +10,7 @@ from sslens.configuration.loading import merge
 from sslens.data.simulation.recipes import class_turns
 from sslens.digests import json_digest
 from sslens.marks import EXPERIMENTAL, OF_FILE, OF_SIMULATOR
-from sslens.methods.registry import encoder_passes, schema_path
+from sslens.methods.registry import encoder_passes, reconstructs, schema_path
 from sslens.networks.encoders.costs import runs_side_by_side
 from sslens.networks.encoders.registry import encoder_schema, laid_over
 from sslens.pretexts import NOISE, augmentation_names, split_raw
@@ -464,6 +464,29 @@ def pretrained_rows(config: Mapping) -> dict[str, str]:
     }
 
 
+def reconstructing(config: Mapping) -> list[str]:
+    """The pretrainings whose method, on some data set, reconstructs images."""
+    return [
+        name
+        for name in config["pretrainings"]
+        if not is_from_file(config, name)
+        and any(
+            reconstructs(pretraining_entry(config, name, dataset)["method"])
+            for dataset in config["datasets"]
+        )
+    ]
+
+
+def reconstructed_titles(config: Mapping) -> dict[str, str]:
+    """Those of the run that were trained on its own data sets: pretraining -> title of an arm."""
+    found: dict[str, str] = {}
+    for arm, title in arm_titles(config).items():
+        entry = config["arms"][arm]
+        if "pretrained_on" not in entry and entry.get("pretraining") in reconstructing(config):
+            found.setdefault(entry["pretraining"], title)
+    return found
+
+
 def figures_of_run(config: Mapping) -> list[tuple[str, str]]:
     """The figures of the run: name, and what it is of.
 
@@ -476,6 +499,7 @@ def figures_of_run(config: Mapping) -> list[tuple[str, str]]:
         **dict.fromkeys(("roc", "confusion", "reliability", "mistakes", "finetuning"), bool(rows)),
         "label_efficiency": bool(rows) and several,
         "pretraining": bool(pretrained_rows(config)),
+        "reconstructions": bool(reconstructed_titles(config)),
     }
     of_datasets = product(filter(chosen.get, chosen), config["run"]["datasets"])
     of_protocols = (("intervals", protocol) for protocol in protocols_of_run(config))
@@ -546,6 +570,12 @@ def figure_settings(config: Mapping, figure: str, name: str) -> dict:
             "seeds": seeds,
         }
     title, rows = dataset_titles(config)[name], arm_titles(config, FINE_TUNE)
+    if figure == "reconstructions":
+        return {
+            "title": f"{title}: reconstructions",
+            "rows": reconstructed_titles(config),
+            "seeds": seeds[:1],
+        }
     if figure == "gallery":
         return {"title": title, "dataset": dataset_settings(config, name)}
     if figure == "label_efficiency":

@@ -107,6 +107,17 @@ class Method(ABC):
         """Measures of views of validation images when an epoch has ended, for the history."""
         return {}
 
+    def reconstructed(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What a method that reconstructs sees of images, and makes of it now.
+
+        Args:
+            images: (n, height, width, channels).
+
+        Returns:
+            Two arrays of their shape: where it is to reconstruct, the first is NaN.
+        """
+        raise NotImplementedError
+
 
 def state_variable(values: np.ndarray, name: str) -> keras.Variable:
     """A variable that no gradient changes, and to which all replicas assign the same values."""

@@ -4,6 +4,9 @@ He et al. 2022 (arXiv:2111.06377). The variance of a patch is the unbiased one, 
 code; the paper does not say which.
 """
 
+import math
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -26,11 +29,18 @@ def patches_of(images: tf.Tensor, patch: int) -> tf.Tensor:
     return tf.reshape(patches, (-1, count, patch**2 * channels))
 
 
+def image_of(patches: np.ndarray, patch: int, channels: int) -> np.ndarray:
+    """Images (batch, side, side, channels) of patches that are ordered as by `patches_of`."""
+    rows = math.isqrt(patches.shape[1])
+    parts = patches.reshape(-1, rows, rows, patch, patch, channels)
+    side = rows * patch
+    return parts.transpose(0, 1, 3, 2, 4, 5).reshape(-1, side, side, channels)
+
+
 def normalised(patches: tf.Tensor) -> tf.Tensor:
     """Patches (batch, n, pixels), each with mean 0 and unbiased variance 1."""
-    mean, variance = tf.nn.moments(patches, axes=2, keepdims=True)
-    pixels = patches.shape[2]
-    return (patches - mean) * tf.math.rsqrt(variance * pixels / (pixels - 1) + EPSILON)
+    mean, deviation = _moments(patches)
+    return (patches - mean) / deviation
 
 
 def masked_error(predicted: tf.Tensor, target: tf.Tensor, masked: tf.Tensor) -> tf.Tensor:
@@ -42,6 +52,13 @@ def masked_error(predicted: tf.Tensor, target: tf.Tensor, masked: tf.Tensor) -> 
     """
     errors = tf.reduce_mean(tf.math.squared_difference(predicted, target), axis=2)
     return tf.reduce_sum(errors * masked) / tf.reduce_sum(masked)
+
+
+def _moments(patches: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean and unbiased standard deviation of each patch, (batch, n, 1)."""
+    mean, variance = tf.nn.moments(patches, axes=2, keepdims=True)
+    pixels = patches.shape[2]
+    return mean, tf.sqrt(variance * pixels / (pixels - 1) + EPSILON)
 
 
 class Method(base.Method):
@@ -104,14 +121,50 @@ class Method(base.Method):
         return keras.Model(tokens, dense(attend(placed, settings, layers)), name="decoder")
 
     def loss(self, batch: base.Batch) -> base.Outcome:
-        """The error of masked patches, and the mean of what the encoder makes of the seen ones."""
+        """The error of masked patches, and what is predicted of all.
+
+        Collapse is diagnosed by the latter, which would be the same for all images. Features are no
+        sign, since nothing moves their mean over all images to zero.
+        """
         (images,) = batch.views
         order = self._draw_order(tf.shape(images)[0], batch.seed)
-        predicted, encoded = self.reconstruct(images, order, training=True)
+        predicted = self.reconstruct(images, order, training=True)
+        embeddings = tf.reshape(predicted, (-1, predicted.shape[1] * predicted.shape[2]))
+        return base.Outcome(self._error(images, predicted, order), embeddings)
+
+    def held_out(self, views: Sequence[np.ndarray]) -> dict[str, float]:
+        """The error of validation images, whose masks are the same ones every epoch."""
+        images = tf.constant(views[0])
+        order = self._fixed_order(len(images))
+        predicted = self.reconstruct(images, order)
+        return {"validation_loss": float(self._error(images, predicted, order))}
+
+    def reconstructed(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Images without what is masked, and with what is predicted of it.
+
+        Where patches are normalised, means and deviations of the masked ones are their true ones.
+        """
+        order, true = self._fixed_order(len(images)), patches_of(tf.constant(images), self._patch)
+        predicted = self.reconstruct(tf.constant(images), order)
+        if self._options["normalise"]:
+            mean, deviation = _moments(true)
+            predicted = mean + deviation * predicted
+        masked = self.masked(order).numpy()[..., None] == 1
+        filled = (np.where(masked, patches, true) for patches in (np.nan, predicted))
+        seen, whole = (image_of(part, self._patch, images.shape[-1]) for part in filled)
+        return seen, whole
+
+    def _error(self, images: tf.Tensor, predicted: tf.Tensor, order: tf.Tensor) -> tf.Tensor:
         target = patches_of(images, self._patch)
         if self._options["normalise"]:
             target = normalised(target)
-        return base.Outcome(masked_error(predicted, target, self.masked(order)), encoded)
+        return masked_error(predicted, target, self.masked(order))
+
+    def _fixed_order(self, images: int) -> tf.Tensor:
+        """Orders of the patches of images that are measured, or shown."""
+        key = derive_seed(0, "masks of validation images")
+        noise = np.random.default_rng(key).random((images, self._count))
+        return tf.constant(noise.argsort(axis=1), tf.int32)
 
     def _draw_order(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Random orders (images, n) of patches, of which the first ones are seen."""
@@ -123,18 +176,13 @@ class Method(base.Method):
         """Which patches (batch, n) are masked, 1 or 0, by an order of them."""
         return tf.cast(tf.argsort(order, axis=1) >= self._seen, tf.float32)
 
-    def reconstruct(
-        self, images: tf.Tensor, order: tf.Tensor, training: bool = False
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Predict all patches of images from those that are seen.
+    def reconstruct(self, images: tf.Tensor, order: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Predict all patches of images, (batch, n, pixels), from those that are seen.
 
         Args:
             images: (batch, side, side, channels).
             order: (batch, n), of which the first ones are seen.
             training: whether branches are left out.
-
-        Returns:
-            (batch, n, pixels), and the mean of the encoded tokens (batch, embedding).
         """
         tokens = self._tokens(images, training=training)
         seen = tf.gather(tokens, order[:, : self._seen], batch_dims=1)
@@ -144,5 +192,4 @@ class Method(base.Method):
         masks = tf.broadcast_to(tf.convert_to_tensor(self._mask), shape)
         shuffled = tf.concat([known, tf.cast(masks, known.dtype)], axis=1)
         placed = tf.gather(shuffled, tf.argsort(order, axis=1), batch_dims=1)
-        means = tf.reduce_mean(tf.cast(encoded, tf.float32), axis=1)
-        return self._decoder(placed, training=training), means
+        return self._decoder(placed, training=training)

@@ -1,7 +1,8 @@
 """Self-supervised methods: one file each, loaded by name, one at a time.
 
-The contract is in `base`. A schema may have `encoder_passes`, `refused_augmentations` and
-`needs_encoder`, see the functions of these names, and `experimental`, the cause in words.
+The contract is in `base`. A schema may have `encoder_passes`, `refused_augmentations`,
+`needs_encoder` and `reconstructs`, see the functions of these names, and `experimental`, the cause
+in words.
 
 This module imports none of them, so a method's file concerns that method alone.
 """
@@ -48,6 +49,11 @@ def refused_augmentations(name: str) -> list[str]:
 def needs_encoder(name: str) -> dict:
     """Settings that an encoder has to have for a method: `needs_encoder` of its schema."""
     return load_schema(schema_path(name)).get("needs_encoder", {})
+
+
+def reconstructs(name: str) -> bool:
+    """Whether a method reconstructs images, which are then shown: `reconstructs` of its schema."""
+    return load_schema(schema_path(name)).get("reconstructs", False)
 
 
 def load_method(name: str) -> Any:

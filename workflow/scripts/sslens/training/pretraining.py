@@ -14,7 +14,12 @@ from threadpoolctl import threadpool_limits
 from sslens.data.records import Split
 from sslens.images import Images
 from sslens.methods.base import Batch, Method
-from sslens.methods.registry import IMAGES_PER_QUEUED, encoder_passes, load_method
+from sslens.methods.registry import (
+    IMAGES_PER_QUEUED,
+    encoder_passes,
+    load_method,
+    reconstructs,
+)
 from sslens.metrics.collapse import signs_of_collapse
 from sslens.metrics.features import (
     alignment,
@@ -42,6 +47,26 @@ log = logging.getLogger(__name__)
 DIAGNOSED = {"train": 600, "validation": 300, "pairs": 150}
 
 
+#: How many validation images are shown with what a method reconstructs of them.
+PICTURED = 4
+
+
+class Pretrained(NamedTuple):
+    """What a pretraining ends in.
+
+    Args:
+        encoder: that has learned.
+        history: a row an epoch, see `pretrain`.
+        pictures: by a method that reconstructs, of some validation images, (`PICTURED`, height,
+            width, channels) each: `image` (a view), `seen` of it (NaN elsewhere), and what is
+            made of that after the `first` epoch and after the `last`. Empty by others.
+    """
+
+    encoder: keras.Model
+    history: pd.DataFrame
+    pictures: dict[str, np.ndarray]
+
+
 class RawSplits(NamedTuple):
     """Splits as they are recorded, for a pretext with augmentations of raw images.
 
@@ -64,7 +89,7 @@ def pretrain(
     checkpoint: Checkpoint,
     report: Report = silent,
     raw: RawSplits | None = None,
-) -> tuple[keras.Model, pd.DataFrame]:
+) -> Pretrained:
     """Pretrain a fresh encoder.
 
     The views are of one image or, by `pairs`, of several images of one lens or one substructure,
@@ -85,8 +110,9 @@ def pretrain(
         Collapsed: where the encoder has collapsed, and the settings say that it is to stop.
 
     Returns:
-        The encoder, and the history: epoch, step, loss, embedding_std (mean over dimensions of
-        the standard deviation over the batch of the normalised embeddings; 0 when collapsed),
+        The encoder, pictures, and the history: epoch, step, loss, embedding_std (mean over
+        dimensions of the standard deviation over the batch of the normalised embeddings; 0 when
+        collapsed),
         embedding_std_uniform (1/sqrt(d), its value for embeddings spread evenly over the sphere;
         Chen & He 2021, arXiv:2011.10566, section 4.1), images_per_second,
         learning_rate (when the epoch has ended), operations (floating-point operations of the
@@ -120,7 +146,7 @@ def pretrain(
             guard(rows)
 
         history = engine.fit(learner, data, plan, seed, checkpoint, report=report_and_guard)
-    return encoder, history
+    return Pretrained(encoder, history, learner.pictures())
 
 
 class Collapsed(RuntimeError):
@@ -271,6 +297,11 @@ class _Pretraining:
             settings["optimizer"], plan.steps, method.trainable_variables, method.not_decayed
         )
         self.variables = method.variables + self._optimizer.variables
+        self._first = []  # what is made of the pictured images after the first epoch
+        if reconstructs(settings["method"]):
+            self._pictured = diagnosis.views[0][:PICTURED]
+            self._first = [keras.Variable(np.zeros_like(self._pictured), trainable=False)]
+        self.variables += self._first
 
         @tf.function(autograph=False)
         def drawn(batch, seed):
@@ -293,7 +324,17 @@ class _Pretraining:
             loss, method.trainable_variables, self._optimizer, method.after_step, settings["xla"]
         )
 
+    def pictures(self) -> dict[str, np.ndarray]:
+        """As of `Pretrained`."""
+        if not self._first:
+            return {}
+        seen, last = self._method.reconstructed(self._pictured)
+        first = self._first[0].numpy()
+        return {"image": self._pictured, "seen": seen, "first": first, "last": last}
+
     def epoch_metrics(self, means: dict[str, float]) -> dict[str, float]:
+        if self._first and means["epoch"] == 1:
+            self._first[0].assign(self._method.reconstructed(self._pictured)[1])
         measures = self._diagnosis.measure() | self._method.held_out(self._diagnosis.views)
         signs = signs_of_collapse(means | measures)
         if signs and self._warns:
