@@ -4,6 +4,7 @@ r"""Try the options of every self-supervised method on validation images, with t
         --directory runs/tuning --configfile config/tuning.yaml
     python benchmarks/tuning.py runs/tuning model_2 --results tuning.json [METHOD ...]
     python benchmarks/tuning.py runs/tuning model_3 --results tuning.json --best-of model_2
+    python benchmarks/tuning.py runs/tuning model_2 --results vit.json --overlay vit.yaml mae byol
 
 For each method, four learning rates with each of three values of the option that its paper finds
 the most important: 12 pretrainings, whose frozen encoder is probed by logistic regression on the
@@ -14,7 +15,8 @@ collapses, or whose loss is not finite, is listed as such.
 Prints a markdown table of all trials, the best of each method in bold. With --results, finished
 trials are kept in a file, and the next call runs the others alone. With --best-of, only the three
 best trials of each method on another data set are run, and the table lists both data sets; bold is
-the best mean. A random encoder is probed as well, for comparison.
+the best mean. A random encoder is probed as well, for comparison. With --overlay, what a
+configuration file has (an encoder, say) is laid under all trials, which need results of their own.
 """
 
 import argparse
@@ -34,6 +36,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from sslens.configuration import settings
+from sslens.configuration.files import read_yaml
 from sslens.configuration.loading import load, merge
 from sslens.files import write_json
 from sslens.formatting import pipe_table
@@ -53,10 +56,13 @@ VARIED: dict[str, tuple[str, tuple]] = {
     "barlow_twins": ("options.redundancy", (0.0051, 0.02, 0.1)),
     "vicreg": ("options.covariance", (0.2, 1.0, 5.0)),
     "rotnet": ("batch_size", (16, 32, 64)),
+    "mae": ("options.masked", (0.5, 0.625, 0.75)),
     SUPERVISED: ("optimizer.weight_decay", (1e-4, 1e-3, 1e-2)),
 }
-#: The pretext of all methods, but of those that refuse it.
-PRETEXT, PRETEXT_OF = "rotation_flip", {"rotnet": "gaussian_noise"}
+#: Those that every encoder can be trained by.
+FOR_ALL = [name for name in VARIED if name != "mae"]
+#: The pretext of all methods, but of those that refuse it, or learn from single views.
+PRETEXT, PRETEXT_OF = "rotation_flip", {"rotnet": "gaussian_noise", "mae": "dihedral"}
 #: A trial without pretraining.
 RANDOM = "random"
 SEED, BEST = 1, 3
@@ -89,8 +95,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="folder of a run with the data")
     parser.add_argument("dataset")
-    parser.add_argument("methods", nargs="*", metavar="METHOD", default=list(VARIED))
+    parser.add_argument("methods", nargs="*", metavar="METHOD", default=FOR_ALL)
     parser.add_argument("--results", type=Path, metavar="FILE")
+    parser.add_argument("--overlay", type=Path, metavar="FILE", help="laid under all trials")
     parser.add_argument("--best-of", metavar="DATASET", help="where its trials are in the file")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
@@ -99,6 +106,7 @@ def main() -> None:
     done = {}
     if options.results and options.results.is_file():
         done = json.loads(options.results.read_text(encoding="utf-8"))
+    overlay = read_yaml(options.overlay) if options.overlay else {}
     chosen = [trial for trial in trials() if trial.method in options.methods]
     if options.best_of:
         known = {trial: done[f"{options.best_of}: {trial.name}"] for trial in chosen}
@@ -110,7 +118,8 @@ def main() -> None:
     context = get_context("spawn")
     with ProcessPoolExecutor(options.processes, context, max_tasks_per_child=1) as pool:
         tasks = {
-            pool.submit(attempt, options.run, options.dataset, trial): trial for trial in missing
+            pool.submit(attempt, options.run, options.dataset, trial, overlay): trial
+            for trial in missing
         }
         for task in as_completed(tasks):
             name = place + tasks[task].name
@@ -134,7 +143,7 @@ def trials() -> Iterator[Trial]:
             yield Trial(method, rate, value)
 
 
-def attempt(run: Path, dataset: str, trial: Trial) -> dict:
+def attempt(run: Path, dataset: str, trial: Trial, overlay: dict) -> dict:
     """Train and measure: `auc` of validation images, or `failed`, why there is none."""
     from sslens.jobs import process
 
@@ -149,31 +158,32 @@ def attempt(run: Path, dataset: str, trial: Trial) -> dict:
     train, validation = (load_split(*files, split) for split in ("train", "validation"))
     measure = {SUPERVISED: supervised, RANDOM: random}.get(trial.method, pretrained)
     with tempfile.TemporaryDirectory() as checkpoints:
+        given = trial, overlay, dataset, train, validation, Checkpoint(checkpoints, "")
         try:
-            return {"auc": measure(trial, dataset, train, validation, Checkpoint(checkpoints, ""))}
+            return {"auc": measure(*given)}
         except (Collapsed, FloatingPointError) as error:
             return {"failed": type(error).__name__}
 
 
-def pretrained(trial: Trial, dataset: str, train, validation, checkpoint) -> float:
+def pretrained(trial: Trial, overlay, dataset: str, train, validation, checkpoint) -> float:
     """AUC of a linear probe of the frozen encoder."""
     from sslens.networks.frozen import recompute_batch_norm_statistics
     from sslens.training.pretraining import pretrain
 
     pretext = PRETEXT_OF.get(trial.method, PRETEXT)
     entry = merge({"method": trial.method, "pretext": pretext}, trial.entry)
-    config = load(ROOT / "config", {"pretrainings": {"trial": entry}})
+    config = load(ROOT / "config", merge(overlay, {"pretrainings": {"trial": entry}}))
     chosen = settings.pretraining_settings(config, "trial", dataset)
     encoder, _, _ = pretrain(train, validation, chosen, SEED, checkpoint)
     recompute_batch_norm_statistics(encoder, train.images)
     return probed(encoder, config, dataset, train, validation)
 
 
-def random(trial: Trial, dataset: str, train, validation, checkpoint) -> float:
+def random(trial: Trial, overlay, dataset: str, train, validation, checkpoint) -> float:
     """AUC of a linear probe of a random encoder."""
     from sslens.networks.frozen import frozen_encoder
 
-    config = load(ROOT / "config", {})
+    config = load(ROOT / "config", overlay)
     chosen = settings.arm_encoder(config, "probe-random", dataset)
     encoder = frozen_encoder(chosen, train.images, None, SEED)
     return probed(encoder, config, dataset, train, validation)
@@ -191,11 +201,11 @@ def probed(encoder, config: dict, dataset: str, train, validation) -> float:
     return float(history["validation_auc"].max())
 
 
-def supervised(trial: Trial, dataset: str, train, validation, checkpoint) -> float:
+def supervised(trial: Trial, overlay, dataset: str, train, validation, checkpoint) -> float:
     """AUC of a network that has learned the labels from random weights."""
     from sslens.training.labels import learn_labels
 
-    config = load(ROOT / "config", {"finetuning": trial.entry})
+    config = load(ROOT / "config", merge(overlay, {"finetuning": trial.entry}))
     chosen = settings.arm_settings(config, "baseline", dataset)
     _, history = learn_labels(train, validation, chosen, None, 1.0, SEED, checkpoint)
     return float(history["validation_auc"].iloc[-1])
