@@ -328,6 +328,14 @@ def test_an_interrupted_and_repeated_run_gives_the_same_predictions(finished, re
     assert sha256_of(directory / target) == sha256_of(finished / target)
 
 
+def test_a_run_on_this_machine_is_not_slowed_by_a_limit_of_jobs_a_second(repository, tmp_path):
+    target = "results/data/model_2/train/00000.parquet"
+    printed = run(tmp_path / "run", target, "--verbose", repository=repository)
+    # the limit is told before it is lifted; then jobs may be as many as Python can count
+    assert "Submitting maximum 100 job(s)" in printed
+    assert f"'_job_count': {sys.maxsize}" in printed.split("Resources after job selection")[1]
+
+
 def wait_for(condition, process: subprocess.Popen, seconds: float = 600) -> None:
     end = time.monotonic() + seconds
     while not condition():
