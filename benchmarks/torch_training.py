@@ -1,7 +1,8 @@
 """What a PyTorch user would write for the trainings that `training.py` measures.
 
-The same residual networks, batch and views, channels last, PyTorch's fused AdamW; losses, heads and
-moving average are lightly's, used as in its examples.
+The same networks, batch and views, channels last, PyTorch's fused AdamW; losses, heads and moving
+average are lightly's, used as in its examples, and the layers of a transformer torchvision's, whose
+attention is PyTorch's `scaled_dot_product_attention`.
 """
 
 import copy
@@ -27,8 +28,11 @@ from lightly.models.modules.heads import ProjectionHead
 from lightly.models.utils import deactivate_requires_grad, update_momentum
 from torch import nn
 from torch.nn import functional as F
+from torchvision.models.vision_transformer import EncoderBlock
 
 DEPTHS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3)}
+LAYERS = {"vit_nano": 3, "vit_micro": 5}
+HEAD, PATCH, MLP_RATIO, TOKENS = 32, 8, 2, 64
 HIDDEN, OUTPUT, TEMPERATURE, MOMENTUM, CLASSES = 128, 64, 0.1, 0.9, 3
 WIDE, BOTTLENECK, QUEUE = 128, 16, 448  # of Barlow Twins and VICReg, SimSiam, NNCLR
 PROTOTYPES, DINO_HIDDEN = 512, 256
@@ -49,7 +53,8 @@ def train(
     torch.manual_seed(0)
     pixels = torch.randn(images, 1, 64, 64).to(memory_format=torch.channels_last)
     labels = torch.randint(CLASSES, (images,))
-    encoder = ResNet(name, width).to(memory_format=torch.channels_last)
+    network = Transformer if name in LAYERS else ResNet
+    encoder = network(name, width).to(memory_format=torch.channels_last)
     task = TASKS[method](encoder)
     task.train()
     trained = [parameter for parameter in task.parameters() if parameter.requires_grad]
@@ -130,6 +135,25 @@ class Bottleneck(Residual):
             *conv(channels, 4 * channels, 1, 1),
         ]
         super().__init__(body, before, 4 * channels, stride)
+
+
+class Transformer(nn.Module):
+    """A vision transformer of patches without class token, with torchvision's layers."""
+
+    def __init__(self, name: str, width: int):
+        super().__init__()
+        self.patches = nn.Conv2d(1, width, PATCH, PATCH)
+        self.register_buffer("positions", torch.randn(1, TOKENS, width))
+        blocks = [
+            EncoderBlock(width // HEAD, width, MLP_RATIO * width, 0.0, 0.0)
+            for _ in range(LAYERS[name])
+        ]
+        self.layers = nn.Sequential(*blocks, nn.LayerNorm(width, eps=1e-6))
+        self.features = width
+
+    def forward(self, images):
+        tokens = self.patches(images).flatten(2).transpose(1, 2)
+        return self.layers(tokens + self.positions).mean(dim=1)
 
 
 def conv(before: int, after: int, size: int, stride: int) -> list:

@@ -4,12 +4,13 @@
     python benchmarks/training.py --arithmetic [--gpus 1] [NETWORK/METHOD ...]
 
 The first needs `envs/benchmark.lock`. For each network (`resnet18-16`, `resnet18-64`,
-`resnet50-64`) and method (`supervised`, `contrastive`, `byol`, and where they are named `simsiam`,
-`nnclr`, `dino`, `barlow_twins`, `vicreg`) it trains on random images of 64 x 64 pixels, batch 64,
-in a process of each framework. The two take turns, an epoch each in every
-round, and it prints as JSON the median images a second of each, and of their ratio in a round the
-median, the least and the largest: above 1 this project is the faster one. A step is all of it: the
-views, forward, backward, optimiser and moving average.
+`resnet50-64`, and where they are named `vit_nano-64`, `vit_micro-96`) and method (`supervised`,
+`contrastive`, `byol`, and where they are named `simsiam`, `nnclr`, `dino`, `barlow_twins`,
+`vicreg`) it trains on random images of 64 x 64 pixels, batch 64, in a process of each framework.
+Transformers have patches of 8 pixels, and leave out no branches. The two take turns, an epoch each
+in every round, and it prints as JSON the median images a second of each, and of their ratio in a
+round the median, the least and the largest: above 1 this project is the faster one. A step is all
+of it: the views, forward, backward, optimiser and moving average.
 
 With `--arithmetic` this project is measured beside itself instead: in each precision, with and
 without XLA, as ratios to float32 without; and the fastest is named, to be set as `precision` and
@@ -34,6 +35,7 @@ from sslens.configuration.loading import load
 BATCH, THREADS, ROUNDS = 64, 2, 5
 #: Network -> images an epoch, so that one takes a second or a few.
 NETWORKS = {"resnet18-16": 1920, "resnet18-64": 320, "resnet50-64": 128}
+TRANSFORMERS = {"vit_nano-64": 1280, "vit_micro-96": 640}
 METHODS = ("supervised", "contrastive", "byol")
 #: Measured where they are named.
 OTHERS = ("simsiam", "nnclr", "dino", "barlow_twins", "vicreg")
@@ -49,21 +51,23 @@ PRETRAININGS = {"contrastive": "contrastive-rotation", "byol": "byol-dihedral"}
 
 def main() -> None:
     """Measure each cell."""
-    cells, others = (
-        [f"{network}/{method}" for network in NETWORKS for method in methods]
-        for methods in (METHODS, OTHERS)
-    )
+    cells = [f"{network}/{method}" for network in NETWORKS for method in METHODS]
+    others = [
+        f"{network}/{method}"
+        for network in (*NETWORKS, *TRANSFORMERS)
+        for method in (*METHODS, *OTHERS)
+    ]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "cells", nargs="*", metavar="NETWORK/METHOD", help="of the first three, if not given"
+        "cells", nargs="*", metavar="NETWORK/METHOD", help="the nine first ones, if not given"
     )
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="epochs that are counted")
     parser.add_argument("--arithmetic", action="store_true", help="precisions and XLA instead")
     parser.add_argument("--gpus", type=int, default=0, help="that this project may use")
     parser.add_argument("--measure", choices=(*FRAMEWORKS, *ARITHMETICS), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if unknown := set(options.cells) - {*cells, *others}:
-        parser.error(f"{', '.join(sorted(unknown))}: known are {', '.join([*cells, *others])}")
+    if unknown := set(options.cells) - set(others):
+        parser.error(f"{', '.join(sorted(unknown))}: known are {', '.join(others)}")
     if options.measure:
         (cell,) = options.cells
         measure(options.measure, options.gpus, *cell.split("/"), options.rounds + 1)
@@ -138,7 +142,7 @@ def measure(contender: str, gpus: int, network: str, method: str, epochs: int) -
     After every epoch but the last it waits for a line.
     """
     name, width = network.split("-")
-    what = (name, int(width), method, NETWORKS[network], epochs)
+    what = (name, int(width), method, (NETWORKS | TRANSFORMERS)[network], epochs)
     # those of the libraries, which print what they like, go to where messages go
     answers, sys.stdout = sys.stdout, sys.stderr
     done = []
@@ -182,9 +186,14 @@ def measure_sslens(
     from sslens.jobs import process
 
     process.start(os.devnull, f"{name}-{width} {method}", THREADS)
-    # `threads_per_operation` of the default run, and of the published protocol
-    each = 1 if width == 16 else THREADS
-    process.start_tensorflow(THREADS, gpus, each, precision)
+    own = {"name": name}
+    transformer = {"token_stem": "patch", "drop_path": 0.0}
+    own |= transformer if name.startswith("vit") else {"width": width}
+    plain = {name: {"method": name, "pretext": "dihedral"} for name in OTHERS}
+    config = load(ROOT / "config", {"pretrainings": plain, "encoder": own, "cpu_threads": THREADS})
+    encoder = settings.arm_encoder(config, "baseline", "model_2")
+    threads = settings.thread_settings(config, encoder)
+    process.start_tensorflow(**threads, gpus=gpus, precision=precision)
 
     import numpy as np
 
@@ -198,10 +207,7 @@ def measure_sslens(
         for row in rows:
             end_epoch(row["images_per_second"])
 
-    plain = {name: {"method": name, "pretext": "dihedral"} for name in OTHERS}
-    config = load(ROOT / "config", {"pretrainings": plain})
     length = {"batch_size": BATCH, "epochs": epochs, "steps": None, "xla": xla}
-    encoder = config["encoder"] | {"name": name, "width": width}
     pixels = np.random.default_rng(0).normal(size=(images, 64, 64, 1)).astype(np.float32)
     data = Split.of(pixels, np.arange(images) % 3, lens_id=np.arange(images))
     validation = data.take(slice(BATCH))
