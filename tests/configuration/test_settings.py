@@ -1450,6 +1450,26 @@ def test_the_reference_of_a_frozen_encoder_has_its_settings_on_each_data_set():
     }
 
 
+def test_the_reference_of_a_pretrained_row_has_its_encoder_where_the_run_has_one():
+    config = config_with()
+    config["pretrainings"]["vit-byol"] = {
+        "method": "byol",
+        "pretext": "none",
+        "encoder": {"name": "vit_nano"},
+    }
+    config["arms"] |= {
+        "vit-byol": {"pretraining": "vit-byol"},
+        "vit-long": {"encoder": {"name": "vit_nano"}, "match_steps_of": "vit-byol"},
+        "vit-baseline": {"encoder": {"name": "vit_nano"}},
+    }
+    arms = ["baseline", "byol-dihedral", "vit-byol", "vit-long"]
+    others = {"byol-dihedral": "baseline", "vit-long": "baseline"}
+    assert references_of([*arms, "vit-baseline"], ["model_1"], config) == {
+        "model_1": others | {"vit-byol": "vit-baseline", "vit-baseline": "baseline"}
+    }
+    assert references_of(arms, ["model_1"], config)["model_1"]["vit-byol"] == "baseline"
+
+
 def test_what_ships_has_a_reference_for_all_but_the_references():
     for path in ({}, yaml.safe_load((ROOT / "config/comparison.yaml").read_text())):
         config = load(ROOT / "config", path)

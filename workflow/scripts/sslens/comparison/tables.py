@@ -569,7 +569,10 @@ def _unequal_seeds(cells: pd.DataFrame) -> str:
 def _references(comparison: Comparison) -> str:
     """The titles of the arms that others are tested against."""
     found = dict.fromkeys(comparison.cells["reference"].dropna())
-    return " and ".join(f'"{comparison.arms.get(arm, arm)}"' for arm in found) or "no row"
+    titles = [f'"{comparison.arms.get(arm, arm)}"' for arm in found]
+    if len(titles) < 2:
+        return "".join(titles) or "no row"
+    return f"its reference ({' or '.join(titles)}; of a pretrained row the one with its encoder)"
 
 
 def _p(value: float) -> str:

@@ -53,17 +53,37 @@ def controls(config: Mapping, arm: str, dataset: str) -> list[str]:
 def references(config: Mapping) -> dict[str, dict[str, str]]:
     """Data set -> arm of the run -> the arm that it is tested against, where there is one.
 
-    A row is tested against the baseline, a frozen encoder against the random one of its settings.
+    A frozen encoder is tested against the random one of its settings. A row is tested against the
+    baseline or, where it has a pretraining and another encoder, against the row of that encoder
+    without a pretraining, if the run has one.
     """
     found: dict[str, dict[str, str]] = {dataset: {} for dataset in config["run"]["datasets"]}
     for dataset, arm in product(found, config["run"]["arms"]):
-        others = [config["comparison"]["baseline"]]
+        others = [*_own_baselines(config, arm, dataset), config["comparison"]["baseline"]]
         if arm_protocol(config, arm) in FROZEN:
-            others = controls(config, arm, dataset)
-        for other in others:
-            if other in config["run"]["arms"] and other != arm:
-                found[dataset][arm] = other
+            others = controls(config, arm, dataset)[::-1]
+        others = [other for other in others if other in config["run"]["arms"] and other != arm]
+        if others:
+            found[dataset][arm] = others[0]
     return found
+
+
+def _own_baselines(config: Mapping, arm: str, dataset: str) -> list[str]:
+    """Rows without a pretraining that have the encoder of a row with one, if the baseline has not.
+
+    Not those that match the length or the cost of a pretraining.
+    """
+    baseline = config["comparison"]["baseline"]
+    encoder = encoder_fields(config, arm, dataset)
+    if config["arms"][arm].get("pretraining") is None or (
+        baseline in config["arms"] and encoder_fields(config, baseline, dataset) == encoder
+    ):
+        return []
+    return [
+        other
+        for other in controls(config, arm, dataset)
+        if not any(config["arms"][other].get(key) for key in MATCHES)
+    ]
 
 
 def transfers(config: Mapping) -> dict[str, dict[str, dict[str, str]]]:
