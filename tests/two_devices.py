@@ -43,6 +43,17 @@ OVERLAY = {
         "byol-dihedral": {"batch_size": 8},
         "nnclr": {"method": "nnclr", "pretext": "gaussian_noise", "options": {"queue": 6}},
         "dino": {"method": "dino", "pretext": "gaussian_noise", "options": {"frozen": 0.0}},
+        "mae": {
+            "method": "mae",
+            "pretext": "gaussian_noise",
+            "encoder": {
+                "name": "vit_nano",
+                "token_stem": "patch",
+                "embedding": 8,
+                "layers": 1,
+                "neck": [],
+            },
+        },
     },
     "finetuning": {
         "batch_size": 8,
@@ -53,7 +64,7 @@ OVERLAY = {
 }
 #: Of some a shallow network, since most of the time is tracing; of the others less.
 resnet.DEPTHS["resnet18"] = (1, 1)
-RESIDUAL = ("supervised", "contrastive-rotation", "byol-dihedral")
+WHOLE = ("supervised", "contrastive-rotation", "byol-dihedral", "mae")
 CONFIG = load(ROOT / "config", OVERLAY)
 IMAGES = np.random.default_rng(0).normal(size=(24, 32, 32, 1)).astype(np.float32)
 DATA = Split.of(IMAGES, np.arange(24) % 3, lens_id=np.arange(24))
@@ -82,7 +93,7 @@ class NoCheckpoint:
 def train(name: str, own: dict, devices: list[str]) -> tuple[list[np.ndarray], dict]:
     """A training on these devices: the weights, and the last row of the history."""
     replicas.devices = lambda: devices
-    pretraining.build_encoder = building.build_encoder if name in RESIDUAL else one_convolution
+    pretraining.build_encoder = building.build_encoder if name in WHOLE else one_convolution
     if name == "supervised":
         told = settings.arm_settings(CONFIG, "baseline", "model_2")
         told["learning"] = merge(told["learning"], own)

@@ -680,14 +680,18 @@ def test_a_method_refuses_a_pretext_that_it_cannot_learn_from():
 def test_a_masked_autoencoder_needs_a_transformer_of_patches():
     config = config_with("pretrainings.byol-dihedral", {"method": "mae", "pretext": "none"})
     assert error_of(config) == (
-        "pretrainings.byol-dihedral.method: mae needs an encoder with token_stem: patch, such as a "
-        "vit; resnet18 has no such setting"
+        "pretrainings.byol-dihedral.method: mae needs an encoder with token_stem: patch; that of "
+        "this pretraining, resnet18, has no such setting (take a vit)"
     )
     own = {"name": "vit_nano"}
     config["pretrainings"]["byol-dihedral"]["encoder"] = own
     config["run"]["arms"] = ["baseline", "byol-dihedral"]
-    assert error_of(config).endswith("such as a vit; vit_nano has convolution")
-    own["token_stem"] = "patch"
+    assert error_of(config).endswith("this pretraining, vit_nano, has convolution")
+    own |= {"token_stem": "patch", "neck": [8], "neck_dropout": []}
+    assert error_of(config).endswith(
+        "mae needs an encoder with neck: []; that of this pretraining, vit_nano, has [8]"
+    )
+    own["neck"] = []
     check(config, SCHEMA)
 
 

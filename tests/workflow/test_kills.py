@@ -47,8 +47,13 @@ OVERLAY = {
     "preprocessing": {"crop": 16},
     "pretraining": {"batch_size": 4, "collapse": "warn"},
     "pretrainings": {
-        # a teacher and a centre; and a queue
-        DINO: {"method": "dino", "pretext": "dihedral", "options": {"prototypes": 16}},
+        # a teacher, a centre, and the state of branches that are left out; and a queue
+        DINO: {
+            "method": "dino",
+            "pretext": "dihedral",
+            "options": {"prototypes": 16},
+            "encoder": {"name": "vit_nano", "patch": 4, "embedding": 8, "layers": 2},
+        },
         NNCLR: {"method": "nnclr", "pretext": "dihedral", "options": {"queue": 40}},
     },
     "arms": {

@@ -128,6 +128,33 @@ def test_a_layer_by_hand():
     np.testing.assert_allclose(encoder(image)[0], expected, atol=2e-5)
 
 
+SMALL = {"pixels": 16, "layers": 1, "patch": 4, "embedding": 16}
+
+
+def slopes_of(encoder, images):
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(encoder(images, training=True)[:, :3] ** 2)
+    return tape.gradient(total, encoder.trainable_variables)
+
+
+def test_it_computes_in_bfloat16_and_by_xla():
+    images = tf.random.stateless_normal([4, 16, 16, 1], [1, 2])
+    plain = build(**SMALL)
+    expected, slopes = plain(images), slopes_of(plain, images)
+    compiled = tf.function(lambda x: slopes_of(plain, x), jit_compile=True)(images)
+    for one, other in zip(compiled, slopes, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-3 * np.abs(other).max() + 1e-6)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        mixed = build(**SMALL)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    found = mixed(images)
+    assert (found.dtype, mixed.get_layer("layer1_qkv").compute_dtype) == ("float32", "bfloat16")
+    np.testing.assert_allclose(found, expected, atol=0.05)
+    assert all(slope.dtype == "float32" for slope in slopes_of(mixed, images))
+
+
 def test_branches_are_left_out_in_training_alone_the_later_the_more_often():
     encoder = build(layers=3, drop_path=0.5)
     rates = [encoder.get_layer(f"layer{k}_drop1").rate for k in (2, 3)]

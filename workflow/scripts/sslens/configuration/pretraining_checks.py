@@ -127,9 +127,10 @@ def check_methods(config: Mapping, mistakes: Mistakes) -> None:
         for key, value in needs_encoder(entry["method"]).items():
             encoder = pretraining_encoder(config, name, dataset)
             if encoder.get(key) != value:
+                has = encoder.get(key, "no such setting (take a vit)")
                 found[origin(mistakes, layers, ("method",))] = (
-                    f"{entry['method']} needs an encoder with {key}: {value}, such as a vit; "
-                    f"{encoder['name']} has {encoder.get(key, 'no such setting')}"
+                    f"{entry['method']} needs an encoder with {key}: {value}; that of this "
+                    f"pretraining, {encoder['name']}, has {has}"
                 )
         if config["datasets"][dataset].get("source") != SIMULATION:
             continue
