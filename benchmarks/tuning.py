@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument("--overlay", type=Path, metavar="FILE", help="laid under all trials")
     parser.add_argument("--best-of", metavar="DATASET", help="where its trials are in the file")
     parser.add_argument("--processes", type=int, default=2)
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     if unknown := set(options.methods) - set(VARIED):
         parser.error(f"{', '.join(sorted(unknown))}: known are {', '.join(VARIED)}")
     done = {}

@@ -639,14 +639,14 @@ def test_frozen_tables_literally():
         "| Model II                                |\n"
         "|--------------|-----------------------------------------------------"
         "|-----------------------------------------|\n"
-        "| BYOL         | 0.625 vs 0.625, +0.000 [-0.020, +0.020] **no gain** "
+        "| BYOL         | 0.625 vs 0.625, +0.000 [-0.020, +0.020] **n.s.** "
         "| 0.938 vs 0.750, +0.188 [+0.168, +0.207] |\n"
-        "| Contrastive  | 0.750 vs 0.625, +0.125 [+0.105, +0.145] **no gain** "
+        "| Contrastive  | 0.750 vs 0.625, +0.125 [+0.105, +0.145] **n.s.** "
         "| —                                       |\n"
         "\n"
         "Each cell gives the macro AUC with a frozen pretrained encoder vs that with a frozen "
         "random encoder, on 1,500 test images per data set, the mean over 3 seeds, their "
-        f'difference, and its 95 % interval {METHOD} "no gain": the pretraining is not '
+        f'difference, and its 95 % interval {METHOD} "n.s.": the pretraining is not '
         "significantly better than random encoders, with other seeds and other test images "
         "(Holm-corrected over the table). An interval is of its cell alone, so 0 may be outside "
         "without significance.\n"
@@ -662,7 +662,7 @@ def test_with_fewer_than_three_seeds_no_gain_is_said_of_nothing(seeds):
     table = markdown(frozen_tables(Comparison(summary, FROZEN_ARMS, DATASETS)))
     ends = "[-0.010, +0.010]" if seeds == 1 else "[-0.020, +0.020]"
     assert cells_of(table, "BYOL")[0] == f"0.625 vs 0.625, +0.000 {ends}"
-    assert "no gain" not in table and "Holm" not in table
+    assert "n.s." not in table and "Holm" not in table
     few = "**One seed tells nothing" if seeds == 1 else "Two seeds are too few to test"
     assert f"interval {NETWORKS if seeds == 1 else METHOD} {few}" in table
 
@@ -684,7 +684,7 @@ def test_a_significantly_worse_encoder_is_no_gain():
         frozen("probe_byol", "model_1", 0.5, -0.5, 0.0001),
     ]
     table = markdown(frozen_tables(Comparison(pd.DataFrame(rows), FROZEN_ARMS, DATASETS)))
-    assert "| 0.500 vs 1.000, -0.500 [-0.520, -0.480] **no gain** |" in table
+    assert "| 0.500 vs 1.000, -0.500 [-0.520, -0.480] **n.s.** |" in table
 
 
 def test_without_a_random_encoder_nothing_is_said_of_a_gain():

@@ -1199,7 +1199,8 @@ def test_an_arm_is_told_its_protocol_encoder_and_learning():
     [
         ("auto", {"name": "resnet18", "width": 16}, 1),
         ("auto", {"name": "resnet50", "width": 64}, 4),
-        ("auto", {"name": "vit_nano"}, 4),
+        ("auto", {"name": "vit_nano"}, 1),
+        ("auto", {"name": "vit_micro"}, 4),
         (None, {"name": "resnet18", "width": 16}, 4),
         (2, {"name": "vit_nano"}, 2),
         (8, {"name": "vit_nano"}, 4),

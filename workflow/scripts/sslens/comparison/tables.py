@@ -14,7 +14,7 @@ from sslens.metrics.mrmc import MIN_SEEDS
 from sslens.protocols import FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
 
 MISSING = "—"
-NO_GAIN = "**no gain**"
+NOT_SIGNIFICANT = "**n.s.**"
 #: Begins the warning below the tables of a run whose results do not belong together.
 INCONSISTENT = "**Inconsistent provenance**"
 #: Marks of a cell that is significantly better or worse than what it is tested against.
@@ -294,12 +294,12 @@ def _frozen_table(comparison: Comparison, title: str) -> Table:
         numbers = f"{cell.auc_macro:.3f} vs {random:.3f}, {cell.difference_macro:+z.3f} {interval}"
         gains = cell.difference_macro > 0 and cell.p_macro_holm < SIGNIFICANT
         verdict = cell.compared_seeds >= MIN_SEEDS and not gains
-        return f"{numbers} {NO_GAIN}" if verdict else numbers
+        return f"{numbers} {NOT_SIGNIFICANT}" if verdict else numbers
 
     if not pretrained.arms:
         return Table(title, [], [], [f"{title}: no pretrained encoder was probed."])
     no_gain = (
-        '"no gain": the pretraining is not significantly better than random encoders, with other '
+        '"n.s.": the pretraining is not significantly better than random encoders, with other '
         f"seeds and other test images (Holm-corrected over the table). {UNCORRECTED}"
         if (chosen["compared_seeds"] >= MIN_SEEDS).any()
         else ""

@@ -27,16 +27,17 @@ def cost_of(encoder: Mapping) -> Cost:
     return COSTS.get(family_of(encoder["name"]), LARGEST)
 
 
-#: Channels of the first stage from which on an operation of a residual network is work for several
-#: threads.
-WIDE = 64
+#: Family -> the setting by which its operations grow, and the value of it from which on a single
+#: operation is work for several threads.
+WIDE = {"resnet": ("width", 64), "vit": ("embedding", 96)}
 
 
 def runs_side_by_side(encoder: Mapping) -> bool:
     """Whether on a CPU operations had better run side by side than each with several threads."""
-    return encoder["name"] in encoder_names() and (
-        family_of(encoder["name"]) == "resnet" and encoder["width"] < WIDE
-    )
+    if encoder["name"] not in encoder_names():
+        return False
+    key, wide = WIDE.get(family_of(encoder["name"]), (None, 0))
+    return key is not None and encoder[key] < wide
 
 
 # --- residual networks ----------------------------------------------------------------------------

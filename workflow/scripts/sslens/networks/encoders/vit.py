@@ -161,10 +161,12 @@ def _attention(tokens, settings: Mapping, name: str, layers: LayerFactory):
     """Self-attention of several heads, which divide the embedding among them."""
     heads, embedding = settings["heads"], settings["embedding"]
     count = tokens.shape[1]
-    # queries, keys and values of all heads by one product
+    # queries, keys and values of all heads by one product; split, as slices have a slow gradient
     packed = _dense(3 * embedding, f"{name}_qkv", layers)(tokens)
-    packed = ops.reshape(packed, (-1, count, 3, heads, embedding // heads))
-    queries, keys, values = (packed[:, :, part] for part in range(3))
+    queries, keys, values = (
+        ops.reshape(part, (-1, count, heads, embedding // heads))
+        for part in ops.split(packed, 3, axis=-1)
+    )
     attended = ops.dot_product_attention(queries, keys, values)
     attended = ops.reshape(attended, (-1, count, embedding))
     return _dense(embedding, f"{name}_attended", layers, of_branches=settings["layers"])(attended)
