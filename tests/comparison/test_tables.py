@@ -635,9 +635,9 @@ def frozen_summary():
 
 def test_frozen_tables_literally():
     assert markdown(frozen_tables(Comparison(frozen_summary(), FROZEN_ARMS, DATASETS))) == (
-        "| Linear probe | Model I                                             "
+        "| Linear probe | Model I                                          "
         "| Model II                                |\n"
-        "|--------------|-----------------------------------------------------"
+        "|--------------|--------------------------------------------------"
         "|-----------------------------------------|\n"
         "| BYOL         | 0.625 vs 0.625, +0.000 [-0.020, +0.020] **n.s.** "
         "| 0.938 vs 0.750, +0.188 [+0.168, +0.207] |\n"

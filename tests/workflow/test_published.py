@@ -41,14 +41,14 @@ def test_images_are_of_native_size_between_0_and_1(data):
     np.testing.assert_array_equal(data.images[:].max(axis=(1, 2, 3)), 1)
 
 
-def test_byol_learns_and_its_encoder_is_fine_tuned(data, tmp_path):
+def test_a_pretraining_learns_and_its_encoder_is_fine_tuned(data, tmp_path):
     weights = tmp_path / "encoder.weights.h5"
-    chosen = settings.pretraining_settings(CONFIG, "byol-dihedral", "model_1") | SHORT
+    chosen = settings.pretraining_settings(CONFIG, "contrastive-rotation", "model_1") | SHORT
     checkpoint = Checkpoint(tmp_path / "pretrain", "fingerprint")
     encoder, history, _ = pretrain(data, data, chosen, 1, checkpoint)
     assert np.isfinite(history["loss"]).all() and (history["embedding_std"] > 0).all()
     encoder.save_weights(weights)
-    chosen = settings.arm_settings(CONFIG, "byol-dihedral", "model_1")
+    chosen = settings.arm_settings(CONFIG, "contrastive-rotation", "model_1")
     assert (chosen["encoder"]["name"], chosen["encoder"]["width"]) == ("resnet50", 64)
     chosen["learning"] |= SHORT
     checkpoint = Checkpoint(tmp_path / "finetune", "fingerprint")
