@@ -52,7 +52,7 @@ PRETRAININGS = {"contrastive": "contrastive-rotation", "byol": "byol-dihedral"}
 def main() -> None:
     """Measure each cell."""
     cells = [f"{network}/{method}" for network in NETWORKS for method in METHODS]
-    others = [
+    known = [
         f"{network}/{method}"
         for network in (*NETWORKS, *TRANSFORMERS)
         for method in (*METHODS, *OTHERS)
@@ -66,8 +66,8 @@ def main() -> None:
     parser.add_argument("--gpus", type=int, default=0, help="that this project may use")
     parser.add_argument("--measure", choices=(*FRAMEWORKS, *ARITHMETICS), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if unknown := set(options.cells) - set(others):
-        parser.error(f"{', '.join(sorted(unknown))}: known are {', '.join(others)}")
+    if unknown := set(options.cells) - set(known):
+        parser.error(f"{', '.join(sorted(unknown))}: known are {', '.join(known)}")
     if options.measure:
         (cell,) = options.cells
         measure(options.measure, options.gpus, *cell.split("/"), options.rounds + 1)

@@ -95,12 +95,12 @@ def train(name: str, own: dict, devices: list[str]) -> tuple[list[np.ndarray], d
     replicas.devices = lambda: devices
     pretraining.build_encoder = building.build_encoder if name in WHOLE else one_convolution
     if name == "supervised":
-        told = settings.arm_settings(CONFIG, "baseline", "model_2")
-        told["learning"] = merge(told["learning"], own)
-        model, history = learn_labels(DATA, DATA, told, None, 1.0, 0, NoCheckpoint())
+        chosen = settings.arm_settings(CONFIG, "baseline", "model_2")
+        chosen["learning"] = merge(chosen["learning"], own)
+        model, history = learn_labels(DATA, DATA, chosen, None, 1.0, 0, NoCheckpoint())
     else:
-        told = settings.pretraining_settings(CONFIG, name, "model_2")
-        model, history, _ = pretrain(DATA, DATA, merge(told, own), 0, NoCheckpoint())
+        chosen = settings.pretraining_settings(CONFIG, name, "model_2")
+        model, history, _ = pretrain(DATA, DATA, merge(chosen, own), 0, NoCheckpoint())
     weights = {weight.path: np.asarray(weight.numpy(), np.float64) for weight in model.weights}
     return weights, history.iloc[-1].to_dict()
 
@@ -124,9 +124,9 @@ if __name__ == "__main__":
     results, precision, steps, *cases = sys.argv[1:]
     if precision != "float32":
         keras.config.set_dtype_policy(POLICIES[precision])
-    told = [(case, *case.split("/")) for case in cases]
+    trainings = [(case, *case.split("/")) for case in cases]
     found = {
         case: differences(name, {"steps": int(steps), "optimizer": OPTIMIZERS[optimizer]})
-        for case, name, optimizer in told
+        for case, name, optimizer in trainings
     }
     Path(results).write_text(json.dumps(found))

@@ -1,4 +1,4 @@
-"""Figure of reconstructions: a row an image, colours of the image, grey where nothing is seen."""
+"""Figure of reconstructions: one row per image with its colours, grey where nothing is seen."""
 
 import numpy as np
 

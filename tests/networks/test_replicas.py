@@ -37,8 +37,8 @@ def test_two_devices_take_the_steps_of_one(tmp_path):
     # of the contrastive loss, the negatives; of all, batch normalisation, and clipping
     names = ["supervised", "contrastive-rotation", "byol-dihedral", "barlow_twins"]
     names += ["vicreg", "nnclr", "dino", "rotnet", "mae"]
-    told = [*(f"{name}/sgd" for name in names), "simsiam/adamw"]
-    cases = differences(tmp_path, "float32", 2, *told)
+    trained = [*(f"{name}/sgd" for name in names), "simsiam/adamw"]
+    cases = differences(tmp_path, "float32", 2, *trained)
     for case, found in cases.items():
         assert found["weights"] < TOLERANCE, (case, found)
         for measure, value in found["one"].items():

@@ -120,8 +120,8 @@ def watch(tmp_path, monkeypatch, watcher=Watcher, train=TRAIN, raw=None, **own):
     """A pretraining whose method is watched, step by step."""
     inputs = keras.Input((16, 16, 1))
     dense = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(inputs)))
-    asked = []
-    monkeypatch.setattr(pretraining, "build_encoder", lambda *given: asked.append(given) or dense)
+    built = []
+    monkeypatch.setattr(pretraining, "build_encoder", lambda *given: built.append(given) or dense)
     monkeypatch.setattr(pretraining, "load_method", {"byol": watcher}.get)
     chosen = pretraining_settings(CONFIG, "small-byol", "of this test") | own
     tf.config.run_functions_eagerly(True)
@@ -130,7 +130,7 @@ def watch(tmp_path, monkeypatch, watcher=Watcher, train=TRAIN, raw=None, **own):
     finally:
         tf.config.run_functions_eagerly(False)
     assert encoder is dense
-    assert asked == [(chosen["encoder"], (16, 16, 1), 5)]
+    assert built == [(chosen["encoder"], (16, 16, 1), 5)]
     assert Watcher.made_of == (dense, chosen["options"], 5)
     return Watcher.shown
 

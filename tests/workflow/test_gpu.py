@@ -26,11 +26,11 @@ from sslens.training.checkpoints import Checkpoint
 from sslens.training.pretraining import pretrain
 from pathlib import Path
 config = load(Path({root!r}) / "config", {{"encoder": {{"width": 8}}}})
-told = settings.pretraining_settings(config, {name!r}, "model_2")
-told |= {{"steps": 6, "batch_size": 16, "xla": {xla}}}
+chosen = settings.pretraining_settings(config, {name!r}, "model_2")
+chosen |= {{"steps": 6, "batch_size": 16, "xla": {xla}}}
 images = np.random.default_rng(0).normal(size=(48, 32, 32, 1)).astype(np.float32)
 data = Split.of(images, np.arange(48) % 3, lens_id=np.arange(48))
-encoder, history, _ = pretrain(data, data, told, 0, Checkpoint({log!r} + ".checkpoint", "x"))
+encoder, history, _ = pretrain(data, data, chosen, 0, Checkpoint({log!r} + ".checkpoint", "x"))
 digest = hashlib.sha256(b"".join(w.numpy().tobytes() for w in encoder.weights)).hexdigest()
 print(json.dumps([digest, list(history["loss"])]))
 """

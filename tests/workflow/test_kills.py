@@ -147,17 +147,17 @@ def job_of(kind, data, folder, encoder, epochs):
     output = {"provenance": str(folder / "provenance.json")}
     if kind == FEATURES:
         name = f"{NNCLR}@model_2"
-        told = features_settings(config, name, "model_2") | {"average_orientations": True}
+        chosen = features_settings(config, name, "model_2") | {"average_orientations": True}
         wildcards |= {"encoder": name}
         files |= {"encoder": str(encoder), "pretraining": str(encoder.parent / "provenance.json")}
         output |= {split: str(folder / f"{split}.npy") for split in SPLITS}
     elif kind == TUNED:
-        told = arm_settings(config, kind, "model_2")
+        chosen = arm_settings(config, kind, "model_2")
         wildcards |= {"arm": kind, "fraction": "1.0"}
         files |= {"encoder": str(encoder)}
         output |= {"classifier": str(folder / "trained.weights.h5")}
     else:
-        told = pretraining_settings(config, kind, "model_2")
+        chosen = pretraining_settings(config, kind, "model_2")
         wildcards |= {"pretraining": kind}
         output |= {"encoder": str(folder / "trained.weights.h5")}
     if kind != FEATURES:
@@ -169,7 +169,7 @@ def job_of(kind, data, folder, encoder, epochs):
         output=output,
         resources={"gpu": 0},
         params={
-            "settings": told | {"computing": {"threads": 2, "each": 1}},
+            "settings": chosen | {"computing": {"threads": 2, "each": 1}},
             "code": "of this test",
             "checkpoint": "checkpoint",
             "tensorboard": str(folder / "tensorboard"),

@@ -19,7 +19,7 @@ COLUMNS = {
 
 @own_style()
 def reconstructions_figure(pictures: Mapping[str, Mapping[str, np.ndarray]], title: str) -> Figure:
-    """Images and their reconstructions, a row an image; grey is what is to be reconstructed.
+    """Images and their reconstructions, one row per image; grey is what is to be reconstructed.
 
     Args:
         pictures: title of a pretraining -> its pictures, arrays (n, pixels, pixels, channels), of

@@ -34,10 +34,8 @@ WIDE = {"resnet": ("width", 64), "vit": ("embedding", 96)}
 
 def runs_side_by_side(encoder: Mapping) -> bool:
     """Whether on a CPU operations had better run side by side than each with several threads."""
-    if encoder["name"] not in encoder_names():
-        return False
-    key, wide = WIDE.get(family_of(encoder["name"]), (None, 0))
-    return key is not None and encoder[key] < wide
+    family = family_of(encoder["name"])
+    return family in WIDE and encoder[WIDE[family][0]] < WIDE[family][1]
 
 
 # --- residual networks ----------------------------------------------------------------------------
