@@ -195,6 +195,12 @@ def test_memory_on_a_gpu_holds_images_and_without_one_feature_maps_too():
     assert on_cpu == pytest.approx(fixed + 4e-6 * 760 * 64**2 * 2 * 64)
     tuning = resources.finetuning_mb(config, "baseline", dataset, 1800, 0)
     assert tuning == pytest.approx(fixed + 4e-6 * 760 * 64**2 * 64)
+    # a masked autoencoder computes less than once forward and backward, and holds one view
+    masked = configured(
+        encoder={"name": "vit_nano", "token_stem": "patch"},
+        pretrainings={"it": {"method": "mae", "pretext": "none"}},
+    )
+    assert resources.pretraining_mb(masked, "it", dataset, 1800, 0) > fixed + 1
     # a million images stay on the disk
     many = resources.pretraining_mb(config, name, dataset, 10**6, 1)
     assert many == pytest.approx(3000 + 100)

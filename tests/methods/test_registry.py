@@ -11,16 +11,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import yaml
+from paths import ROOT
 
 import sslens
+from sslens.configuration.loading import load
 from sslens.configuration.settings import pretraining_settings
+from sslens.methods.base import Batch
+from sslens.methods.passes import encoder_passes
 from sslens.methods.registry import (
-    encoder_passes,
     load_method,
     method_names,
     needs_encoder,
     schema_path,
 )
+from sslens.networks.encoders.building import build_encoder
 from sslens.networks.operations import forward_operations
 from sslens.training.engine import compile_step
 from sslens.training.optimizers import build_optimizer
@@ -270,4 +274,26 @@ def test_the_passes_through_the_encoder_are_those_of_its_step(name, batch_of):
     assert counted(lambda x: encoder(x, training=True), views[0]) == pytest.approx(once, rel=0.02)
     # no gradient of the images, and some more of the heads
     found = counted(step, *views) / once
-    assert found == pytest.approx(encoder_passes(name), rel=0.08)
+    assert found == pytest.approx(encoder_passes({"method": name}, 8), rel=0.08)
+
+
+@pytest.mark.parametrize("masked, seen", [(0.75, 16), (0.25, 48)])
+def test_the_passes_of_a_masked_autoencoder_hold_its_decoder(masked, seen):
+    given = {
+        "encoder": {"name": "vit_nano", "token_stem": "patch"},
+        "pretrainings": {
+            "it": {"method": "mae", "pretext": "none", "options": {"masked": masked}},
+        },
+    }
+    chosen = pretraining_settings(load(ROOT / "config", given), "it", "model_2")
+    encoder = build_encoder(chosen["encoder"], (64, 64, 1), 0)
+    method = load_method("mae")(encoder, chosen["options"] | {"encoder": chosen["encoder"]}, 0)
+
+    def loss(view):
+        return method.loss(Batch((view,), tf.constant([1, 2]), tf.constant(0.5))).loss
+
+    # three layers of what is seen and two of all; TensorFlow does not count products of attention
+    of_attention = 4 * 64 * (3 * seen**2 + 2 * 64**2)
+    found = counted(loss, tf.random.normal((4, 64, 64, 1))) / 4 + of_attention
+    passes = 3 * found / forward_operations(encoder)
+    assert encoder_passes(chosen, 64) == pytest.approx(passes, rel=0.05)

@@ -10,7 +10,8 @@ from sslens.configuration.loading import merge
 from sslens.data.simulation.recipes import class_turns
 from sslens.digests import json_digest
 from sslens.marks import EXPERIMENTAL, OF_FILE, OF_SIMULATOR
-from sslens.methods.registry import encoder_passes, reconstructs, schema_path
+from sslens.methods.passes import encoder_passes
+from sslens.methods.registry import reconstructs, schema_path
 from sslens.networks.encoders.costs import runs_side_by_side
 from sslens.networks.encoders.registry import encoder_schema, laid_over
 from sslens.pretexts import NOISE, augmentation_names, split_raw
@@ -206,6 +207,12 @@ def preprocessing_settings(config: Mapping, dataset: str) -> dict:
     return resolve(config["preprocessing"], dataset)
 
 
+def pixels_seen(config: Mapping, dataset: str) -> int:
+    """Pixels along the side of an image that an encoder sees, after the preprocessing."""
+    chosen = preprocessing_settings(config, dataset)
+    return (chosen["crop"] or config["datasets"][dataset]["instrument"]["pixels"]) // chosen["bin"]
+
+
 def pretraining_settings(config: Mapping, pretraining: str, dataset: str) -> dict:
     """Settings of a pretraining: the defaults, its entry, the defaults of its method.
 
@@ -355,9 +362,9 @@ def _matched(config: Mapping, arm: str, dataset: str, key: str) -> dict | None:
     pretraining = config["arms"][arm].get(key)
     if pretraining is None:
         return None
-    entry = pretraining_entry(config, pretraining, dataset)
-    length = {name: entry[name] for name in ("batch_size", "epochs", "steps")}
-    passes = {"encoder_passes": encoder_passes(entry["method"])}
+    chosen = pretraining_settings(config, pretraining, dataset)
+    length = {name: chosen[name] for name in ("batch_size", "epochs", "steps")}
+    passes = {"encoder_passes": encoder_passes(chosen, pixels_seen(config, dataset))}
     return length | (passes if key == "match_compute_of" else {})
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sslens.configuration import settings
-from sslens.methods.registry import encoder_passes
+from sslens.methods.passes import encoder_passes
 from sslens.networks.encoders.costs import cost_of
 from sslens.training.plan import FINE_TUNING_PASSES, plan_fine_tuning, plan_training
 
@@ -226,7 +226,8 @@ def images_of(config: Mapping, dataset: str, splits: Sequence[str], records: Any
 def pretraining_mb(config: Mapping, name: str, dataset: str, images: int, gpus: int) -> float:
     """MB of a pretraining on so many images, all views of a batch at a time."""
     training = settings.pretraining_settings(config, name, dataset)
-    views = encoder_passes(training["method"]) // FINE_TUNING_PASSES * training["batch_size"]
+    passes = encoder_passes(training, settings.pixels_seen(config, dataset))
+    views = max(passes // FINE_TUNING_PASSES, 1) * training["batch_size"]
     return _training_mb(config, training["encoder"], dataset, images, views, gpus)
 
 
@@ -246,7 +247,7 @@ def _training_mb(
     """
     fixed = MB_OF_A_NETWORK + 1e-6 * BYTES_OF_AN_ENTRY * images
     if gpus:
-        held = 4 * _pixels_seen(config, dataset) ** 2 * images
+        held = 4 * settings.pixels_seen(config, dataset) ** 2 * images
         return fixed + (2e-6 * held if held <= HELD_BY_GPU else 0)
     return fixed + _maps_mb(config, encoder, dataset, views)
 
@@ -275,7 +276,7 @@ def comparing_mb(config: Mapping, dataset: str, images: int) -> float:
 
 def _maps_mb(config: Mapping, encoder: Mapping, dataset: str, views: int) -> float:
     """MB of a batch's feature maps, kept for the way back. On a GPU they are in its own memory."""
-    values = cost_of(encoder).map_values(encoder, _pixels_seen(config, dataset))
+    values = cost_of(encoder).map_values(encoder, settings.pixels_seen(config, dataset))
     return 4e-6 * values * views
 
 
@@ -316,7 +317,8 @@ def pretraining_seconds(config: Mapping, name: str, dataset: str, images: int, g
     """Of a pretraining on so many training images, by so many GPUs or, with none, by the CPU."""
     training = settings.pretraining_settings(config, name, dataset)
     steps = plan_training(training, images, images).steps
-    passes = encoder_passes(training["method"]) * steps * training["batch_size"]
+    passes = encoder_passes(training, settings.pixels_seen(config, dataset))
+    passes *= steps * training["batch_size"]
     return _seconds(config, training["encoder"], dataset, images, gpus, passes, steps)
 
 
@@ -377,7 +379,7 @@ def features_of_image(encoder: Mapping) -> float:
 
 def flops_of_pass(config: Mapping, encoder: Mapping, dataset: str) -> float:
     """Floating-point operations of one image's way forward through an encoder."""
-    return 2 * cost_of(encoder).multiplications(encoder, _pixels_seen(config, dataset))
+    return 2 * cost_of(encoder).multiplications(encoder, settings.pixels_seen(config, dataset))
 
 
 def _seconds(
@@ -400,10 +402,3 @@ def _seconds(
 
 def _bytes_of_images(config: Mapping, dataset: str, images: int) -> float:
     return 4 * config["datasets"][dataset]["instrument"]["pixels"] ** 2 * images
-
-
-def _pixels_seen(config: Mapping, dataset: str) -> int:
-    """The side of an image after the preprocessing."""
-    preprocessing = settings.preprocessing_settings(config, dataset)
-    pixels = preprocessing["crop"] or config["datasets"][dataset]["instrument"]["pixels"]
-    return pixels // preprocessing["bin"]

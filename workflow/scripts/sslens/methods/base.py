@@ -1,7 +1,7 @@
 """The contract of a self-supervised method: what a step gives it, and what it gives back.
 
 A method is a module `NAME.py` with a class `Method` that extends the one below, and beside it
-`NAME.schema.yaml`, the JSON schema of its options (and `encoder_passes`, see `registry`). On
+`NAME.schema.yaml`, the JSON schema of its options (and `encoder_passes`, see `passes`). On
 several GPUs each has a copy of the method and its rows of the batch, see `networks.replicas`.
 """
 

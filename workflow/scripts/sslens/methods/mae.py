@@ -14,6 +14,7 @@ import tensorflow as tf
 from sslens.methods import base
 from sslens.networks import replicas
 from sslens.networks.encoders.building import LayerFactory, SharedLayers
+from sslens.networks.encoders.costs import seen_tokens
 from sslens.networks.encoders.vit import attend, sine_positions, tokens_of
 from sslens.seeds import derive_seed
 
@@ -82,7 +83,7 @@ class Method(base.Method):
         images = keras.Input(encoder.input_shape[1:])
         self._tokens = keras.Model(images, tokens_of(images, settings, shared))
         self._count = self._tokens.output_shape[1]
-        self._seen = max(round(self._count * (1 - options["masked"])), 1)
+        self._seen = seen_tokens(self._count, options["masked"])
         if self._seen == self._count:
             raise ValueError(
                 f"options.masked: {options['masked']} of {self._count} patches masks none"

@@ -1,8 +1,8 @@
 """Self-supervised methods: one file each, loaded by name, one at a time.
 
-The contract is in `base`. A schema may have `encoder_passes`, `refused_augmentations`,
-`needs_encoder` and `reconstructs`, see the functions of these names, and `experimental`, the cause
-in words.
+The contract is in `base`. A schema may have `refused_augmentations`, `needs_encoder` and
+`reconstructs`, see the functions of these names, `encoder_passes`, see `passes`, and
+`experimental`, the cause in words.
 
 This module imports none of them, so a method's file concerns that method alone.
 """
@@ -13,8 +13,6 @@ from typing import Any
 
 from sslens.schemas import load_schema
 
-#: Of two views, forward and backward.
-ENCODER_PASSES = 6
 #: How many images there are at least for each element of a queue of earlier ones. In a longer queue
 #: most neighbours would be of images that were seen a pass ago.
 IMAGES_PER_QUEUED = 3
@@ -30,15 +28,6 @@ def method_names() -> list[str]:
 def schema_path(name: str) -> Path:
     """Path of the schema of a method's settings."""
     return _folder() / f"{name}.schema.yaml"
-
-
-def encoder_passes(name: str) -> int:
-    """How often an image of a batch goes through an encoder in a step of a method.
-
-    Once forward counts as one and once backward as two, so two views are 6, the number of a method
-    whose schema has no `encoder_passes`; with a second network that takes no gradient they are 8.
-    """
-    return load_schema(schema_path(name)).get("encoder_passes", ENCODER_PASSES)
 
 
 def refused_augmentations(name: str) -> list[str]:

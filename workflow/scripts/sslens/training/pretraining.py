@@ -14,12 +14,8 @@ from threadpoolctl import threadpool_limits
 from sslens.data.records import Split
 from sslens.images import Images
 from sslens.methods.base import Batch, Method
-from sslens.methods.registry import (
-    IMAGES_PER_QUEUED,
-    encoder_passes,
-    load_method,
-    reconstructs,
-)
+from sslens.methods.passes import encoder_passes
+from sslens.methods.registry import IMAGES_PER_QUEUED, load_method, reconstructs
 from sslens.metrics.collapse import signs_of_collapse
 from sslens.metrics.features import (
     alignment,
@@ -112,12 +108,11 @@ def pretrain(
     Returns:
         The encoder, pictures, and the history: epoch, step, loss, embedding_std (mean over
         dimensions of the standard deviation over the batch of the normalised embeddings; 0 when
-        collapsed),
-        embedding_std_uniform (1/sqrt(d), its value for embeddings spread evenly over the sphere;
-        Chen & He 2021, arXiv:2011.10566, section 4.1), images_per_second,
+        collapsed), embedding_std_uniform (1/sqrt(d), its value for embeddings spread evenly over
+        the sphere; Chen & He 2021, arXiv:2011.10566, section 4.1), images_per_second,
         learning_rate (when the epoch has ended), operations (floating-point operations of the
-        encoder in all steps so far), what `Diagnosis` and the method measure, and collapsed (1 or
-        0, see `collapse.signs_of_collapse`).
+        encoder, and of a decoder, in all steps so far), what `Diagnosis` and the method measure,
+        and collapsed (1 or 0, see `collapse.signs_of_collapse`).
     """
     rows = paired_rows(train, settings)
     _check_size(settings, len(rows))
@@ -127,7 +122,7 @@ def pretrain(
         views = Views(settings["views"], settings["raw_views"], raw.preprocessing)
         sources = (raw.train, raw.validation)
     groups = views.data(sources[0], rows)
-    passes = encoder_passes(settings["method"])
+    passes = encoder_passes(settings, train.images.shape[1])
     with replicas.shared_by_gpus(plan.batch_size):
         encoder = build_encoder(settings["encoder"], train.images.shape[1:], seed)
         kind, options = load_method(settings["method"]), settings["options"]
@@ -135,7 +130,7 @@ def pretrain(
             options = options | {"encoder": settings["encoder"]}
         method = kind(encoder, options, seed)
         diagnosis = Diagnosis(encoder, train, validation, settings, seed, views, sources[1])
-        operations = passes * forward_operations(encoder) * plan.batch_size
+        operations = round(passes * forward_operations(encoder) * plan.batch_size)
         facts = _facts(method, train, rows[:, 0])
         learner = _Pretraining(method, settings, plan, diagnosis, operations, views, list(facts))
         data: list[Images | np.ndarray] = [*groups, *facts.values()]

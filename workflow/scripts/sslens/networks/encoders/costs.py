@@ -116,11 +116,40 @@ def _stem_values(encoder: Mapping, pixels: int) -> float:
 
 
 def _vit_multiplications(encoder: Mapping, pixels: int) -> float:
-    tokens, embedding = _tokens(encoder, pixels), encoder["embedding"]
-    of_weights = embedding**2 * (4 + 2 * encoder["mlp_ratio"]) * tokens
-    of_attention = 2 * tokens**2 * embedding
-    of_layers = encoder["layers"] * (of_weights + of_attention)
+    of_layers = _layers_multiplications(encoder, _tokens(encoder, pixels))
     return _stem_multiplications(encoder, pixels) + of_layers
+
+
+def _layers_multiplications(settings: Mapping, tokens: int) -> float:
+    embedding = settings["embedding"]
+    of_weights = embedding**2 * (4 + 2 * settings["mlp_ratio"]) * tokens
+    of_attention = 2 * tokens**2 * embedding
+    return settings["layers"] * (of_weights + of_attention)
+
+
+def seen_tokens(tokens: int, masked: float) -> int:
+    """How many tokens a masked autoencoder's encoder sees, at least one."""
+    return max(round(tokens * (1 - masked)), 1)
+
+
+def autoencoding_multiplications(encoder: Mapping, options: Mapping, pixels: int) -> float:
+    """Of one image's way through a transformer that sees some of it, and through its decoder.
+
+    Args:
+        encoder: settings of a vision transformer.
+        options: by `methods/mae.schema.yaml`.
+        pixels: along the side of the image.
+    """
+    tokens, decoder = _tokens(encoder, pixels), options["decoder"]
+    seen = seen_tokens(tokens, options["masked"])
+    # between encoder and decoder a linear map of what is seen, after it one to the pixels
+    maps = encoder["embedding"] * seen + encoder["patch"] ** 2 * tokens
+    return (
+        _stem_multiplications(encoder, pixels)
+        + _layers_multiplications(encoder, seen)
+        + decoder["embedding"] * maps
+        + _layers_multiplications(decoder, tokens)
+    )
 
 
 def _vit_map_values(encoder: Mapping, pixels: int) -> float:
