@@ -72,6 +72,7 @@ def fresh_caches():
 def forget():
     script_digest.cache_clear()
     digest._units.cache_clear()
+    digest._find.cache_clear()
 
 
 @pytest.fixture

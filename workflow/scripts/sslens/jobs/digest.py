@@ -50,11 +50,13 @@ def code_digest(*names: str) -> str:
         ValueError: for a name that is not there.
     """
     seen: set[_Unit] = set()
-    waiting = list(names)
+    found, waiting = set(names), list(names)
     while waiting:
         new = set(_find(waiting.pop())) - seen
         seen |= new
-        waiting.extend(use for unit in new for use in unit.uses)
+        uses = {use for unit in new for use in unit.uses} - found
+        found |= uses
+        waiting.extend(uses)
     return _hash([f"{unit.module}\n{unit.code}" for unit in sorted(seen)])
 
 
@@ -76,7 +78,8 @@ class _Unit(NamedTuple):
     uses: tuple[str, ...]
 
 
-def _find(name: str) -> Iterator[_Unit]:
+@cache
+def _find(name: str) -> list[_Unit]:
     """What a name stands for: a module's units, or a definition with what runs at its import."""
     parts = name.split(".")
     depth = next((n for n in range(len(parts), 0, -1) if _path(parts[:n])), 0)
@@ -88,7 +91,7 @@ def _find(name: str) -> Iterator[_Unit]:
         if not any(wanted[0] in unit.names for unit in units):
             raise ValueError(f"{PACKAGE.name} has no module {name!r}, nor {module} such a name")
         units = [unit for unit in units if not unit.names or wanted[0] in unit.names]
-    yield from units
+    return units
 
 
 def _path(parts: list[str]) -> Path | None:
