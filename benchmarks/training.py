@@ -198,7 +198,8 @@ def measure_sslens(
     import numpy as np
 
     from sslens.data.records import Split
-    from sslens.networks.classifiers import build_classifier
+    from sslens.networks.classifiers import build_network
+    from sslens.tasks.registry import load_task
     from sslens.training.finetuning import fine_tune
     from sslens.training.plan import plan_training
     from sslens.training.pretraining import pretrain
@@ -213,9 +214,10 @@ def measure_sslens(
     validation = data.take(slice(BATCH))
     if method == "supervised":
         chosen = settings.arm_settings(config, "baseline", "model_2")["learning"] | length
-        network, trained = build_classifier(encoder, pixels.shape[1:], 0)
+        network, trained = build_network(encoder, pixels.shape[1:], 0)
         plan = plan_training(chosen, images, images)
-        fine_tune(network, data, validation, chosen, plan, 0, NoCheckpoint(), report)
+        task = load_task({"name": "classification"})
+        fine_tune(network, data, validation, task, chosen, plan, 0, NoCheckpoint(), report)
     else:
         entry = PRETRAININGS.get(method, method)
         chosen = settings.pretraining_settings(config, entry, "model_2")

@@ -192,7 +192,8 @@ def random(trial: Trial, overlay, dataset: str, train, validation, checkpoint) -
 def probed(encoder, config: dict, dataset: str, train, validation) -> float:
     """AUC of a linear probe of the features of an encoder."""
     from sslens.networks.inference import predict
-    from sslens.training.probes import Features, fit_linear_probe
+    from sslens.training.probes.base import Features
+    from sslens.training.probes.classification import fit_linear_probe
 
     features = [
         Features(predict(encoder, split.images), split.labels) for split in (train, validation)
@@ -207,8 +208,8 @@ def supervised(trial: Trial, overlay, dataset: str, train, validation, checkpoin
 
     config = load(ROOT / "config", merge(overlay, {"finetuning": trial.entry}))
     chosen = settings.arm_settings(config, "baseline", dataset)
-    _, history = learn_labels(train, validation, chosen, None, 1.0, SEED, checkpoint)
-    return float(history["validation_auc"].iloc[-1])
+    learned = learn_labels(train, validation, chosen, None, 1.0, SEED, checkpoint)
+    return float(learned.history["validation_auc"].iloc[-1])
 
 
 def best_of(method: str, known: dict[Trial, dict]) -> list[Trial]:

@@ -50,6 +50,10 @@ def tables() -> str:
         sections.append(section(title, node, describe(node, defaults["encoder"], "encoder", node)))
     node = read(LIBRARY / "training" / "augmentations.schema.yaml")
     sections.append(section("Augmentations", node, describe(node, {}, "", node)))
+    for path in sorted(LIBRARY.glob("tasks/*.schema.yaml")):
+        if (node := read(path))["properties"]:
+            title = f"Settings of the task `{path.name.removesuffix('.schema.yaml')}`"
+            sections.append(section(title, node, describe(node, {}, "task", node)))
     for path in sorted(LIBRARY.glob("methods/*.schema.yaml")):
         node, name = read(path), path.name.removesuffix(".schema.yaml")
         title = f"Options of the method `{name}`"

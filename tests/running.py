@@ -1,15 +1,22 @@
 """The workflow as its users run it, for the tests that need a run."""
 
+import multiprocessing
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from paths import ROOT
 
 TINY = ROOT / "tests" / "configs" / "tiny.yaml"
+
+# a process that has imported Snakemake, and nothing of ours, and is copied for each dry run
+_COPIES = multiprocessing.get_context("forkserver")
+_COPIES.set_forkserver_preload(["snakemake.cli", "pandas", "jsonschema"])
 
 
 def command(
@@ -36,9 +43,33 @@ def run(directory: Path, *arguments: str, variables: dict[str, str] | None = Non
     return done.stdout + done.stderr
 
 
+def dry_run(directory: Path, *arguments: str, **where) -> str:
+    """What it prints of a run that is only planned."""
+    words = command(directory, *arguments, "--dry-run", **where)[2:]
+    with tempfile.NamedTemporaryFile() as printed:
+        copy = _COPIES.Process(target=_as_program, args=(words, dict(os.environ), printed.name))
+        copy.start()
+        copy.join()
+        text = Path(printed.name).read_text()
+    assert copy.exitcode == 0, text[-6000:]
+    return text
+
+
+def _as_program(words: list[str], variables: dict[str, str], printed: str) -> None:
+    """Run a module of Python as the program of this process, and print to a file."""
+    with open(printed, "w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.chdir(ROOT)
+    os.environ.clear()
+    os.environ.update(variables)
+    sys.argv = words
+    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+
+
 def planned(directory: Path, *arguments: str, **where) -> list[str]:
     """The messages of the jobs that would run, sorted; the target itself has none."""
-    printed = run(directory, *arguments, "--dry-run", **where)
+    printed = dry_run(directory, *arguments, **where)
     return sorted(re.findall(r"^Job \d+: (.+)$", printed, re.MULTILINE))
 
 

@@ -1,12 +1,12 @@
-"""Which training images have labels that may be used, and how many they are."""
+"""Which training images have labels that may be used."""
 
 import itertools
 
 import numpy as np
 import pytest
 
-from sslens.classes import CLASSES
-from sslens.labelled import count_labelled, labelled_subset
+from sslens.labelled import labelled_subset
+from sslens.tasks.classification import Task
 
 LABELS = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], [100, 60, 40]))
 
@@ -39,16 +39,4 @@ def test_the_subset_depends_on_the_seed_alone_and_takes_images_from_everywhere()
 def test_a_class_without_an_image_is_refused():
     labels = np.repeat([0, 1, 2], [9, 3, 9])
     with pytest.raises(ValueError, match="label_fractions: 0.1 leaves no image of class cdm"):
-        labelled_subset(labels, 0.1, seed=1)
-
-
-@pytest.mark.parametrize("fraction", [0.05, 0.1, 0.25, 0.3, 0.5, 0.999, 1.0])
-@pytest.mark.parametrize("sizes", [(100, 60, 40), (10, 13, 15), (30, 50, 10)])
-def test_the_images_of_a_subset_are_counted_without_it(sizes, fraction):
-    """With halves, that are rounded to even, and in whatever order the classes are."""
-    labels = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], sizes))
-    if round(fraction * min(sizes)) == 0:
-        pytest.skip("refused")
-    images_per_class = dict(zip(CLASSES, sizes, strict=True))
-    count = len(labelled_subset(labels, fraction, seed=1))
-    assert count_labelled(images_per_class, fraction) == count
+        labelled_subset(labels, 0.1, 1, Task({}).name_of_stratum)

@@ -14,6 +14,7 @@ LEVELS = {
     "metrics": 1,
     "networks": 1,
     "methods": 2,
+    "tasks": 2,
     "comparison": 2,
     "figures": 2,
     "configuration": 3,

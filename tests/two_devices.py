@@ -97,7 +97,7 @@ def train(name: str, own: dict, devices: list[str]) -> tuple[list[np.ndarray], d
     if name == "supervised":
         chosen = settings.arm_settings(CONFIG, "baseline", "model_2")
         chosen["learning"] = merge(chosen["learning"], own)
-        model, history = learn_labels(DATA, DATA, chosen, None, 1.0, 0, NoCheckpoint())
+        model, history, *_ = learn_labels(DATA, DATA, chosen, None, 1.0, 0, NoCheckpoint())
     else:
         chosen = settings.pretraining_settings(CONFIG, name, "model_2")
         model, history, _ = pretrain(DATA, DATA, merge(chosen, own), 0, NoCheckpoint())

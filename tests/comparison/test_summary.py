@@ -15,7 +15,8 @@ from paths import ROOT
 
 from sslens.classes import CLASSES
 from sslens.comparison.cells import collect
-from sslens.comparison.summary import MEASURES, UNCERTAINTY, summarise
+from sslens.comparison.measures import Aucs
+from sslens.comparison.summary import UNCERTAINTY, summarise
 from sslens.configuration.loading import merge
 from sslens.digests import sha256_of
 from sslens.files import write_json
@@ -80,7 +81,7 @@ def inputs(arms=tuple(ARMS), seeds=(1, 2, 3), change=lambda arm, frame: frame):
 
 def aucs_of(frame):
     aucs = class_aucs(class_indices(frame), logits_of(frame))
-    return dict(zip(MEASURES, [*aucs, aucs.mean()], strict=True))
+    return dict(zip(Aucs.names, [*aucs, aucs.mean()], strict=True))
 
 
 def summary(**told):
@@ -91,7 +92,7 @@ def samples_of(frames, arm, seeds=(1, 2, 3), dataset="model_1", labels=1.0):
     """What `mrmc` makes of an arm, by measure."""
     scores = [log_odds(logits_of(frames[arm, dataset, labels, seed])) for seed in seeds]
     classes = np.array([CLASSES.index(label) for label in LABELS])
-    return dict(zip(MEASURES, mrmc.samples(classes, np.stack(scores), seeds), strict=True))
+    return dict(zip(Aucs.names, mrmc.samples(classes, np.stack(scores), seeds), strict=True))
 
 
 def columns_of(cell, name):
@@ -109,7 +110,7 @@ def test_a_cell_is_the_estimate_of_its_networks():
     assert cell["training_images"] == "shared"
     assert (cell["operations_pretraining"], cell["operations_finetuning"]) == (14, 1e15)
     own, baseline = samples_of(frames, "better"), samples_of(frames, "baseline")
-    for name in MEASURES:
+    for name in Aucs.names:
         aucs = frame.loc[frame["arm"] == "better", f"auc_{name}"]
         assert cell[f"auc_{name}"] == pytest.approx(aucs.mean(), abs=1e-15)
         assert cell[f"auc_{name}_std"] == pytest.approx(aucs.std(ddof=1), abs=1e-15)
@@ -165,7 +166,7 @@ def test_who_is_better_is_told_from_who_is_alike():
     for arm in ("baseline", "probe"):
         assert pd.isna(table.loc[arm, "reference"]) and pd.isna(table.loc[arm, "design"])
         assert table.loc[arm, "compared_seeds"] == 0
-        assert table.loc[arm, [f"p_{m}_holm" for m in MEASURES]].isna().all()
+        assert table.loc[arm, [f"p_{m}_holm" for m in Aucs.names]].isna().all()
 
 
 def test_seeds_that_differ_more_than_images_decide():
@@ -339,7 +340,7 @@ def test_a_data_set_without_the_reference_has_no_test_and_counts_for_none():
     tested = {"better": "baseline", "alike": "baseline"}
     here = (frame["arm"] != "baseline") | (frame["dataset"] != "model_2")
     table = summarise(frame[here], frames, {"model_1": tested, "model_2": tested})
-    told = [f"{p}_{m}" for p in ("difference", "p") for m in MEASURES]
+    told = [f"{p}_{m}" for p in ("difference", "p") for m in Aucs.names]
     there = table[table["dataset"] == "model_2"]
     assert there[[*told, "reference", "p_macro_holm"]].isna().all(axis=None)
     assert there[["auc_macro", "auc_macro_low", "auc_cdm_high"]].notna().all(axis=None)
@@ -436,6 +437,7 @@ def compare(tmp_path, monkeypatch):
         names = "table probes latex csv summary provenance configuration"
         outputs = {name: str(tmp_path / "comparison" / name) for name in names.split()}
         own = {
+            "task": {"name": "classification"},
             "arms": ARMS,
             "rows": {arm: ARMS[arm] for arm in ("baseline", "better", "alike")},
             "datasets": DATASETS,

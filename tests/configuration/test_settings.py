@@ -1178,6 +1178,7 @@ def test_an_arm_is_told_its_protocol_encoder_and_learning():
     finetuning = {k: v for k, v in config["finetuning"].items() if k != "for_dataset"}
     assert resolved == {
         "protocol": "fine_tune",
+        "task": {"name": "classification"},
         "encoder": config["encoder"],
         "learning": finetuning
         | {"xla": False, "match_steps_of": None, "match_compute_of": None}
@@ -1188,6 +1189,7 @@ def test_an_arm_is_told_its_protocol_encoder_and_learning():
     resolved = settings.probe_settings(config, "probe-byol-dihedral", "model_1")
     assert resolved == {
         "protocol": "linear_probe",
+        "task": {"name": "classification"},
         "learning": config["probe"],
         "average_orientations": False,
         "computing": settings.thread_settings(config, config["encoder"]),
@@ -1219,6 +1221,7 @@ def test_neighbours_are_told_how_many_and_how_warm():
         resolved = settings.probe_settings(config, arm, "model_3")
         assert resolved == {
             "protocol": "nearest_neighbours",
+            "task": {"name": "classification"},
             "learning": {"neighbours": 3, "temperature": 0.5},
             "average_orientations": False,
             "computing": settings.thread_settings(config, config["encoder"]),

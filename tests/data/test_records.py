@@ -19,10 +19,8 @@ from sslens.data.records import (
     load_split,
     read_columns,
     read_split,
-    training_classes,
     write_shard,
 )
-from sslens.data.simulation.recipes import class_turns
 from sslens.data.tfrecords import FOOTER, HEADER, crc32c, encode_example, frame, payload_of
 from sslens.digests import sha256_of
 from sslens.files import read_json, write_json
@@ -229,19 +227,6 @@ def test_the_same_images_make_the_same_files(tmp_path, content):
         write(tmp_path / name, *content)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert index_path(tmp_path / "a").read_bytes() == index_path(tmp_path / "b").read_bytes()
-
-
-def test_classes_of_a_part_of_the_training_images_are_counted_by_their_turns():
-    shares = {"axion": 3, "cdm": 2, "no_sub": 1}
-    manifest = {
-        "settings": {"class_shares": shares},
-        "splits": {"train": {"images_per_class": {"axion": 15, "cdm": 10, "no_sub": 5}}},
-    }
-    labels = np.array(class_turns(shares) * 5)
-    for rows in ([12, 24], [7, 20]):
-        part = labels[slice(*rows)].tolist()
-        assert training_classes(manifest, rows) == {name: part.count(name) for name in CLASSES}
-    assert training_classes(manifest) == manifest["splits"]["train"]["images_per_class"]
 
 
 def test_load_split_is_the_split_preprocessed(data):

@@ -59,5 +59,5 @@ def test_points_intervals_and_the_reference(summary):
 
 
 def test_rows_that_are_not_there_are_refused(summary):
-    with pytest.raises(ValueError, match="no AUCs of methods"):
+    with pytest.raises(ValueError, match="no methods to draw"):
         intervals_figure(summary, {"simsiam": "SimSiam"}, DATASETS, "t")

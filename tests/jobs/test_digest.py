@@ -323,8 +323,10 @@ def digests():
             "finetune",
             "training.augmentations.rotation",
             "training.augmentations.dihedral",
+            "tasks.classification",
         ),
-        **{name: (name,) for name in ("catalogue", "records", "evaluate", "compare", "roc")},
+        "evaluate": ("evaluate", "tasks.classification"),
+        **{name: (name,) for name in ("catalogue", "records", "compare", "roc")},
     }
     forget()
     return {rule: script_digest(*names) for rule, names in loaded.items()}

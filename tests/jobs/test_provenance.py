@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from sslens.classes import CLASSES
+from sslens.comparison.measures import Aucs
 from sslens.comparison.origin import changed_predictions, check_origin, disagreements
 from sslens.files import write_json
 from sslens.jobs.provenance import commit, provenance_record, versions
@@ -133,11 +134,11 @@ def test_predictions_that_were_changed_after_scoring_are_named(tmp_path):
     name = "baseline on model_1 (labels 1, seed 1)"
     better = scored | {"auc": scored["auc"] | {"axion": 0.999}}
     line = f"{name}: its AUCs are not those of {path}"
-    assert list(changed_predictions(better, path)) == [line]
+    assert list(changed_predictions(better, path, Aucs())) == [line]
     frame.loc[[0, 1], LOGIT_COLUMNS] = frame.loc[[1, 0], LOGIT_COLUMNS].to_numpy()
     write_predictions(frame, path)
     line = f"{name}: {path} was changed after it was scored"
-    assert list(changed_predictions(scored, path)) == [line]
+    assert list(changed_predictions(scored, path, Aucs())) == [line]
     with pytest.raises(ValueError, match=r"1 results do not belong together: baseline on model_1"):
         check_origin([scored], [str(path)], [""], allow_mixed=False)
     both = check_origin([scored], [str(path)], ["epochs 3, not 4"], allow_mixed=True)

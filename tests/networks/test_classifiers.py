@@ -11,13 +11,15 @@ from sslens.images import Images
 from sslens.labelled import labelled_subset
 from sslens.metrics.auc import class_aucs
 from sslens.metrics.predictions import mean_logits, softmax
-from sslens.networks.classifiers import build_classifier, classifier_of_probe
+from sslens.networks.classifiers import build_network, network_of_probe
 from sslens.networks.encoders import resnet
 from sslens.networks.export import exportable
 from sslens.networks.frozen import frozen_encoder
 from sslens.networks.inference import predict, predict_oriented
 from sslens.protocols import FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
-from sslens.training.probes import PROBES, Features
+from sslens.tasks.registry import load_task
+from sslens.training.probes.base import Features
+from sslens.training.probes.classification import PROBES
 
 ENCODER = load(ROOT / "config", {})["encoder"] | {"width": 2, "stem": "small"}
 SHAPE = (16, 16, 1)
@@ -64,7 +66,7 @@ def probe_of(protocol, encoder, path, fraction=1.0):
 
 def logits_of(protocol, probe, features):
     """The logits of a probe, without a network."""
-    return PROBES[protocol].logits(probe, features, SETTINGS[protocol]["learning"])
+    return PROBES[protocol].outputs(probe, features, SETTINGS[protocol]["learning"])
 
 
 # --- fresh ones -----------------------------------------------------------------------------------
@@ -72,14 +74,14 @@ def logits_of(protocol, probe, features):
 
 def test_every_classifier_of_a_seed_starts_from_the_same_fresh_weights():
     first, second, other = (
-        build_classifier(ENCODER, SHAPE, seed)[0].get_weights() for seed in (3, 3, 4)
+        build_network(ENCODER, SHAPE, seed)[0].get_weights() for seed in (3, 3, 4)
     )
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
 
 def test_a_classifier_comes_with_the_encoder_inside_it():
-    classifier, encoder = build_classifier(ENCODER, SHAPE, 3)
+    classifier, encoder = build_network(ENCODER, SHAPE, 3)
     assert classifier.layers[1] is encoder
     assert classifier.output_shape == (None, 3)
 
@@ -95,7 +97,7 @@ def test_the_network_of_a_probe_has_its_logits_for_the_features_of_the_encoder(
     encoder = encoder_of()
     probe, history = probe_of(protocol, encoder, tmp_path, fraction)
     before = encoder.get_weights()
-    classifier = classifier_of_probe(SETTINGS[protocol], encoder, probe)
+    classifier = network_of_probe(SETTINGS[protocol], encoder, probe)
     assert classifier.layers[1] is encoder
     for one, other in zip(encoder.get_weights(), before, strict=True):
         assert one.tobytes() == other.tobytes(), "the encoder is frozen"
@@ -112,10 +114,10 @@ def test_the_network_of_a_probe_has_its_logits_for_the_features_of_the_encoder(
 
 def test_the_network_of_a_linear_probe_is_like_a_fine_tuned_one(tmp_path):
     encoder = encoder_of()
-    expected, _ = build_classifier(ENCODER, SHAPE, 3)
+    expected, _ = build_network(ENCODER, SHAPE, 3)
     for fraction in (0.2, 1.0):
         probe, _ = probe_of(LINEAR_PROBE, encoder, tmp_path, fraction)
-        classifier = classifier_of_probe(SETTINGS[LINEAR_PROBE], encoder, probe)
+        classifier = network_of_probe(SETTINGS[LINEAR_PROBE], encoder, probe)
         layout = [(weight.path, weight.shape) for weight in classifier.weights]
         assert layout == [(weight.path, weight.shape) for weight in expected.weights]
         for weight, array in zip(classifier.layers[-1].get_weights(), probe.values(), strict=True):
@@ -127,7 +129,7 @@ def test_the_network_of_neighbours_holds_as_many_images_as_have_labels(fraction,
     encoder = encoder_of()
     probe, _ = probe_of(NEAREST_NEIGHBOURS, encoder, tmp_path, fraction)
     rows = labelled_subset(TRAIN_LABELS, fraction, 3)
-    classifier = classifier_of_probe(SETTINGS[NEAREST_NEIGHBOURS], encoder, probe)
+    classifier = network_of_probe(SETTINGS[NEAREST_NEIGHBOURS], encoder, probe)
     kernel = classifier.get_layer("cosines").kernel.numpy()
     votes = classifier.get_layer("classes").embeddings.numpy()
     assert kernel.shape == (encoder.output_shape[1], len(rows))
@@ -143,7 +145,7 @@ def test_an_image_of_the_training_finds_itself(temperature, tmp_path):
     probe, _ = probe_of(NEAREST_NEIGHBOURS, encoder, tmp_path)
     learning = {"neighbours": 2, "temperature": temperature}
     settings = SETTINGS[NEAREST_NEIGHBOURS] | {"learning": learning}
-    outputs = predict(classifier_of_probe(settings, encoder, probe), TRAIN)
+    outputs = predict(network_of_probe(settings, encoder, probe), TRAIN)
     assert np.isfinite(outputs).all()
     assert (outputs.argmax(axis=1) == TRAIN_LABELS).mean() > 0.95
 
@@ -156,10 +158,8 @@ def test_a_file_of_a_probe_gives_the_same_outputs_on_an_encoder_that_is_built_ag
     """As the rule `export_probe` puts them together."""
     encoder = encoder_of()
     probe, _ = probe_of(protocol, encoder, tmp_path, fraction)
-    first = classifier_of_probe(SETTINGS[protocol], encoder, probe)
-    again = classifier_of_probe(
-        SETTINGS[protocol], encoder_of(), read_arrays(tmp_path / "probe.npz")
-    )
+    first = network_of_probe(SETTINGS[protocol], encoder, probe)
+    again = network_of_probe(SETTINGS[protocol], encoder_of(), read_arrays(tmp_path / "probe.npz"))
     assert np.array_equal(predict(first, VALIDATION), predict(again, VALIDATION))
     features = predict(first.layers[1], VALIDATION)
     assert np.array_equal(predict(again.layers[1], VALIDATION), features)
@@ -179,6 +179,7 @@ def test_what_is_exported_gives_the_probabilities_of_the_probe(protocol, average
     logits = mean_logits(np.stack([logits_of(protocol, probe, seen) for seen in features]))
     expected = softmax(logits)
     assert np.ptp(expected, axis=0).max() > 1e-2
-    classifier = classifier_of_probe(SETTINGS[protocol], encoder, probe)
-    found = predict(exportable(classifier, facts, recorded.shape[1:], average), recorded)
+    classifier = network_of_probe(SETTINGS[protocol], encoder, probe)
+    task = load_task({"name": "classification"})
+    found = predict(exportable(classifier, facts, recorded.shape[1:], task, average), recorded)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)

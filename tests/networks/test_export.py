@@ -18,10 +18,11 @@ from sslens.data.preprocessing import SCALINGS, measure, preprocess
 from sslens.images import Images
 from sslens.metrics.features import normalised
 from sslens.metrics.predictions import PROBABILITY_COLUMNS, mean_logits, predictions_frame
-from sslens.networks.classifiers import build_classifier, classifier_of_probe
+from sslens.networks.classifiers import build_network, network_of_probe
 from sslens.networks.export import exportable
 from sslens.networks.inference import predict, predict_oriented
 from sslens.protocols import FINE_TUNE, FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
+from sslens.tasks.registry import load_task
 
 ENCODER = load(ROOT / "config", {})["encoder"] | {"width": 2}
 CASES = [
@@ -33,6 +34,7 @@ CASES = [
     ),
     ({"crop": 36, "bin": 2, "stretch": "none", "scaling": "none"}, {}),
 ]
+CLASSIFICATION = load_task({"name": "classification"})
 #: The protocol of each.
 PROTOCOLS = [FINE_TUNE, LINEAR_PROBE, FINE_TUNE, NEAREST_NEIGHBOURS]
 #: Whether the orientations of an image are averaged, of each.
@@ -55,7 +57,7 @@ def recorded(size=5, pixels=37):
 
 def trained_classifier(encoder_settings, input_shape, protocol=FINE_TUNE):
     """One whose batch statistics are not those of a fresh one."""
-    classifier, encoder = build_classifier(encoder_settings, input_shape, seed=1)
+    classifier, encoder = build_network(encoder_settings, input_shape, seed=1)
     rng = np.random.default_rng(1)
     classifier.set_weights(
         [
@@ -73,7 +75,7 @@ def trained_classifier(encoder_settings, input_shape, protocol=FINE_TUNE):
         learning = {"neighbours": 5, "temperature": 0.07}
         unit = normalised(rng.normal(size=(VOTERS, features)))
         probe = {"features": unit, "labels": np.arange(VOTERS) % 3}
-    return classifier_of_probe({"protocol": protocol, "learning": learning}, encoder, probe)
+    return network_of_probe({"protocol": protocol, "learning": learning}, encoder, probe)
 
 
 def evaluated(classifier, facts, images, average):
@@ -96,9 +98,8 @@ def folder(tmp_path_factory):
         for average in (False, True):
             expected = evaluated(classifier, facts, images, average)
             np.save(folder / f"expected-{case}-{average}.npy", expected)
-        exportable(classifier, facts, images.shape[1:], AVERAGED[case]).save(
-            folder / f"{case}.keras"
-        )
+        exported = exportable(classifier, facts, images.shape[1:], CLASSIFICATION, AVERAGED[case])
+        exported.save(folder / f"{case}.keras")
     subprocess.run([sys.executable, "-c", PREDICT], cwd=folder, check=True)
     return folder
 
@@ -128,7 +129,7 @@ def test_the_classifier_is_left_as_it_was(protocol):
     classifier = trained_classifier(ENCODER, facts["input_shape"], protocol)
     before = predict(classifier, preprocess(images, facts))
     weights = classifier.get_weights()
-    exported = exportable(classifier, facts, images.shape[1:])
+    exported = exportable(classifier, facts, images.shape[1:], CLASSIFICATION)
     exported.set_weights([0 * weight for weight in exported.get_weights()])
     assert np.array_equal(predict(classifier, preprocess(images, facts)), before)
     for one, other in zip(classifier.get_weights(), weights, strict=True):

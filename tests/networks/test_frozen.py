@@ -7,7 +7,7 @@ from paths import ROOT
 
 from sslens.configuration.loading import load
 from sslens.images import Images
-from sslens.networks.classifiers import build_classifier
+from sslens.networks.classifiers import build_network
 from sslens.networks.encoders import resnet
 from sslens.networks.encoders.building import build_encoder
 from sslens.networks.frozen import BATCH, frozen_encoder, recompute_batch_norm_statistics
@@ -118,7 +118,7 @@ def test_a_pretrained_one_has_the_saved_weights_and_the_statistics_of_all_images
 
 def test_a_random_one_is_the_fresh_encoder_of_its_seed_but_for_its_statistics():
     encoder = frozen_encoder(SETTINGS, IMAGES, None, seed=3)
-    _, fresh = build_classifier(SETTINGS, SHAPE, 3)  # of the arm that is fine-tuned
+    _, fresh = build_network(SETTINGS, SHAPE, 3)  # of the arm that is fine-tuned
     assert changed(weights_of(fresh), weights_of(encoder)) == statistics_of(fresh)
     assert_statistics_are_of_all_images(encoder)
     recompute_batch_norm_statistics(fresh, IMAGES)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from sslens.images import Images
 from sslens.metrics.predictions import mean_logits, softmax
-from sslens.networks.classifiers import build_classifier, with_features
+from sslens.networks.classifiers import build_network, with_features
 from sslens.networks.inference import (
     orientations,
     predict,
@@ -128,7 +128,7 @@ def test_averaging_keeps_images_apart_whose_probabilities_are_saturated():
 @pytest.mark.parametrize("average", [False, True])
 def test_logits_and_features_of_one_pass_are_those_of_two(average):
     settings = {"name": "resnet18", "width": 2, "stem": "small", "batch_norm_momentum": 0.9}
-    classifier, encoder = build_classifier(
+    classifier, encoder = build_network(
         settings | {"neck": [6], "neck_dropout": [0.5]}, (8, 8, 1), 0
     )
     images = Images.of(np.random.default_rng(0).normal(size=(5, 8, 8, 1)).astype(np.float32))

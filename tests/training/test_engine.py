@@ -406,16 +406,18 @@ def test_bad_pixels_end_the_training(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("scores", "best"),
+    ("scores", "highest", "best"),
     [
-        ((0.1, 0.7, 0.5, 0.6), 2),
-        ((0.9, 0.7, 0.5, 0.6), 1),
-        ((0.1, 0.7, 0.8, 0.9), 4),
-        ((0.1, 0.7, 0.7, 0.6), 2),  # the first of equals
-        ((-0.5, -0.7, -0.8, -0.6), 1),
+        ((0.1, 0.7, 0.5, 0.6), True, 2),
+        ((0.9, 0.7, 0.5, 0.6), True, 1),
+        ((0.1, 0.7, 0.8, 0.9), True, 4),
+        ((0.1, 0.7, 0.7, 0.6), True, 2),  # the first of equals
+        ((-0.5, -0.7, -0.8, -0.6), True, 1),
+        ((0.5, 0.1, 0.1, 0.2), False, 2),
+        ((-0.5, -0.7, -0.8, -0.6), False, 3),
     ],
 )
-def test_the_best_epochs_weights_are_kept(tmp_path, scores, best):
+def test_the_best_epochs_weights_are_kept(tmp_path, scores, highest, best):
     short = Line(PLAN)  # its learning rate follows the whole plan, it ends after the best epoch
     with pytest.raises(Interrupted):
         end = best * PLAN.steps_per_epoch
@@ -425,9 +427,8 @@ def test_the_best_epochs_weights_are_kept(tmp_path, scores, best):
         fit(interrupted_at(short, end), points(), PLAN, 7, Checkpoint(tmp_path / "a", "x"))
     learner = Line(PLAN, scores)
     kept = [learner.weight, learner.moving]
-    history = fit(
-        learner, points(), PLAN, 7, Checkpoint(tmp_path / "b", "x"), keep_best=("score", kept)
-    )
+    best_epoch = engine.Best("score", highest, kept)
+    history = fit(learner, points(), PLAN, 7, Checkpoint(tmp_path / "b", "x"), best_epoch)
     assert history["score"].tolist() == list(scores)
     assert_same_bits([v.numpy() for v in kept], [short.weight.numpy(), short.moving.numpy()])
     # what was not asked for is the last epoch's
@@ -491,7 +492,7 @@ def test_every_process_reports_the_whole_history_so_far(tmp_path):
 
 def train_to_the_best(folder, learner):
     """A training that keeps what had the best score; the learner and the history."""
-    best = ("score", [learner.weight, learner.bias])
+    best = engine.Best("score", True, [learner.weight, learner.bias])
     history = fit(learner, points(), PLAN, 7, Checkpoint(folder, "x"), keep_best=best)
     return learner, history
 
@@ -510,9 +511,23 @@ def test_the_best_epoch_is_remembered_over_an_interruption(tmp_path, step, score
 def test_a_finished_training_is_not_trained_again(tmp_path, uninterrupted):
     scores = (0.1, 0.7, 0.5, 0.6)
     first = Line(PLAN, scores)
-    kept = fit(first, points(), PLAN, 7, Checkpoint(tmp_path, "x"), ("score", [first.weight]))
+    kept = fit(
+        first,
+        points(),
+        PLAN,
+        7,
+        Checkpoint(tmp_path, "x"),
+        engine.Best("score", True, [first.weight]),
+    )
     again = interrupted_at(Line(PLAN, scores), 0)
-    history = fit(again, points(), PLAN, 7, Checkpoint(tmp_path, "x"), ("score", [again.weight]))
+    history = fit(
+        again,
+        points(),
+        PLAN,
+        7,
+        Checkpoint(tmp_path, "x"),
+        engine.Best("score", True, [again.weight]),
+    )
     assert_same_bits(again.state(), first.state())
     assert history.equals(kept)
 

@@ -52,7 +52,7 @@ def test_a_pretraining_learns_and_its_encoder_is_fine_tuned(data, tmp_path):
     assert (chosen["encoder"]["name"], chosen["encoder"]["width"]) == ("resnet50", 64)
     chosen["learning"] |= SHORT
     checkpoint = Checkpoint(tmp_path / "finetune", "fingerprint")
-    classifier, history = learn_labels(data, data, chosen, weights, 1.0, 1, checkpoint)
+    classifier, history, *_ = learn_labels(data, data, chosen, weights, 1.0, 1, checkpoint)
     assert np.isfinite(history["loss"]).all()
     assert {"validation_loss", "validation_auc"} <= set(history.columns)
     logits = predict(classifier, data.images)

@@ -4,7 +4,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 import yaml
-from running import TINY, planned, run
+from running import TINY, dry_run, planned
 
 # the run itself, where this file is the first to ask for it
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -116,19 +116,19 @@ def test_what_concerns_no_result_reruns_nothing(finished, repository, tmp_path):
     with ExitStack() as stack:
         for module, old, new in edits:
             stack.enter_context(edited(library(repository, module), old, new))
-        printed = run(finished, "--dry-run", configs=(TINY, own), repository=repository)
+        printed = dry_run(finished, configs=(TINY, own), repository=repository)
     assert "Nothing to be done" in printed
 
 
 def test_what_snakemake_does_not_see_is_said(finished, repository, tmp_path):
     own = tmp_path / "own.yaml"
     own.write_text("finetuning: {epochs: 3}")
-    words = ["--dry-run", "--rerun-triggers", "mtime"]
-    printed = run(finished, *words, configs=(TINY, own), repository=repository)
+    words = ["--rerun-triggers", "mtime"]
+    printed = dry_run(finished, *words, configs=(TINY, own), repository=repository)
     assert "Nothing to be done" in printed
     cells = "baseline on model_2 (labels 1, seed 1) and 2 more: learning.epochs 20, not 3"
     assert cells in printed and "tables: configuration.finetuning.epochs 20, not 3" in printed
-    assert "other settings" not in run(finished, "--dry-run", repository=repository)
+    assert "other settings" not in dry_run(finished, repository=repository)
 
 
 # --- the configuration ----------------------------------------------------------------------------

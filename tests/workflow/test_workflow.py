@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 from paths import ROOT
-from running import TINY, command, copy_data, run
+from running import TINY, command, copy_data, dry_run, run
 from sklearn.metrics import roc_auc_score
 
 from sslens.classes import CLASSES
@@ -258,7 +258,7 @@ def test_a_benchmark_sums_what_the_jobs_of_a_rule_used(finished):
 
 
 def test_the_default_run_plans_the_whole_table_in_a_folder_of_its_own(tmp_path):
-    printed = run(tmp_path, "--dry-run", configs=())
+    printed = dry_run(tmp_path, configs=())
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", printed, re.MULTILINE))
     assert jobs["pretrain"] == "9"
     assert {jobs[rule] for rule in ("finetune", "evaluate", "features", "probe")} == {"12"}

@@ -175,6 +175,11 @@ def own_images(wildcards):
     return settings.own_images(config, int(wildcards.seed))
 
 
+def targets_of_task(wildcards):
+    """What tells that a data set has the targets of a regression, before anything is trained."""
+    return [] if CLASSIFIES else f"{DATA}/targets.json".format(dataset=wildcards.dataset)
+
+
 def watched_of(wildcards):
     """Files and folders of an archive whose time tells that a file was added or removed."""
     try:
@@ -209,9 +214,14 @@ def encoder_module(wildcards):
     return f"networks.encoders.{family_of(encoder['name'])}"
 
 
-def code_with_encoder(script):
+# What is learned of images, and the library's modules with it, which are loaded by its name.
+TASK = settings.task_settings(config)["name"]
+TASK_MODULES = [f"tasks.{TASK}", f"training.probes.{TASK}"]
+
+
+def code_with_encoder(script, *loaded):
     """As `code_of`, of a job with an encoder, whose family is loaded by its name."""
-    return lambda w: code_of(script, encoder_module(w))
+    return lambda w: code_of(script, encoder_module(w), *loaded)
 
 
 def pretraining_code(wildcards):
@@ -226,7 +236,7 @@ def finetuning_code(wildcards):
     """Code of learning the labels, its encoder and augmentations among it."""
     chosen = settings.arm_settings(config, wildcards.arm, wildcards.dataset)
     views = augmentations(chosen["learning"]["augmentation"])
-    return code_of("finetune", encoder_module(wildcards), *views)
+    return code_of("finetune", encoder_module(wildcards), *views, TASK_MODULES[0])
 
 
 def pretrained(pattern, arm, dataset, seed):
@@ -302,9 +312,13 @@ def of_reconstructions(file):
     )
 
 
+# What the tables are named after, and whether images have classes to tell apart.
+MEASURE = settings.measure_name(config)
+CLASSIFIES = settings.CLASSIFICATION == TASK
+
 # Inputs of a job that shows what was compared: all cells with their uncertainty, and where they are from.
 COMPARED = {
-    "summary": "results/comparison/auc_summary.csv",
+    "summary": f"results/comparison/{MEASURE}_summary.csv",
     "provenance": "results/comparison/provenance.json",
 }
 
@@ -379,7 +393,8 @@ def drawn_files():
 
 def comparison_files():
     """The final files: tables, and figures of every data set."""
-    tables = ["auc_table.md", "auc_table.csv", "shortcuts.md"]
+    tables = [f"{MEASURE}_table.md", f"{MEASURE}_table.csv"]
+    tables += ["shortcuts.md"] if CLASSIFIES else []
     return [*(f"results/comparison/{table}" for table in tables), *drawn_files()]
 
 

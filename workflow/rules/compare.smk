@@ -6,11 +6,11 @@ rule compare:
         metrics=cells(f"{EVALUATE}/metrics.json", settings.arm_titles(config)),
         predictions=cells(f"{EVALUATE}/predictions.parquet", settings.arm_titles(config)),
     output:
-        table="results/comparison/auc_table.md",
+        table=f"results/comparison/{MEASURE}_table.md",
         probes="results/comparison/probe_table.md",
-        latex="results/comparison/auc_table.tex",
-        csv="results/comparison/auc_table.csv",
-        summary="results/comparison/auc_summary.csv",
+        latex=f"results/comparison/{MEASURE}_table.tex",
+        csv=f"results/comparison/{MEASURE}_table.csv",
+        summary=COMPARED["summary"],
         provenance=in_report("provenance.json", "provenance", "7 Provenance"),
         configuration=in_report("configuration.yaml", "configuration", "6 Configuration"),
     log:
@@ -32,12 +32,13 @@ rule compare:
 rule pages:
     input:
         **COMPARED,
-        shortcuts="results/comparison/shortcuts.csv",
+        csv=f"results/comparison/{MEASURE}_table.csv",
+        shortcuts=["results/comparison/shortcuts.csv"] if CLASSIFIES else [],
     output:
-        auc_table=in_report("auc_table.html", "auc_table", "1 Comparison"),
-        probe_table=in_report("probe_table.html", "probe_table", "1 Comparison"),
-        auc_summary=in_report("auc_summary.html", "auc_summary", "1 Comparison"),
-        shortcuts=in_report("shortcuts.html", "shortcuts", "5 Data"),
+        table=in_report(f"{MEASURE}_table.html", f"{MEASURE}_table", "1 Comparison"),
+        probes=in_report("probe_table.html", "probe_table", "1 Comparison"),
+        summary=in_report(f"{MEASURE}_summary.html", f"{MEASURE}_summary", "1 Comparison"),
+        shortcuts=[in_report("shortcuts.html", "shortcuts", "5 Data")] if CLASSIFIES else [],
         label_efficiency=[
             in_report(
                 f"label_efficiency_{name}.html", "label_efficiency", "3 Features, labels, transfer"

@@ -90,3 +90,26 @@ rule preprocessing:
         "Measuring the preprocessing of {wildcards.dataset} on its training split"
     script:
         "../scripts/preprocessing.py"
+
+
+# Of a regression alone: a training that could not begin would be found out late.
+rule targets:
+    input:
+        **indexes_of("train", "validation", "test"),
+    output:
+        targets=f"{DATA}/targets.json",
+    log:
+        "logs/targets/{dataset}.log",
+    priority: PRIORITY["data"]
+    localrule: True
+    conda:
+        CPU_ENVIRONMENT
+    resources:
+        mem_mb=1000,
+    params:
+        task=settings.task_settings(config),
+        code=code_of("targets", TASK_MODULES[0]),
+    message:
+        "Measuring the targets of {wildcards.dataset}"
+    script:
+        "../scripts/targets.py"

@@ -5,6 +5,7 @@ rule finetune:
     input:
         **records_of("train", "validation"),
         preprocessing=f"{DATA}/preprocessing.json",
+        targets=targets_of_task,
         encoder=of_pretraining("encoder.weights.h5"),
         pretraining=of_pretraining("provenance.json"),
     output:

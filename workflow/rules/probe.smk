@@ -34,6 +34,7 @@ rule probe:
     input:
         **indexes_of("train", "validation", "test"),
         preprocessing=f"{DATA}/preprocessing.json",
+        targets=targets_of_task,
         train=of_features("train.npy"),
         validation=of_features("validation.npy"),
         test=of_features("test.npy"),
@@ -58,7 +59,7 @@ rule probe:
     params:
         fields=lambda w: settings.arm_fields(config, w.arm, w.dataset) | own_images(w),
         settings=lambda w: settings.probe_settings(config, w.arm, w.dataset) | own_images(w),
-        code=code_of("probe"),
+        code=code_of("probe", *TASK_MODULES),
     message:
         "Probing features: {wildcards.arm} on {wildcards.dataset}, seed {wildcards.seed}"
     script:
@@ -87,7 +88,7 @@ rule export_probe:
     params:
         settings=lambda w: settings.probe_settings(config, w.arm, w.dataset) | own_images(w),
         encoder=lambda w: settings.arm_encoder(config, w.arm, w.dataset),
-        code=code_with_encoder("export_probe"),
+        code=code_with_encoder("export_probe", *TASK_MODULES),
     message:
         "Exporting the probe {wildcards.arm} of {wildcards.dataset}"
     script:

@@ -13,15 +13,11 @@ import pandas as pd
 import yaml
 
 from sslens.comparison.cells import CELL, check_complete, collect
+from sslens.comparison.documents import documents
+from sslens.comparison.measures import MEASURES_OF
 from sslens.comparison.origin import check_origin
 from sslens.comparison.summary import summarise
-from sslens.comparison.tables import (
-    Comparison,
-    comparison_tables,
-    frozen_tables,
-    latex_table,
-    markdown,
-)
+from sslens.comparison.tables import Comparison, markdown
 from sslens.digests import json_digest
 from sslens.files import read_json, write_json, write_text
 from sslens.formatting import csv_text
@@ -32,24 +28,27 @@ arms, rows, datasets = settings["arms"], settings["rows"], settings["datasets"]
 metrics = [read_json(path) for path in snakemake.input.metrics]
 paths = list(snakemake.input.predictions)
 outdated = [outdated_file(snakemake.config, Path(path))[1] for path in snakemake.input.metrics]
-problems = check_origin(metrics, paths, outdated, settings["allow_mixed"])
-frame = collect(metrics, arms, list(datasets))
+task = settings["task"]
+measures = MEASURES_OF[task["name"]](task)
+problems = check_origin(metrics, paths, outdated, settings["allow_mixed"], measures)
+scores = [measures.cell_column(name) for name in measures.names]
+frame = collect(metrics, arms, list(datasets), scores)
 check_complete(frame, arms, datasets, settings["fractions"], settings["seeds"])
 predictions = {
     tuple(cell[key] for key in CELL): pd.read_parquet(path)
     for cell, path in zip(metrics, paths, strict=True)
 }
-summary = summarise(frame, predictions, settings["references"])
+summary = summarise(frame, predictions, settings["references"], measures)
 write_text(outputs.csv, csv_text(frame))
 write_text(outputs.summary, csv_text(summary))
 notes = settings.get("notes", {})
-comparison = Comparison(summary, rows, datasets, notes)
-table = markdown(comparison_tables(comparison), problems)
-write_text(outputs.table, table)
-write_text(outputs.latex, latex_table(comparison))
 frozen = {arm: title for arm, title in arms.items() if arm not in rows}
-probes = frozen_tables(Comparison(summary, frozen, datasets, notes))
-write_text(outputs.probes, markdown(probes, problems))
+compared, probed = (Comparison(summary, own, datasets, notes) for own in (rows, frozen))
+made = documents(task["name"], compared, probed, frame, measures)
+table = markdown(made.tables, problems)
+write_text(outputs.table, table)
+write_text(outputs.latex, made.latex)
+write_text(outputs.probes, markdown(made.probes, problems))
 cells = [
     {key: cell.get(key) for key in (*CELL, "predictions_sha256", "provenance")} for cell in metrics
 ]

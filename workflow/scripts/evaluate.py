@@ -14,42 +14,42 @@ process.start_tensorflow(**computing, gpus=snakemake.resources.gpu)
 
 import pandas as pd
 
-from sslens.classes import CLASSES
-from sslens.data.records import load_split, training_classes
+from sslens.data.records import load_split
 from sslens.files import read_json, write_array, write_json
 from sslens.jobs.provenance import provenance_record
-from sslens.labelled import count_labelled
 from sslens.metrics.collapse import ended_collapsed
-from sslens.metrics.predictions import mean_logits, predictions_frame, write_predictions
+from sslens.metrics.predictions import write_predictions
 from sslens.metrics.scores import metrics_of_file
 from sslens.networks import replicas
-from sslens.networks.classifiers import build_classifier, with_features
+from sslens.networks.classifiers import build_network, with_features
 from sslens.networks.export import export
 from sslens.networks.inference import predict_with_features
+from sslens.tasks.base import targeted
+from sslens.tasks.registry import load_task
 
 inputs, outputs = snakemake.input, snakemake.output
 data = [inputs.manifest, inputs.preprocessing]
-test, validation = (load_split(*data, split) for split in ("test", "validation"))
-classifier, encoder = build_classifier(settings["encoder"], test.images.shape[1:], seed)
-classifier.load_weights(inputs.classifier)
+finetuning = read_json(inputs.provenance)
+task = load_task(settings["task"], finetuning["facts"])
+test, validation = (targeted(task, load_split(*data, split)) for split in ("test", "validation"))
+network, encoder = build_network(
+    settings["encoder"], test.images.shape[1:], seed, task.outputs, task.layer
+)
+network.load_weights(inputs.classifier)
 average = settings["average_orientations"]
-both, features = with_features(classifier, encoder), {}
+both, features = with_features(network, encoder), {}
 for split, path in ((test, outputs.predictions), (validation, outputs.validation)):
-    labels = [CLASSES[label] for label in split.labels]
-    logits, features[path] = predict_with_features(both, split.images, average)
-    frame = predictions_frame(split.columns["image_id"], labels, mean_logits(logits))
-    write_predictions(frame, path)
+    answers, features[path] = predict_with_features(both, split.images, average)
+    write_predictions(task.predictions(split.columns["image_id"], split.labels, answers), path)
 write_array(outputs.features, features[outputs.predictions])
 cell = {"dataset": wildcards.dataset, "arm": wildcards.arm, "labels": fraction, "seed": seed}
 device = replicas.described()
 record = provenance_record("evaluate", cell, settings, params.code, *data, device)
 pretraining = pd.read_csv(inputs.pretraining) if inputs.get("pretraining") else None
-finetuning = read_json(inputs.provenance)
 spent = None if finetuning["pretraining"] else 0  # not known of an encoder from a file
-counts = training_classes(read_json(inputs.manifest), settings.get("training_images"))
 fields = {
     "labels": fraction,
-    "labelled_images": count_labelled(counts, fraction),
+    "labelled_images": finetuning["labelled_images"],
     "seed": seed,
     "pretraining_collapsed": None if pretraining is None else ended_collapsed(pretraining),
     "operations": {
@@ -63,7 +63,9 @@ fields = {
         "evaluate": record,
     },
 }
-metrics = metrics_of_file(outputs.predictions, params.fields | fields, outputs.validation)
+metrics = metrics_of_file(
+    outputs.predictions, params.fields | fields, outputs.validation, task.score
+)
 write_json(outputs.metrics, metrics)
-process.log.info("macro AUC %.4f on %d images", metrics["auc"]["macro"], metrics["images"])
-export(classifier, *data, outputs.model, average)
+process.log.info("%s", task.headline(metrics))
+export(network, *data, outputs.model, task, average)

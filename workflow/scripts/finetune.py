@@ -33,14 +33,15 @@ checkpoint = Checkpoint(folder, fingerprint(used, read))
 train = load_split(*inputs, "train", settings.get("training_images"))
 validation = load_split(*inputs, "validation")
 report = reporter(params.tensorboard, snakemake.config["tensorboard"])
-classifier, history = learn_labels(
-    train, validation, settings, pretrained, fraction, seed, checkpoint, report
+learned = learn_labels(train, validation, settings, pretrained, fraction, seed, checkpoint, report)
+save_trained(
+    learned.network, snakemake.output.classifier, learned.history, snakemake.output.history
 )
-save_trained(classifier, snakemake.output.classifier, history, snakemake.output.history)
 cell = {"dataset": wildcards.dataset, "arm": wildcards.arm, "labels": fraction, "seed": seed}
 device = replicas.described()
 record = provenance_record("finetune", cell, settings, params.code, *inputs, device)
 started_from = snakemake.input.get("pretraining") or None
 record["pretraining"] = read_json(started_from) if started_from else None
+record |= {"facts": learned.task.facts, "labelled_images": learned.images}
 write_json(snakemake.output.provenance, record)
 checkpoint.remove()

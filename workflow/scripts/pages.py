@@ -7,15 +7,13 @@ from sslens.jobs import process
 
 process.start(snakemake.log[0], "pages", 1)
 
+import pandas as pd
+
+from sslens.comparison.documents import documents
+from sslens.comparison.measures import MEASURES_OF
 from sslens.comparison.pages import page
 from sslens.comparison.summary import read_summary
-from sslens.comparison.tables import (
-    Comparison,
-    comparison_tables,
-    efficiency_table,
-    frozen_tables,
-    summary_table,
-)
+from sslens.comparison.tables import Comparison, efficiency_table, summary_table
 from sslens.data.shortcuts import read_audits, shortcut_table
 from sslens.files import read_json, write_text
 from sslens.jobs.outdated import check
@@ -27,10 +25,12 @@ summary = read_summary(inputs.summary)
 rows, frozen, datasets = settings["rows"], settings["frozen"], settings["datasets"]
 notes = settings.get("notes", {})
 compared, probed = (Comparison(summary, arms, datasets, notes) for arms in (rows, frozen))
+task, cells = settings["task"], pd.read_csv(inputs.csv)
+made = documents(task["name"], compared, probed, cells, MEASURES_OF[task["name"]](task))
 tables = {
-    outputs.auc_table: ("Comparison", comparison_tables(compared)),
-    outputs.probe_table: ("Frozen encoders", frozen_tables(probed)),
-    outputs.auc_summary: ("All cells of the comparison", [summary_table(summary)]),
+    outputs.table: ("Comparison", made.tables),
+    outputs.probes: ("Frozen encoders", made.probes),
+    outputs.summary: ("All cells of the comparison", [summary_table(summary)]),
 }
 for dataset, path in zip(settings["efficiency"], outputs.label_efficiency, strict=True):
     title = datasets[dataset]
@@ -38,5 +38,6 @@ for dataset, path in zip(settings["efficiency"], outputs.label_efficiency, stric
     tables[path] = (f"Label efficiency on {title}", [table])
 for path, (title, shown) in tables.items():
     write_text(path, page(title, shown, problems, settings))
-shortcuts = shortcut_table(read_audits(inputs.shortcuts, datasets))
-write_text(outputs.shortcuts, page("Shortcuts", [shortcuts], [], settings))
+for audits, path in zip(inputs.shortcuts, outputs.shortcuts, strict=True):
+    shortcuts = shortcut_table(read_audits(audits, datasets))
+    write_text(path, page("Shortcuts", [shortcuts], [], settings))

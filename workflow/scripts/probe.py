@@ -1,4 +1,4 @@
-"""Rule probe: fit a classifier to a frozen encoder's features, and score it on the test set."""
+"""Rule probe: learn the task from a frozen encoder's features, and score it on the test set."""
 
 import sys
 
@@ -15,37 +15,44 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sslens.classes import CLASSES
 from sslens.data.records import read_columns
 from sslens.files import read_json, write_arrays, write_json, write_text
 from sslens.formatting import csv_text
 from sslens.jobs.provenance import provenance_record
 from sslens.labelled import labelled_subset
 from sslens.metrics.collapse import ended_collapsed
-from sslens.metrics.predictions import mean_logits, predictions_frame, write_predictions
+from sslens.metrics.predictions import write_predictions
 from sslens.metrics.scores import metrics_of_file
-from sslens.training.probes import PROBES, Features
+from sslens.tasks.registry import load_task
+from sslens.training.probes.base import Features, load_probe
 
 inputs, outputs = snakemake.input, snakemake.output
-features = {split: np.load(inputs[split]) for split in ("train", "validation", "test")}
-ids, labels = {}, {}
-for split in features:
-    ids[split], labels[split] = read_columns(inputs.manifest, split, "image_id", "label")
-labels["train"] = labels["train"][slice(*settings.get("training_images", [None]))]
-rows = labelled_subset(labels["train"], fraction, seed)
-labelled = Features(features["train"][0][rows], labels["train"][rows])
-validation = Features(features["validation"][0], labels["validation"])
-fit, logits_of = PROBES[settings["protocol"]]
+task = load_task(settings["task"])
+ids, targets, features = {}, {}, {}
+for split in ("train", "validation", "test"):
+    ids[split], *columns = read_columns(inputs.manifest, split, "image_id", *task.columns)
+    own = slice(*settings.get("training_images", [None])) if split == "train" else slice(None)
+    targets[split] = task.targets(*columns)[own]
+    known = task.has_target(targets[split])
+    rows = slice(None) if known.all() else np.flatnonzero(known)
+    ids[split], targets[split] = ids[split][own][rows], targets[split][rows]
+    features[split] = np.load(inputs[split])[:, rows]
+strata = task.strata(targets["train"])
+rows = labelled_subset(strata, fraction, seed, task.name_of_stratum)
+task = task.learning_from(targets["train"][rows])
+labelled = Features(features["train"][0][rows], task.relative(targets["train"][rows]))
+validation = Features(features["validation"][0], task.relative(targets["validation"]))
+fit, outputs_of = load_probe(settings["task"]["name"], settings["protocol"])
 probe, history = fit(labelled, validation, settings["learning"])
 write_arrays(outputs.probe, probe)
 write_text(outputs.history, csv_text(history))
 for split, path in (("test", outputs.predictions), ("validation", outputs.validation)):
-    names = [CLASSES[label] for label in labels[split]]
-    seen = [logits_of(probe, oriented, settings["learning"]) for oriented in features[split]]
-    write_predictions(predictions_frame(ids[split], names, mean_logits(np.stack(seen))), path)
+    seen = [outputs_of(probe, oriented, settings["learning"]) for oriented in features[split]]
+    write_predictions(task.predictions(ids[split], targets[split], np.stack(seen)), path)
 cell = {"dataset": wildcards.dataset, "arm": wildcards.arm, "labels": fraction, "seed": seed}
 data = [inputs.manifest, inputs.preprocessing]
 record = provenance_record("probe", cell, settings, params.code, *data, "CPU")
+record["facts"] = task.facts
 of_features = read_json(inputs.provenance)
 pretraining = inputs.get("pretraining") or None
 fields = {
@@ -59,9 +66,11 @@ fields = {
         "probe": record,
     },
 }
-metrics = metrics_of_file(outputs.predictions, params.fields | fields, outputs.validation)
+metrics = metrics_of_file(
+    outputs.predictions, params.fields | fields, outputs.validation, task.score
+)
 # a classifier that was exported before, and what earlier versions left, are of other predictions
 for name in ("classifier.keras", "features.npy"):
     Path(outputs.metrics).with_name(name).unlink(missing_ok=True)
 write_json(outputs.metrics, metrics)
-process.log.info("macro AUC %.4f on %d images", metrics["auc"]["macro"], metrics["images"])
+process.log.info("%s", task.headline(metrics))

@@ -32,17 +32,20 @@ def by_dataset(
 AUC_COLUMNS = tuple(f"auc_{name}" for name in (*CLASSES, "macro"))
 #: Columns that come first, in this order; whatever else an arm carries follows by name.
 LEADING = (*CELL, "title", "protocol", "pretraining", "method", "pretext", "encoder")
-SCORES = (*AUC_COLUMNS, "auc_one_vs_one", "accuracy", "images", "predictions_sha256")
+SCORES = ("auc_one_vs_one", "accuracy", "images", "predictions_sha256")
 
 
 def collect(
-    metrics: Iterable[Mapping[str, Any]], arms: Mapping[str, str], datasets: Sequence[str]
+    metrics: Iterable[Mapping[str, Any]],
+    arms: Mapping[str, str],
+    datasets: Sequence[str],
+    scores: Sequence[str] = AUC_COLUMNS,
 ) -> pd.DataFrame:
     """One row a metrics file, tidy: the cell, the title and the fields of its arm, the scores.
 
     Nested fields become columns joined by an underscore (`auc.macro` is `auc_macro`). `arms` maps
     names to titles. Rows are in the order of `arms`, then `datasets`, then label fraction and seed,
-    whatever order they came in.
+    whatever order they came in. `scores` are columns that every file must give.
 
     Raises ValueError where there is nothing to compare, a file lacks a field that the tables need,
     an arm or data set is not among those given, two files are of one cell, or two arms were scored
@@ -53,7 +56,7 @@ def collect(
     if not rows:
         raise ValueError("no metrics to compare")
     for row in rows:
-        _check_row(row, arms, datasets)
+        _check_row(row, arms, datasets, scores)
     frame = pd.DataFrame(rows)
     frame["title"] = frame["arm"].map(arms)
     repeated = frame.duplicated(list(CELL))
@@ -73,8 +76,9 @@ def collect(
             "seed": frame["seed"],
         }
     ).sort_values(list(CELL))
-    others = sorted(set(frame.columns) - set(LEADING) - set(SCORES))
-    columns = [c for c in (*LEADING, *others, *SCORES) if c in frame.columns]
+    last = (*scores, *SCORES)
+    others = sorted(set(frame.columns) - set(LEADING) - set(last))
+    columns = [c for c in (*LEADING, *others, *last) if c in frame.columns]
     return frame.loc[order.index, columns].reset_index(drop=True)
 
 
@@ -107,8 +111,10 @@ def _flatten(fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _check_row(row: Mapping[str, Any], arms: Iterable[str], datasets: Iterable[str]) -> None:
-    needed = (*CELL, *AUC_COLUMNS, "images", "labelled_images", "pretraining_collapsed")
+def _check_row(
+    row: Mapping[str, Any], arms: Iterable[str], datasets: Iterable[str], scores: Sequence[str]
+) -> None:
+    needed = (*CELL, *scores, "images", "labelled_images", "pretraining_collapsed")
     missing = [field for field in needed if field not in row]
     if missing:
         raise ValueError(f"metrics of {_name(row)} lack {', '.join(missing)}")

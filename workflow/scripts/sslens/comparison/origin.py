@@ -11,14 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sslens.classes import CLASSES
+from sslens.comparison.measures import Aucs, Measures
 from sslens.digests import sha256_of
 from sslens.formatting import cell_name
-from sslens.metrics.auc import class_aucs
-from sslens.metrics.predictions import class_indices, logits_of
 
-#: By how much an AUC may differ that is computed again.
-SAME_AUC = 1e-9
+#: By how much a measure may differ that is computed again, and by what share of it.
+SAME = 1e-9
 
 
 def check_origin(
@@ -26,6 +24,7 @@ def check_origin(
     predictions: Sequence[str],
     outdated: Sequence[str],
     allow_mixed: bool,
+    measures: Measures | None = None,
 ) -> list[str]:
     """Check that cells are of the configuration, belong together, and were scored as they are.
 
@@ -34,6 +33,7 @@ def check_origin(
         predictions: path of each one's predictions.
         outdated: how each one's settings differ from the configuration's, empty where they do not.
         allow_mixed: return what is wrong, rather than raise it.
+        measures: that the cells have, by default AUCs.
 
     Returns:
         A line for everything that is wrong.
@@ -45,7 +45,7 @@ def check_origin(
     for cell, path, other in zip(metrics, predictions, outdated, strict=True):
         if other and "provenance" in cell:
             problems.append(f"{cell_name(cell)}: made with {other}")
-        problems.extend(changed_predictions(cell, path))
+        problems.extend(changed_predictions(cell, path, measures or Aucs()))
     if problems and not allow_mixed:
         raise ValueError(
             f"{len(problems)} results do not belong together: {'; '.join(problems)}. Delete them "
@@ -82,13 +82,13 @@ def disagreements(metrics: Iterable[Mapping[str, Any]]) -> Iterator[str]:
                 yield f"{name}: its {stage} ran other code ({what}) than {where}"
 
 
-def changed_predictions(metrics: Mapping[str, Any], path: str | Path) -> Iterator[str]:
+def changed_predictions(
+    metrics: Mapping[str, Any], path: str | Path, measures: Measures
+) -> Iterator[str]:
     """A line where a cell's predictions are not those that its metrics were computed from."""
     if sha256_of(path) != metrics["predictions_sha256"]:
         yield f"{cell_name(metrics)}: {path} was changed after it was scored"
         return
-    predictions = pd.read_parquet(path)
-    aucs = class_aucs(class_indices(predictions), logits_of(predictions))
-    stated = [metrics["auc"][name] for name in (*CLASSES, "macro")]
-    if not np.allclose(stated, [*aucs, aucs.mean()], rtol=0, atol=SAME_AUC):
-        yield f"{cell_name(metrics)}: its AUCs are not those of {path}"
+    found = measures.of_predictions(pd.read_parquet(path))
+    if not np.allclose(measures.stated(metrics), found, rtol=SAME, atol=SAME):
+        yield f"{cell_name(metrics)}: its {measures.what} are not those of {path}"

@@ -13,14 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sslens.classes import CLASSES
 from sslens.comparison.cells import CELL
+from sslens.comparison.measures import Aucs, Measures
 from sslens.formatting import cell_name, read_csv
 from sslens.metrics import mrmc, uncertainty
-from sslens.metrics.auc import log_odds
-from sslens.metrics.predictions import check_predictions, class_indices, logits_of
 
-MEASURES = (*CLASSES, "macro")
 #: Below this adjusted p value a difference is called significant.
 SIGNIFICANT = 0.05
 #: How two rows were compared: seed by seed, so by the seeds that both have, or as independent.
@@ -40,6 +37,7 @@ def summarise(
     frame: pd.DataFrame,
     predictions: Mapping[tuple[str, str, float, int], pd.DataFrame],
     references: Mapping[str, Mapping[str, str]],
+    measures: Measures | None = None,
 ) -> pd.DataFrame:
     """A row a cell: means, intervals and variance components, and tests against its reference.
 
@@ -47,6 +45,7 @@ def summarise(
         frame: of `cells.collect`, one row per cell and seed.
         predictions: of each of its rows, by (arm, dataset, labels, seed).
         references: data set -> arm -> the arm that it is tested against.
+        measures: what is compared, by default AUCs.
 
     Returns:
         Columns labels, dataset, arm, title, protocol, pretraining, seeds, images, labelled_images,
@@ -54,7 +53,7 @@ def summarise(
         missing where there are none), operations_pretraining and operations_finetuning
         (floating-point operations of a seed's trainings), reference, design (`PAIRED`, `COMMON` or
         `NESTED`), compared_seeds (that a difference is of; where nested, of the row that has
-        fewer), and for every measure m of `MEASURES`:
+        fewer), and for every measure m of the measures (of errors, without "auc_"):
 
         - auc_m and auc_m_std: mean over the seeds and their standard deviation, missing with one;
         - auc_m_low and auc_m_high: 95 % interval of the method, with auc_m_df degrees of freedom;
@@ -62,33 +61,35 @@ def summarise(
         - auc_m_var_seed, auc_m_var_interaction, auc_m_var_image: unbiased estimates of the variance
           components of a network, the first and last of which can be negative;
         - difference_m, from the reference, with the columns `UNCERTAINTY` of its own;
-        - p_m: its p value as a single test; p_m_holm: as one of all tests in a group, macro ones or
-          those of single classes. A group, which one table shows, is the cells with a share of the
-          labels whose arms have the same protocol.
+        - p_m: its p value as a single test; p_m_holm: as one of all tests of a family of measures
+          (macro AUCs, or those of single classes) in a group. A group, which one table shows, is
+          the cells with a share of the labels whose arms have the same protocol.
 
-        And p_best: the p value of having the highest macro AUC on this data set in its group. All
+        And p_best: the p value of having the best main measure on this data set in its group. All
         p values are missing with fewer than `mrmc.MIN_SEEDS` seeds.
 
     Raises:
         ValueError: where two cells of a data set were scored on other images, or other labels, or
             predictions cannot be scored.
     """
+    measures = measures or Aucs()
     rows = [
         row
         for (labels, dataset), part in frame.groupby(["labels", "dataset"], sort=False)
-        for row in _dataset_rows(part, predictions, references.get(str(dataset), {}))
+        for row in _dataset_rows(part, predictions, references.get(str(dataset), {}), measures)
     ]
     table = pd.DataFrame(rows)
     for _, group in table.groupby(["labels", "protocol"], sort=False):
-        for family in (["p_macro_holm"], [f"p_{name}_holm" for name in CLASSES]):
-            values = group[family].to_numpy(dtype=float)
+        for family in measures.families:
+            columns = [f"p_{name}_holm" for name in family]
+            values = group[columns].to_numpy(dtype=float)
             adjusted = uncertainty.holm(values.ravel()).reshape(values.shape)
-            table.loc[group.index, family] = adjusted
+            table.loc[group.index, columns] = adjusted
     return table
 
 
 def read_summary(path: str | Path) -> pd.DataFrame:
-    """Read `auc_summary.csv` back to the same bits; only an empty field is a missing value."""
+    """Read a summary's file back to the same bits; only an empty field is a missing value."""
     names = (
         "dataset arm title protocol pretraining training_images collapsed_seeds reference design"
     )
@@ -96,19 +97,20 @@ def read_summary(path: str | Path) -> pd.DataFrame:
 
 
 def _dataset_rows(
-    part: pd.DataFrame, predictions: Mapping, references: Mapping[str, str]
+    part: pd.DataFrame, predictions: Mapping, references: Mapping[str, str], measures: Measures
 ) -> Iterator[dict[str, Any]]:
     """The rows of one data set and share of the labels."""
-    classes = _classes_of(part, predictions)
+    _check_images(part, predictions, measures)
     samples = {}
     for arm, cells in part.groupby("arm", sort=False):
-        scores = np.stack([log_odds(logits_of(predictions[key])) for key in _keys(cells)])
-        samples[arm] = mrmc.samples(classes, scores, cells["seed"].to_list())
+        frames = [predictions[key] for key in _keys(cells)]
+        samples[arm] = measures.samples(frames, cells["seed"].to_list())
     best: dict[Any, float] = {}
+    main = measures.names.index(measures.main)
     for _, group in part.groupby("protocol", sort=False):
-        best |= _best_p_values({arm: samples[arm][-1] for arm in group["arm"].unique()})
-    bounds = [uncertainty.agreement_bound(classes == c) for c in range(len(CLASSES))]
-    bounds.append(uncertainty.macro_agreement_bound(np.bincount(classes)))
+        compared = {arm: samples[arm][main] for arm in group["arm"].unique()}
+        best |= _best_p_values(compared, measures.highest)
+    slacks = measures.slacks(predictions[next(_keys(part))])
     for arm, cells in part.groupby("arm", sort=False):
         first = cells.iloc[0]
         row = {
@@ -132,49 +134,57 @@ def _dataset_rows(
                 for name in OPERATIONS
             },
         }
-        for name, sample, bound in zip(MEASURES, samples[arm], bounds, strict=True):
-            row |= _scored(name, cells[f"auc_{name}"], mrmc.estimate(sample), 1 - bound)
-        row |= _compared(samples, arm, references.get(str(arm)), bounds)
+        for name, sample, slack in zip(measures.names, samples[arm], slacks, strict=True):
+            values = cells[measures.cell_column(name)]
+            row |= _scored(name, values, mrmc.estimate(sample), slack, measures)
+        row |= _compared(samples, arm, references.get(str(arm)), slacks, measures)
         yield row | {"p_best": best.get(arm, np.nan)}
 
 
-def _best_p_values(samples: Mapping[Any, mrmc.Sample]) -> dict[Any, float]:
+def _best_p_values(samples: Mapping[Any, mrmc.Sample], highest: bool) -> dict[Any, float]:
     """p values that an arm is the best, of those with enough seeds."""
     tested = {arm: s for arm, s in samples.items() if len(s.seeds) >= mrmc.MIN_SEEDS}
     if not tested:
         return {}
-    p_values = mrmc.best_p_values(*mrmc.pairwise_tests(list(tested.values())))
+    differences, p_values = mrmc.pairwise_tests(list(tested.values()))
+    p_values = mrmc.best_p_values(differences if highest else -differences, p_values)
     return dict(zip(tested, p_values.tolist(), strict=True))
 
 
-def _scored(name: str, aucs: pd.Series, found: mrmc.Estimate, slack: float) -> dict[str, float]:
+def _scored(
+    name: str, values: pd.Series, found: mrmc.Estimate, slack: float, measures: Measures
+) -> dict[str, float]:
     """A measure of a row over the seeds; for `slack` see `_uncertainty`."""
-    row = {f"auc_{name}": aucs.mean(), f"auc_{name}_std": aucs.std(ddof=1)}
-    return row | _uncertainty(f"auc_{name}", found, mrmc.row_interval, slack, 0)
+    column = f"{measures.prefix}{name}"
+    row = {column: values.mean(), f"{column}_std": values.std(ddof=1)}
+    limits = measures.lowest[0], measures.largest[0]
+    return row | _uncertainty(column, found, measures.interval, slack, limits)
 
 
 def _compared(
     samples: Mapping[Any, Sequence[mrmc.Sample]],
     arm: Any,
     reference: str | None,
-    bounds: Sequence[float],
+    slacks: Sequence[float],
+    measures: Measures,
 ) -> dict[str, Any]:
     """The differences of an arm from its reference, missing where that is not among the samples."""
     row: dict[str, Any] = {"reference": None, "design": None, "compared_seeds": 0}
     if reference not in samples:
         parts = ["difference_{}", *(f"difference_{{}}_{part}" for part in UNCERTAINTY)]
         parts += ["p_{}", "p_{}_holm"]
-        return row | dict.fromkeys((p.format(m) for m in MEASURES for p in parts), np.nan)
+        return row | dict.fromkeys((p.format(m) for m in measures.names for p in parts), np.nan)
     pairs = list(zip(samples[arm], samples[reference], strict=True))
     differences = [mrmc.difference(*pair) for pair in pairs]
     seeds, same = differences[0].seeds, len({frozenset(sample.seeds) for sample in pairs[0]}) == 1
     row["reference"] = reference
     row["design"] = PAIRED if same else COMMON if len(seeds) == 1 else NESTED
     row["compared_seeds"] = min(seeds)
-    for name, found, bound in zip(MEASURES, differences, bounds, strict=True):
-        column, slack = f"difference_{name}", 2 * (1 - bound)
+    limits = measures.lowest[1], measures.largest[1]
+    for name, found, slack in zip(measures.names, differences, slacks, strict=True):
+        column = f"difference_{name}"
         row[column] = float(found.mean)
-        row |= _uncertainty(column, found, mrmc.difference_interval, slack, -1)
+        row |= _uncertainty(column, found, measures.difference_interval, 2 * slack, limits)
         enough = min(seeds) >= mrmc.MIN_SEEDS
         row[f"p_{name}"] = float(mrmc.p_value(found)) if enough else np.nan
         row[f"p_{name}_holm"] = float(mrmc.simultaneous_p_value(found)) if enough else np.nan
@@ -186,15 +196,15 @@ def _uncertainty(
     found: mrmc.Estimate,
     interval: Callable[[mrmc.Estimate], np.ndarray],
     slack: float,
-    lowest: float,
+    limits: tuple[float, float],
 ) -> dict[str, float]:
-    """The columns `UNCERTAINTY` of a value between `lowest` and 1.
+    """The columns `UNCERTAINTY` of a value between limits.
 
     Where nothing varies, the networks' interval is the value ± `slack`, from the number of images.
     """
     networks = interval(mrmc.of_networks(found))
     if np.isnan(networks).any():
-        networks = np.clip(found.mean + np.array([-slack, slack]), lowest, 1)
+        networks = np.clip(found.mean + np.array([-slack, slack]), *limits)
     components = [np.nan] * 3
     if len(found.seeds) == 1:  # a nested difference has those of two rows
         seeds_and_images, interaction = found.mean_squares[0], found.interaction[0]
@@ -203,22 +213,22 @@ def _uncertainty(
     return {f"{name}_{part}": float(v) for part, v in zip(UNCERTAINTY, values, strict=True)}
 
 
-def _classes_of(part: pd.DataFrame, predictions: Mapping) -> np.ndarray:
-    """The classes of the test images, as indices; the same images of every row, in this order."""
+def _check_images(part: pd.DataFrame, predictions: Mapping, measures: Measures) -> None:
+    """All rows must have been scored on the same images, in the same order."""
     names = [cell_name(row) for row in part[list(CELL)].to_dict("records")]
     frames = [predictions[key] for key in _keys(part)]
     for name, frame in zip(names, frames, strict=True):
         try:
-            check_predictions(frame)
+            measures.check(frame)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
-        for column in ("image_id", "label"):
-            if not np.array_equal(frame[column], frames[0][column]):
+        for column in measures.truth:
+            true = frame[column]
+            if not np.array_equal(true, frames[0][column], equal_nan=true.dtype.kind == "f"):
                 raise ValueError(
                     f"{name} and {names[0]} were scored on other test images: their predictions "
                     f"differ in {column}"
                 )
-    return class_indices(frames[0])
 
 
 def _keys(cells: pd.DataFrame) -> Iterator[tuple]:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from sslens.classes import CLASSES
+from sslens.comparison.measures import MACRO_AUC, Shown
 from sslens.comparison.summary import COMMON, NESTED, OPERATIONS, OWN, SIGNIFICANT
 from sslens.formatting import Cell, Table, exact_numbers, latex_text
 from sslens.marks import EXPERIMENTAL, OF_FILE, OF_SIMULATOR
@@ -47,6 +48,7 @@ class Comparison:
         arms: names to titles, in the order of the rows.
         datasets: names to titles, in the order of the columns.
         notes: arm -> mark in its title -> why, in words; see `NOTES`.
+        measure: that is compared.
 
     Example:
 
@@ -57,6 +59,7 @@ class Comparison:
     arms: Mapping[str, str]
     datasets: Mapping[str, str]
     notes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    measure: Shown = MACRO_AUC
 
     @property
     def cells(self) -> pd.DataFrame:
@@ -116,13 +119,24 @@ def comparison_tables(comparison: Comparison) -> list[Table]:
         return [Table("Comparison", [], [], [nothing])]
     tables = []
     for part in comparison.by_labels():
-        tables += [published_table(part), uncertainty_table(part)]
-        if part.cells["reference"].notna().any():
-            tables.append(difference_table(part))
-        if (part.cells["seeds"] > 1).any():
-            tables.append(component_table(part))
-        if part.cells[list(OPERATIONS)].notna().any(axis=None):
+        tables += [published_table(part), *measure_tables(part)]
+        if counts_operations(part):
             tables.append(computing_table(part))
+    return tables
+
+
+def counts_operations(comparison: Comparison) -> bool:
+    """Whether the operations of any training were counted."""
+    return bool(comparison.cells[list(OPERATIONS)].notna().any(axis=None))
+
+
+def measure_tables(comparison: Comparison) -> list[Table]:
+    """The measure with its uncertainty, its differences and its components, as far as there are."""
+    tables = [uncertainty_table(comparison)]
+    if comparison.cells["reference"].notna().any():
+        tables.append(difference_table(comparison))
+    if (comparison.cells["seeds"] > 1).any():
+        tables.append(component_table(comparison))
     return tables
 
 
@@ -136,80 +150,91 @@ def published_table(comparison: Comparison) -> Table:
 
     def text(cell) -> str:
         numbers = ", ".join(f"{cell[f'auc_{name}']:.2f}" for name in CLASSES)
-        return f"**{numbers}**{_mark(cell)}" if _leads(cell) else f"{numbers}{_mark(cell)}"
+        return f"**{numbers}**{mark(cell)}" if leads(cell) else f"{numbers}{mark(cell)}"
 
     caption = (
-        f"Each cell gives the one-vs-rest AUCs of {', '.join(CLASSES)} on {_images(comparison)}, "
-        f"{_seeds(chosen)}{_fraction(chosen)}. {_marks(comparison)}{_best(chosen)}"
-        f"{_scope(chosen)}AUCs are rounded to two decimals, as published, so 0.997 is "
-        "printed as 1.00; auc_table.csv and auc_summary.csv have full precision."
+        f"Each cell gives the one-vs-rest AUCs of {', '.join(CLASSES)} on "
+        f"{test_images(comparison)}, {seeds_of(chosen)}{fraction_of(chosen)}. "
+        f"{_marks(comparison)}{_best(chosen)}{_scope(chosen)}AUCs are rounded to two decimals, as "
+        "published, so 0.997 is printed as 1.00; auc_table.csv and auc_summary.csv have full "
+        "precision."
     )
     return Table(
-        f"AUC of {', '.join(CLASSES)}{_fraction(chosen)}",
+        f"AUC of {', '.join(CLASSES)}{fraction_of(chosen)}",
         comparison.header("Method"),
         comparison.rows(text, PUBLISHED),
-        [caption, *_notes(comparison), *_collapse_note(comparison)],
+        [caption, *row_notes(comparison), *collapse_note(comparison)],
     )
 
 
 def uncertainty_table(comparison: Comparison) -> Table:
-    """Macro AUCs with their deviation over seeds and their interval."""
-    chosen = comparison.cells
+    """The measure with its deviation over seeds and its interval."""
+    chosen, measure = comparison.cells, comparison.measure
+    column = measure.column
 
     def text(cell) -> str:
-        deviation = "" if pd.isna(cell.auc_macro_std) else f" ± {cell.auc_macro_std:.3f}"
-        return f"{cell.auc_macro:.3f}{deviation} {_interval(cell, 'auc_macro', chosen, '.3f')}"
+        spread = cell[f"{column}_std"]
+        deviation = "" if pd.isna(spread) else f" ± {spread:.3f}"
+        numbers = f"{cell[column]:.3f}{deviation} {_interval(cell, column, chosen, '.3f')}"
+        if not measure.is_marked:
+            return numbers
+        return (
+            f"**{numbers}**{mark(cell, measure)}" if leads(cell) else numbers + mark(cell, measure)
+        )
 
     deviation = "± is the standard deviation over seeds. " if (chosen["seeds"] > 1).any() else ""
     caption = (
-        f"Each cell gives the macro AUC{_fraction(chosen)}. {deviation}"
-        f"Brackets give its 95 % interval {_random('auc_macro', chosen)}"
+        f"Each cell gives the {measure.name}{measure.unit}{fraction_of(chosen)}. {deviation}"
+        f"Brackets give its 95 % interval {_random(column, chosen)}"
     )
+    if measure.is_marked:
+        caption += f"{_marks(comparison)}{_best(chosen, measure)}{_scope(chosen)}"
     return Table(
-        f"Macro AUC with its uncertainty{_fraction(chosen)}",
-        comparison.header("Macro AUC"),
-        comparison.rows(text, ("auc_macro", "auc_macro_std", *_ends("auc_macro"))),
+        f"{measure.title} with its uncertainty{fraction_of(chosen)}",
+        comparison.header(measure.title),
+        comparison.rows(text, (column, f"{column}_std", *_ends(column))),
         [caption.strip()],
     )
 
 
 def difference_table(comparison: Comparison) -> Table:
-    """Differences of the macro AUC from the reference, with intervals and tests."""
-    chosen = comparison.cells
+    """Differences of the measure from the reference, with intervals and tests."""
+    chosen, measure = comparison.cells, comparison.measure
+    column = measure.difference
     tested = comparison.of_arms(set(chosen["arm"][chosen["reference"].notna()]))
 
     def text(cell) -> str:
-        if pd.isna(cell.difference_macro):
+        if pd.isna(cell[column]):
             return MISSING
-        p_value = "" if pd.isna(cell.p_macro_holm) else f", p {_p(cell.p_macro_holm)}"
-        interval = _interval(cell, "difference_macro", chosen, "+z.3f")
-        return f"{cell.difference_macro:+z.3f} {interval}{p_value}"
+        p = cell[measure.p_value]
+        p_value = "" if pd.isna(p) else f", p {_p(p)}"
+        return f"{cell[column]:+z.3f} {_interval(cell, column, chosen, '+z.3f')}{p_value}"
 
     p_values = (
         "p is the p value of no difference between the methods, corrected for all cells of this "
         f"table (Holm). {UNCORRECTED}"
-        if chosen["p_macro_holm"].notna().any()
+        if chosen[measure.p_value].notna().any()
         else ""
     )
     caption = (
-        f"Each cell gives the macro AUC minus that of {_references(comparison)} on the same test "
-        f"images{_fraction(chosen)}, and its 95 % interval {_random('difference_macro', chosen)}"
+        f"Each cell gives the {measure.name} minus that of {references_of(comparison)} on the same "
+        f"test images{fraction_of(chosen)}, and its 95 % interval {_random(column, chosen)}"
         f"{p_values}{_few_seeds(chosen)}{_unequal_seeds(chosen)}"
     )
     return Table(
-        f"Difference of the macro AUC{_fraction(chosen)}",
+        f"Difference of the {measure.name}{fraction_of(chosen)}",
         comparison.header("Difference"),
-        tested.rows(text, ("difference_macro", *_ends("difference_macro"), "p_macro_holm")),
+        tested.rows(text, (column, *_ends(column), measure.p_value)),
         [caption.strip()],
     )
 
 
 def component_table(comparison: Comparison) -> Table:
-    """Variance components of the macro AUC and of its difference, as standard deviations."""
-    chosen = comparison.cells
+    """Variance components of the measure and of its difference, as standard deviations."""
+    chosen, measure = comparison.cells, comparison.measure
     columns = [
         [f"{value}_var_{part}" for part in ("seed", "interaction", "image")]
-        for value in ("auc_macro", "difference_macro")
+        for value in (measure.column, measure.difference)
     ]
 
     def text(cell) -> str:
@@ -220,20 +245,21 @@ def component_table(comparison: Comparison) -> Table:
         return f"{row} ({difference})" if difference else row or MISSING
 
     difference = (
-        f"; in parentheses, those of its difference from {_references(comparison)} with the same "
+        f"; in parentheses, those of its difference from {references_of(comparison)} with the same "
         "seed"
         if chosen["reference"].notna().any()
         else ""
     )
     caption = (
-        f"Each cell gives the standard deviations of one network's macro AUC{_fraction(chosen)} "
+        f"Each cell gives the standard deviations of one network's {measure.name}"
+        f"{fraction_of(chosen)} "
         "that are due to the seed, to the test images differently for each seed, and to the test "
         f"images alike for all seeds{difference}. More seeds reduce the effect of the first two, "
         "more test images that of the last two. A variance that is estimated as negative counts as "
         "0."
     )
     return Table(
-        f"Variance components of the macro AUC{_fraction(chosen)}",
+        f"Variance components of the {measure.name}{fraction_of(chosen)}",
         comparison.header("Components"),
         comparison.rows(text, [*columns[0], *columns[1]]),
         [caption],
@@ -255,12 +281,12 @@ def computing_table(comparison: Comparison) -> Table:
 
     caption = (
         f"Each cell gives the floating-point operations, in units of 10¹², of all trainings of one "
-        f"network{_fraction(chosen)}, and in parentheses those of its pretraining. Counted are two "
-        "operations for each multiplication of a convolution or a dense layer, and a backward pass "
-        "as two forward passes; augmentations and the heads of a pretraining are not counted."
+        f"network{fraction_of(chosen)}, and in parentheses those of its pretraining. Counted are "
+        "two operations for each multiplication of a convolution or a dense layer, and a backward "
+        "pass as two forward passes; augmentations and the heads of a pretraining are not counted."
     )
     return Table(
-        f"Computation of the trainings{_fraction(chosen)}",
+        f"Computation of the trainings{fraction_of(chosen)}",
         comparison.header("10¹² operations"),
         comparison.rows(text, OPERATIONS),
         [caption],
@@ -282,17 +308,18 @@ def frozen_tables(comparison: Comparison) -> list[Table]:
 
 
 def _frozen_table(comparison: Comparison, title: str) -> Table:
-    chosen = comparison.cells
+    chosen, measure = comparison.cells, comparison.measure
+    column = measure.difference
     pretrained = comparison.of_arms(set(chosen["arm"][chosen["pretraining"].notna()]))
-    means = chosen.set_index(["arm", "dataset"])["auc_macro"]
+    means = chosen.set_index(["arm", "dataset"])[measure.column]
 
     def text(cell) -> str:
-        if pd.isna(cell.difference_macro):
-            return f"{cell.auc_macro:.3f} vs {MISSING}"
+        if pd.isna(cell[column]):
+            return f"{cell[measure.column]:.3f} vs {MISSING}"
         random = means[cell.reference, cell.dataset]
-        interval = _interval(cell, "difference_macro", chosen, "+z.3f")
-        numbers = f"{cell.auc_macro:.3f} vs {random:.3f}, {cell.difference_macro:+z.3f} {interval}"
-        gains = cell.difference_macro > 0 and cell.p_macro_holm < SIGNIFICANT
+        interval = _interval(cell, column, chosen, "+z.3f")
+        numbers = f"{cell[measure.column]:.3f} vs {random:.3f}, {cell[column]:+z.3f} {interval}"
+        gains = _is_better(cell[column], measure) and cell[measure.p_value] < SIGNIFICANT
         verdict = cell.compared_seeds >= MIN_SEEDS and not gains
         return f"{numbers} {NOT_SIGNIFICANT}" if verdict else numbers
 
@@ -305,17 +332,18 @@ def _frozen_table(comparison: Comparison, title: str) -> Table:
         else ""
     )
     caption = (
-        "Each cell gives the macro AUC with a frozen pretrained encoder vs that with a frozen "
-        f"random encoder, on {_images(comparison)}, {_seeds(chosen)}{_fraction(chosen)}, their "
-        f"difference, and its 95 % interval {_random('difference_macro', chosen)}{no_gain}"
+        f"Each cell gives the {measure.name}{measure.unit} with a frozen pretrained encoder vs "
+        f"that with a frozen random encoder, on {test_images(comparison)}, {seeds_of(chosen)}"
+        f"{fraction_of(chosen)}, their difference, and its 95 % interval "
+        f"{_random(column, chosen)}{no_gain}"
         f"{_few_seeds(chosen)}{_unequal_seeds(chosen)}"
     )
-    columns = ("auc_macro", "difference_macro", *_ends("difference_macro"), "p_macro_holm")
+    columns = (measure.column, column, *_ends(column), measure.p_value)
     return Table(
-        f"{title}{_fraction(chosen)}",
+        f"{title}{fraction_of(chosen)}",
         comparison.header(title),
         pretrained.rows(text, columns),
-        [caption.strip(), *_notes(pretrained), *_collapse_note(pretrained)],
+        [caption.strip(), *row_notes(pretrained), *collapse_note(pretrained)],
     )
 
 
@@ -331,7 +359,7 @@ def efficiency_table(comparison: Comparison) -> Table:
             return Cell(MISSING)
         cell = cells.loc[(arm, labels)]
         deviation = "" if pd.isna(cell.auc_macro_std) else f" ± {cell.auc_macro_std:.3f}"
-        text = f"{cell.auc_macro:.3f}{deviation}{_mark(cell)}"
+        text = f"{cell.auc_macro:.3f}{deviation}{mark(cell)}"
         return _cell(cell, text, ("auc_macro", "auc_macro_std"))
 
     header = [title, *(f"{count:,} labels ({labels:.3g})" for labels, count in counts.items())]
@@ -340,7 +368,7 @@ def efficiency_table(comparison: Comparison) -> Table:
         for arm, name in comparison.arms.items()
     ]
     caption = (
-        f"Each cell gives the macro AUC, {_seeds(part)}; ± is the standard deviation over seeds. "
+        f"Each cell gives the macro AUC, {seeds_of(part)}; ± is the standard deviation over seeds. "
         f"{_marks(comparison)}With few labels, every row is trained for as many steps as with all."
     )
     return Table(f"Macro AUC over the number of labels: {title}", header, rows, [caption])
@@ -421,8 +449,8 @@ def latex_table(comparison: Comparison) -> str:
 
     def text(cell) -> str:
         numbers = ", ".join(f"{cell[f'auc_{name}']:.2f}" for name in CLASSES)
-        bold = rf"\textbf{{{numbers}}}" if _leads(cell) else numbers
-        return bold + marks[_mark(cell).strip()]
+        bold = rf"\textbf{{{numbers}}}" if leads(cell) else numbers
+        return bold + marks[mark(cell).strip()]
 
     def line(cells: Sequence[str]) -> str:
         return " & ".join(cells) + r" \\"
@@ -430,9 +458,9 @@ def latex_table(comparison: Comparison) -> str:
     rows = comparison.rows(text, PUBLISHED)
     return "\n".join(
         [
-            f"% one-vs-rest AUC of {', '.join(CLASSES)}; {_seeds(chosen)}; with three or more:",
+            f"% one-vs-rest AUC of {', '.join(CLASSES)}; {seeds_of(chosen)}; with three or more:",
             "% bold: methods that may have the highest macro AUC, the best with 95 % confidence;",
-            f"% + and -: methods significantly better and worse than {_references(comparison)}",
+            f"% + and -: methods significantly better and worse than {references_of(comparison)}",
             rf"\begin{{tabular}}{{l{'c' * len(comparison.datasets)}}}",
             r"\toprule",
             line(["Method", *map(latex_text, comparison.datasets.values())]),
@@ -454,16 +482,21 @@ def _cell(row: Mapping[str, Any], text: str, columns: Sequence[str]) -> Cell:
     return Cell(text, None if pd.isna(key) else key, exact_numbers(row, columns))
 
 
-def _leads(cell) -> bool:
+def leads(cell) -> bool:
     """Whether a row may have the highest macro AUC of its column."""
     return bool(cell["p_best"] >= SIGNIFICANT)
 
 
-def _mark(cell) -> str:
-    """How a cell's macro AUC differs from its reference, where significantly."""
-    if not cell["p_macro_holm"] < SIGNIFICANT:
+def mark(cell, measure: Shown = MACRO_AUC) -> str:
+    """How a cell's measure differs from its reference, where significantly."""
+    if not cell[measure.p_value] < SIGNIFICANT:
         return ""
-    return f" {BETTER}" if cell["difference_macro"] > 0 else f" {WORSE}"
+    return f" {BETTER}" if _is_better(cell[measure.difference], measure) else f" {WORSE}"
+
+
+def _is_better(difference: float, measure: Shown) -> bool:
+    """Whether a difference is for the better."""
+    return difference > 0 if measure.higher_is_better else difference < 0
 
 
 def _interval(cell, name: str, cells: pd.DataFrame, number: str) -> str:
@@ -498,24 +531,27 @@ def _random(name: str, cells: pd.DataFrame) -> str:
 
 def _marks(comparison: Comparison) -> str:
     """What the marks mean, or why there are none."""
-    cells = comparison.cells
+    cells, measure = comparison.cells, comparison.measure
+    ends = ("higher", "lower") if measure.higher_is_better else ("smaller", "larger")
     meaning = (
-        f"{BETTER} and {WORSE} mark methods whose macro AUC is significantly higher and lower than "
-        f"that of {_references(comparison)} with other seeds and other test images (compared seed "
-        "by seed on the same test images, Holm-corrected over all rows and data sets). "
+        f"{BETTER} and {WORSE} mark methods whose {measure.name} is significantly "
+        f"{' and '.join(ends)} than that of {references_of(comparison)} with other seeds and other "
+        "test images (compared seed by seed on the same test images, Holm-corrected over all rows "
+        "and data sets). "
         if (cells["compared_seeds"] >= MIN_SEEDS).any()
         else ""
     )
     return f"{meaning}{_few_seeds(cells)}{_unequal_seeds(cells)}"
 
 
-def _best(cells: pd.DataFrame) -> str:
+def _best(cells: pd.DataFrame, measure: Shown = MACRO_AUC) -> str:
     """What bold means, where there are tests."""
     if cells["p_best"].isna().all():
         return ""
+    extreme = "highest" if measure.higher_is_better else "smallest"
     return (
-        "Bold marks the methods that may have the highest macro AUC of a column: the best is among "
-        "them with 95 % confidence. "
+        f"Bold marks the methods that may have the {extreme} {measure.name} of a column: the best "
+        "is among them with 95 % confidence. "
     )
 
 
@@ -566,7 +602,7 @@ def _unequal_seeds(cells: pd.DataFrame) -> str:
     return "".join(text for design, text in texts.items() if (cells["design"] == design).any())
 
 
-def _references(comparison: Comparison) -> str:
+def references_of(comparison: Comparison) -> str:
     """The titles of the arms that others are tested against."""
     found = dict.fromkeys(comparison.cells["reference"].dropna())
     titles = [f'"{comparison.arms.get(arm, arm)}"' for arm in found]
@@ -584,7 +620,7 @@ def _digits(value: float) -> str:
     return f"{float(f'{value:.3g}'):,.10g}"
 
 
-def _notes(comparison: Comparison) -> list[str]:
+def row_notes(comparison: Comparison) -> list[str]:
     """A paragraph for every mark in the titles of rows, which says what it means of which row."""
     paragraphs = []
     for mark, meaning in NOTES.items():
@@ -598,7 +634,7 @@ def _notes(comparison: Comparison) -> list[str]:
     return paragraphs
 
 
-def _collapse_note(comparison: Comparison) -> list[str]:
+def collapse_note(comparison: Comparison) -> list[str]:
     """A paragraph that names cells whose pretraining has collapsed; nothing where none has."""
     collapsed = comparison.cells.dropna(subset="collapsed_seeds")
     seeds = collapsed.set_index(["arm", "dataset"])["collapsed_seeds"]
@@ -617,7 +653,7 @@ def _collapse_note(comparison: Comparison) -> list[str]:
     ]
 
 
-def _images(comparison: Comparison) -> str:
+def test_images(comparison: Comparison) -> str:
     """How many test images, said once where all data sets have as many."""
     images = comparison.cells.groupby("dataset")["images"].first()
     if images.nunique() <= 1:
@@ -630,7 +666,7 @@ def _images(comparison: Comparison) -> str:
     return f"{', '.join(counts)} test images"
 
 
-def _seeds(summary: pd.DataFrame) -> str:
+def seeds_of(summary: pd.DataFrame) -> str:
     """How many seeds a cell is the mean of, a range where cells differ."""
     counts = summary["seeds"]
     fewest, most = (counts.min(), counts.max()) if len(counts) else (0, 0)
@@ -639,7 +675,7 @@ def _seeds(summary: pd.DataFrame) -> str:
     return "one seed" if most == 1 else f"the mean over {most} seeds"
 
 
-def _fraction(summary: pd.DataFrame) -> str:
+def fraction_of(summary: pd.DataFrame) -> str:
     """The fraction of the labels, where not all of them were used."""
     fractions = summary["labels"].unique()
     return f", {fractions[0]:.3g} of the labels" if len(fractions) and fractions[0] != 1 else ""

@@ -26,6 +26,7 @@ from sslens.configuration.places import (
 )
 from sslens.configuration.settings import (
     ARCHIVE,
+    CLASSIFICATION,
     IMPORT,
     MATCHES,
     SIMULATION,
@@ -35,6 +36,7 @@ from sslens.configuration.settings import (
     controls,
     encoder_fields,
     preprocessing_settings,
+    task_settings,
 )
 from sslens.data.archives.axes import check_axes
 from sslens.data.archives.paths import check_paths
@@ -44,6 +46,8 @@ from sslens.networks.encoders.registry import encoder_names, encoder_schema, fam
 from sslens.protocols import FINE_TUNE, FROZEN
 from sslens.schemas import Mistakes, Place, load_schema
 from sslens.suggestions import unknown
+from sslens.tasks.registry import schema_path as task_schema
+from sslens.tasks.registry import task_names
 
 UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of signs that break a line, or worse
 MAX_SHARDS = 100_000  # files of a split
@@ -58,6 +62,7 @@ def check(config: Mapping, schema: Mapping) -> None:
     mistakes = Mistakes(config)
     mistakes.check_schema((), _with_encoders(schema))
     for check_part in (
+        _check_task,
         _check_likes,
         _check_for_dataset,
         _check_names,
@@ -91,6 +96,21 @@ def _with_encoders(schema: Mapping) -> dict:
     properties["name"] = {**properties["name"], "enum": encoder_names()}
     properties |= family_settings()
     return filled
+
+
+def _check_task(config: Mapping, mistakes: Mistakes) -> None:
+    """The task is there, has settings of its own, and learns as it can."""
+    place: Place = ("task", "name")
+    mistakes.check_name(place, task_names(), "task")
+    if not mistakes.is_sound(place):
+        return
+    schema = load_schema(task_schema(config["task"]["name"]))
+    named = {**schema, "properties": {**schema["properties"], "name": {}}}
+    mistakes.check_schema(("task",), named)
+    smoothing: Place = ("finetuning", "label_smoothing")
+    is_smoothed = mistakes.is_sound(smoothing) and mistakes.at(*smoothing)
+    if is_smoothed and config["task"]["name"] != CLASSIFICATION:
+        mistakes.add(smoothing, f"a {config['task']['name']} has no labels to smooth; give 0.0")
 
 
 def _check_likes(config: Mapping, mistakes: Mistakes) -> None:
@@ -336,6 +356,8 @@ def _check_controls(config: Mapping, mistakes: Mistakes) -> None:
 def _check_fractions(config: Mapping, mistakes: Mistakes) -> None:
     """Every split, and every label fraction, has images of each class; they take turns in class.
 
+    A regression needs those that have its targets alone: of its axion's mass, axions.
+
     How many images an archive has is not known yet: `check_labels` is for them.
     """
     simulated = [
@@ -347,9 +369,16 @@ def _check_fractions(config: Mapping, mistakes: Mistakes) -> None:
     rarest: dict[str, int] = {}  # split -> images of the class that has fewest
     for name in simulated:
         shares = config["datasets"][name]["class_shares"]
+        place: Place = ("datasets", name, "class_shares")
+        if not mistakes.is_sound(("task",)):
+            continue
+        if config["task"]["name"] != CLASSIFICATION:
+            if "log10_axion_mass" in task_settings(config)["targets"] and not shares["axion"]:
+                mistakes.add(place, "no images of axion, but task.targets has log10_axion_mass")
+            continue
         if absent := [label for label in CLASSES if not shares[label]]:
             problem = f"no images of {', '.join(absent)}, but a classification needs all classes"
-            mistakes.add(("datasets", name, "class_shares"), problem)
+            mistakes.add(place, problem)
             continue
         for split, needed in MIN_IMAGES.items():
             size = ("splits", split, "images")

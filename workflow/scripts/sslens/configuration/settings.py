@@ -17,6 +17,7 @@ from sslens.networks.encoders.registry import encoder_schema, laid_over
 from sslens.pretexts import NOISE, augmentation_names, split_raw
 from sslens.protocols import FINE_TUNE, FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
 from sslens.schemas import load_schema
+from sslens.tasks.registry import schema_path as task_schema
 
 _LIBRARY = Path(__file__).parent.parent
 ARCHIVE = _LIBRARY / "data" / "archives" / "archive.schema.yaml"
@@ -35,6 +36,8 @@ PAIRS_OF_SIMULATOR = {
     "same_lens": "pairs of images of one lens",
     "same_substructure": "pairs of images with the same substructure",
 }
+#: The task that all labels are needed for, and all classes.
+CLASSIFICATION = "classification"
 #: Keys that change no result, and rerun nothing.
 NO_RESULT = ("tensorboard", "planning", "data_dir", "checkpoint_dir", "container")
 
@@ -277,11 +280,18 @@ def export_settings(config: Mapping, pretraining: str, dataset: str) -> dict:
     return {"encoder": encoder, "computing": thread_settings(config, encoder)}
 
 
+def task_settings(config: Mapping) -> dict:
+    """Settings of the task of the run, with the defaults of its schema."""
+    own = config["task"]
+    return {"name": own["name"], **with_defaults(own, load_schema(task_schema(own["name"])))}
+
+
 def arm_settings(config: Mapping, arm: str, dataset: str) -> dict:
     """Settings of the fine-tuning of an arm.
 
     Returns:
-        `protocol`, `encoder`, `computing`, and the settings of the protocol under `learning`.
+        `protocol`, `task`, `encoder`, `computing`, and the settings of the protocol under
+        `learning`.
     """
     learning = finetuning_entry(config, arm, dataset)
     learning["augmentation"] = config["pretexts"][learning["augmentation"]]
@@ -290,6 +300,7 @@ def arm_settings(config: Mapping, arm: str, dataset: str) -> dict:
     encoder = arm_encoder(config, arm, dataset)
     return {
         "protocol": arm_protocol(config, arm),
+        "task": task_settings(config),
         "encoder": encoder,
         "learning": learning,
         "computing": computing_settings(config, encoder),
@@ -341,14 +352,16 @@ def probe_settings(config: Mapping, arm: str, dataset: str) -> dict:
     """Settings of the probe of an arm with a frozen encoder.
 
     Returns:
-        `protocol`, the settings of the protocol under `learning`, and how images are predicted.
+        `protocol`, `task`, the settings of the protocol under `learning`, and how images are
+        predicted.
     """
     protocol = arm_protocol(config, arm)
     learning = resolve(config["probe"], dataset)
     if protocol == NEAREST_NEIGHBOURS:
         learning = dict(config["nearest_neighbours"])
     predicted = _prediction_settings(config, arm_encoder(config, arm, dataset))
-    return {"protocol": protocol, "learning": learning} | predicted
+    task = task_settings(config)
+    return {"protocol": protocol, "task": task, "learning": learning} | predicted
 
 
 def finetuning_entry(config: Mapping, arm: str, dataset: str) -> dict:
@@ -363,9 +376,10 @@ def _matched(config: Mapping, arm: str, dataset: str, key: str) -> dict | None:
     if pretraining is None:
         return None
     chosen = pretraining_settings(config, pretraining, dataset)
-    length = {name: chosen[name] for name in ("batch_size", "epochs", "steps")}
-    passes = {"encoder_passes": encoder_passes(chosen, pixels_seen(config, dataset))}
-    return length | (passes if key == "match_compute_of" else {})
+    matched = {name: chosen[name] for name in ("batch_size", "epochs", "steps")}
+    if key == "match_compute_of":
+        matched["encoder_passes"] = encoder_passes(chosen, pixels_seen(config, dataset))
+    return matched
 
 
 def arm_encoder(config: Mapping, arm: str, dataset: str) -> dict:
@@ -465,6 +479,7 @@ def dataset_titles(config: Mapping) -> dict[str, str]:
 def comparison_settings(config: Mapping) -> dict:
     """Settings that the tables are made with."""
     return {
+        "task": task_settings(config),
         "arms": arm_titles(config),
         "rows": arm_titles(config, FINE_TUNE),
         "datasets": dataset_titles(config),
@@ -519,18 +534,20 @@ def figures_of_run(config: Mapping) -> list[tuple[str, str]]:
 
     That is a data set; in `intervals` a protocol, and in `transfer` a pretraining.
     """
-    rows, several = arm_titles(config, FINE_TUNE), len(config["run"]["label_fractions"]) > 1
+    rows, several = bool(arm_titles(config, FINE_TUNE)), len(config["run"]["label_fractions"]) > 1
+    classifies = task_settings(config)["name"] == CLASSIFICATION
     chosen = {
         "gallery": True,
-        "embedding": True,
-        **dict.fromkeys(("roc", "confusion", "reliability", "mistakes", "finetuning"), bool(rows)),
-        "label_efficiency": bool(rows) and several,
+        "embedding": classifies,
+        **dict.fromkeys(("roc", "confusion", "reliability", "mistakes"), rows and classifies),
+        "finetuning": rows,
+        "label_efficiency": rows and several and classifies,
         "pretraining": bool(pretrained_rows(config)),
         "reconstructions": bool(reconstructed_titles(config)),
     }
     of_datasets = product(filter(chosen.get, chosen), config["run"]["datasets"])
     of_protocols = (("intervals", protocol) for protocol in protocols_of_run(config))
-    of_transfers = (("transfer", pretraining) for pretraining in transfers(config))
+    of_transfers = (("transfer", name) for name in transfers(config) if classifies)
     return [*of_datasets, *of_protocols, *of_transfers]
 
 
@@ -543,12 +560,13 @@ def page_settings(config: Mapping) -> dict:
     """Settings that the web pages of the tables are made with.
 
     Returns:
-        `rows` and `frozen` (arm -> title), `datasets` (name -> title), those of them with a page of
-        `efficiency`, and the `labels` and `seeds` of the cells.
+        `task`, `rows` and `frozen` (arm -> title), `datasets` (name -> title), those of them with a
+        page of `efficiency`, and the `labels` and `seeds` of the cells.
     """
     rows = arm_titles(config, FINE_TUNE)
     figures = figures_of_run(config)
     return {
+        "task": task_settings(config),
         "rows": rows,
         "frozen": {arm: title for arm, title in arm_titles(config).items() if arm not in rows},
         "datasets": dataset_titles(config),
@@ -562,7 +580,14 @@ def page_settings(config: Mapping) -> dict:
 def pages_of_run(config: Mapping) -> list[str]:
     """The tables of the run that have a web page."""
     efficiency = [f"label_efficiency_{name}" for name in page_settings(config)["efficiency"]]
-    return ["auc_table", "probe_table", "auc_summary", "shortcuts", *efficiency]
+    measure = measure_name(config)
+    shortcuts = ["shortcuts"] if task_settings(config)["name"] == CLASSIFICATION else []
+    return [f"{measure}_table", "probe_table", f"{measure}_summary", *shortcuts, *efficiency]
+
+
+def measure_name(config: Mapping) -> str:
+    """What the tables of the run are named after."""
+    return "auc" if task_settings(config)["name"] == CLASSIFICATION else "error"
 
 
 def figure_settings(config: Mapping, figure: str, name: str) -> dict:
@@ -591,6 +616,7 @@ def figure_settings(config: Mapping, figure: str, name: str) -> dict:
     if figure == "intervals":
         return {
             "title": INTERVALS_TITLES[name],
+            "task": task_settings(config),
             "rows": arm_titles(config, name),
             "datasets": dataset_titles(config),
             "labels": labels,

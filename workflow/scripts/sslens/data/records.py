@@ -19,7 +19,6 @@ import pandas as pd
 
 from sslens.classes import CLASSES
 from sslens.data.preprocessing import preprocess
-from sslens.data.simulation.recipes import count_classes
 from sslens.data.tfrecords import (
     FOOTER,
     HEADER,
@@ -193,13 +192,13 @@ class Split(NamedTuple):
     """A split of a data set, row by row; a batch of its images is read when it is asked for."""
 
     images: Images
-    labels: np.ndarray  # (n,) indices into `CLASSES`
+    labels: np.ndarray  # (n,) indices into `CLASSES`; or other targets, see `tasks.base.targeted`
     columns: "Columns"  # of the index, such as image_id, lens_id or einstein_radius
 
     @classmethod
     def of(cls, images: np.ndarray, labels: np.ndarray, **columns: np.ndarray) -> "Split":
         """A split in memory: images (n, height, width, channels), and columns by their names."""
-        return cls(Images.of(images), labels, Columns(columns.__getitem__))
+        return cls(Images.of(images), labels, Columns({"label": labels, **columns}.__getitem__))
 
     def take(self, rows: np.ndarray | slice) -> "Split":
         """The split of these rows alone."""
@@ -254,19 +253,6 @@ def read_split(
     images = Images(records.images, np.arange(len(labels)), shape)
     columns = Columns(lambda name: read_columns(manifest_path, split, name)[0])
     return Split(images, labels, columns).take(slice(*(rows or (None,))))
-
-
-def training_classes(manifest: Mapping, rows: Sequence[int] | None = None) -> dict[str, int]:
-    """How many training images are of each class.
-
-    Args:
-        manifest: of the data set.
-        rows: the first, and the one after the last, of a simulated data set; None for all.
-    """
-    if rows is None:
-        return manifest["splits"]["train"]["images_per_class"]
-    first, end = (count_classes(manifest["settings"]["class_shares"], row) for row in rows)
-    return {name: end[name] - first[name] for name in CLASSES}
 
 
 def read_columns(manifest_path: str | Path, split: str, *names: str) -> list[np.ndarray]:

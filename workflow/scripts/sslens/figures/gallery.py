@@ -52,14 +52,15 @@ def gallery_figure(images: Images, catalogue: pd.DataFrame, dataset: Mapping, ti
         title: of the figure.
 
     Returns:
-        A figure with the first images of every class; grey levels rise as asinh, from the darkest
-        to the brightest pixel of each image.
+        A figure with the first images of every class that there is; grey levels rise as asinh, from
+        the darkest to the brightest pixel of each image.
     """
-    figure = new_figure(2.1 * COLUMNS, 2.75 * len(CLASSES), title)
+    classes = [name for name in CLASSES if (catalogue["label"] == name).any()]
+    figure = new_figure(2.1 * COLUMNS, 2.75 * len(classes), title)
     scale = dataset["instrument"]["pixel_scale"]
     half = dataset["instrument"]["pixels"] * (scale or 1) / 2
-    panels = figure.subplots(len(CLASSES), COLUMNS, squeeze=False)
-    for name, row in zip(CLASSES, panels, strict=True):
+    panels = figure.subplots(len(classes), COLUMNS, squeeze=False)
+    for name, row in zip(classes, panels, strict=True):
         chosen = np.flatnonzero(catalogue["label"] == name)[:COLUMNS]
         row[0].set_ylabel(f"{CLASS_TITLES[name]}\n{'arcsec' if scale else 'pixels'}")
         for panel, index in zip(row, chosen, strict=False):

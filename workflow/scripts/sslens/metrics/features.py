@@ -108,17 +108,37 @@ def neighbour_shares(
     Returns:
         (images, classes), float64; every row sums to 1.
     """
-    unit, votes = normalised(reference), np.eye(len(CLASSES))[reference_labels]
+    votes = np.eye(len(CLASSES))[reference_labels]
+    return neighbour_means(features, reference, votes, neighbours, temperature)
+
+
+def neighbour_means(
+    features: np.ndarray,
+    reference: np.ndarray,
+    values: np.ndarray,
+    neighbours: int,
+    temperature: float,
+) -> np.ndarray:
+    """Means of values of the nearest, with the weights of `neighbour_shares`.
+
+    Args:
+        features, reference, neighbours, temperature: as of `neighbour_shares`.
+        values: (others, m).
+
+    Returns:
+        (images, m), float64.
+    """
+    unit = normalised(reference)
     # in parts, since every image has a cosine with every other one
     most = max(COSINES // len(unit), 1)
     parts = np.array_split(normalised(features), -(-len(features) // most) or 1)
-    shares = []
+    means = []
     for part in parts:
         cosines = part @ unit.T
         nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :neighbours]
         weights = softmax(np.take_along_axis(cosines, nearest, axis=1) / temperature)
-        shares.append(np.einsum("in,inc->ic", weights, votes[nearest]))
-    return np.concatenate(shares)
+        means.append(np.einsum("in,inc->ic", weights, values[nearest]))
+    return np.concatenate(means)
 
 
 def share_logits(shares: np.ndarray) -> np.ndarray:

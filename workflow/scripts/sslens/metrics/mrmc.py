@@ -118,6 +118,21 @@ def samples(labels: np.ndarray, scores: np.ndarray, seeds: Sequence | None = Non
     return [*found, Sample(found[0].seeds, mean, macro / classes)]
 
 
+def mean_sample(values: np.ndarray, seeds: Sequence | None = None) -> Sample:
+    """Means over the test images of what each has, such as an absolute error.
+
+    Args:
+        values: (..., seeds, n), with n at least 2.
+        seeds: their names, 0, 1, ... by default.
+    """
+    values = np.asarray(values, np.float64)
+    means, images = values.mean(axis=-1), values.shape[-1]
+    if images < 2:
+        raise ValueError(f"the variance of a mean needs two images; got {images}")
+    influence = (values - means[..., None]) / np.sqrt(images * (images - 1))
+    return Sample(_names(seeds, means), means, influence)
+
+
 def _aucs(is_positive: np.ndarray, placed: np.ndarray) -> np.ndarray:
     return placed[..., is_positive].sum(axis=-1) / _halves(is_positive)
 
@@ -325,8 +340,20 @@ def row_interval(estimate: Estimate) -> np.ndarray:
 
 def difference_interval(estimate: Estimate) -> np.ndarray:
     """95 % interval of a difference of AUCs: (2, ...), low and high; NaN where nothing varies."""
-    signed = np.multiply.outer([-1, 1], _half_width(estimate))
-    return np.clip(estimate.mean + signed, -1, 1)
+    return np.clip(mean_interval(estimate), -1, 1)
+
+
+def mean_interval(estimate: Estimate) -> np.ndarray:
+    """95 % interval of a mean without bounds: (2, ...), low and high; NaN where nothing varies."""
+    return estimate.mean + np.multiply.outer([-1, 1], _half_width(estimate))
+
+
+def positive_interval(estimate: Estimate) -> np.ndarray:
+    """95 % interval of a positive mean, symmetric on the scale of its logarithm: (2, ...)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # by the delta method, the derivative of the logarithm is 1 / mean
+        factor = np.exp(_half_width(estimate) / estimate.mean)
+    return np.stack([estimate.mean / factor, estimate.mean * factor])
 
 
 def p_value(estimate: Estimate) -> np.ndarray:

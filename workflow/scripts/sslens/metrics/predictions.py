@@ -40,7 +40,7 @@ def mean_logits(logits: np.ndarray) -> np.ndarray:
 
 
 def predictions_frame(
-    image_ids: Sequence, labels: Sequence[str], logits: np.ndarray
+    image_ids: Sequence | np.ndarray, labels: Sequence[str], logits: np.ndarray
 ) -> pd.DataFrame:
     """A prediction a row, with the columns `PREDICTION_COLUMNS`.
 
@@ -114,9 +114,6 @@ def averaged(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def write_predictions(predictions: pd.DataFrame, path: str | Path) -> None:
-    """Write predictions as Parquet, the columns in the order of `PREDICTION_COLUMNS`, atomically.
-
-    Raises KeyError where a column is missing.
-    """
+    """Write predictions as Parquet, atomically."""
     with atomic_path(path) as temporary:
-        predictions[list(PREDICTION_COLUMNS)].to_parquet(temporary, index=False)
+        predictions.to_parquet(temporary, index=False)

@@ -1,6 +1,6 @@
 """Scores of predictions: AUCs, accuracy, confusion, calibration; and the metrics of a cell."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -155,8 +155,23 @@ def reliability_curves(predictions: pd.DataFrame, temperature: float) -> dict[st
     }
 
 
+def calibrated_score(
+    predictions: pd.DataFrame, validation: pd.DataFrame | None = None
+) -> dict[str, Any]:
+    """What `score` returns, with the temperature that suits the validation set; without one, 1.
+
+    Raises ValueError as `score` and `calibration.fit_temperature` do.
+    """
+    if validation is None:
+        return score(predictions)
+    return score(predictions, fit_temperature(*_labels_and_logits(validation)))
+
+
 def metrics_of_file(
-    path: str | Path, fields: Mapping[str, Any], validation: str | Path | None = None
+    path: str | Path,
+    fields: Mapping[str, Any],
+    validation: str | Path | None = None,
+    scored: Callable[[pd.DataFrame, pd.DataFrame | None], dict[str, Any]] = calibrated_score,
 ) -> dict[str, Any]:
     """The content of `metrics.json` for the predictions file at `path`.
 
@@ -164,22 +179,17 @@ def metrics_of_file(
         path: of the predictions of the test set.
         fields: which cell of the comparison it is (arm, dataset, title, method, pretext,
             pretraining, protocol, labels, seed, encoder, ...).
-        validation: path of the predictions of the validation set, with the same columns, that the
-            temperature is fitted on; without, it is 1.
+        validation: path of the predictions of the validation set, with the same columns, that
+            they are calibrated by.
+        scored: makes metrics of both.
 
     Returns:
-        The fields, what `score` returns, and the SHA-256 of the file at `path`.
+        The fields, what `scored` returns, and the SHA-256 of the file at `path`.
 
-    Raises ValueError where a field would be overwritten by a score, or as `score`,
-    `check_predictions` and `calibration.fit_temperature` do.
+    Raises ValueError where a field would be overwritten by a score, or as `scored` does.
     """
-    temperature = 1.0
-    if validation is not None:
-        temperature = fit_temperature(*_labels_and_logits(pd.read_parquet(validation)))
-    metrics = {
-        **score(pd.read_parquet(path), temperature),
-        "predictions_sha256": sha256_of(path),
-    }
+    own = None if validation is None else pd.read_parquet(validation)
+    metrics = {**scored(pd.read_parquet(path), own), "predictions_sha256": sha256_of(path)}
     clash = sorted(set(fields) & set(metrics))
     if clash:
         raise ValueError(f"arm fields {', '.join(clash)} have the names of metrics")

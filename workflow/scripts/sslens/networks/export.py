@@ -1,6 +1,7 @@
 """Networks as `.keras` files that need Keras alone; they take raw images."""
 
 from collections.abc import Sequence
+from typing import Any, Protocol
 
 import keras
 from keras import ops
@@ -8,6 +9,17 @@ from keras import ops
 from sslens.files import atomic_path, read_json
 from sslens.networks.layers import BatchNormalization, Convolution, FusedBatchNormalization
 from sslens.networks.preprocessing import preprocess
+
+
+class Answer(Protocol):
+    """What an exported network says of an image: a part of a task, see `tasks.base`."""
+
+    def readable(self, outputs: Any) -> Any:
+        """What is made of outputs (batch, outputs), by layers of Keras alone."""
+
+    def averaged(self, readable: Any) -> Any:
+        """The same of several orientations, (orientations, batch, ...)."""
+
 
 #: What this library's layers are when they need not be fast: Keras's own, of the same numbers.
 PLAIN = {
@@ -18,34 +30,38 @@ PLAIN = {
 
 
 def exportable(
-    classifier: keras.Model, facts: dict, recorded_shape: Sequence[int], average: bool = False
+    network: keras.Model,
+    facts: dict,
+    recorded_shape: Sequence[int],
+    answer: Answer,
+    average: bool = False,
 ) -> keras.Model:
-    """Put the preprocessing in front of a classifier and a softmax behind it.
+    """Put the preprocessing in front of a network, and what makes its outputs readable behind it.
 
-    The probabilities are those that the rule `evaluate` writes, to the rounding of float32: it
+    Its answers are those that the rule `evaluate` writes, to the rounding of float32: it
     evaluates in float32 whatever the precision of the training, and so does this model. Where one
     of the two computes in TF32, as on recent GPUs, they agree to that.
 
     Args:
-        classifier: made by `networks.classifiers`, for whichever protocol.
+        network: made by `networks.classifiers`, for whichever protocol.
         facts: of `preprocessing.measure`.
         recorded_shape: (height, width, channels) of the images as they are recorded.
-        average: whether probabilities are the mean over the orientations of an image, as
-            `metrics.predictions.mean_logits` has them; it takes eight times as long, and eight
-            times the memory of a batch.
+        answer: what it says of an image, such as a task.
+        average: whether answers are averaged over the orientations of an image, as predictions
+            are; it takes eight times as long, and eight times the memory of a batch.
 
     Returns:
-        A model of layers of Keras alone, from raw images (batch, *recorded_shape) to the
-        probabilities (batch, classes) in the order of `CLASSES`.
+        A model of layers of Keras alone, from raw images (batch, *recorded_shape) to what
+        the answer makes, such as probabilities (batch, classes) in the order of `CLASSES`.
     """
-    plain = _plain(classifier)
+    plain = _plain(network)
     inputs = keras.Input(tuple(recorded_shape), name="raw_image")
     images = preprocess(inputs, facts)
     if average:
         images = ops.concatenate(_orientations(images))
-    outputs = keras.layers.Softmax(name="probabilities")(plain(images))
+    outputs = answer.readable(plain(images))
     if average:
-        outputs = ops.mean(ops.reshape(outputs, (8, -1, outputs.shape[1])), axis=0)
+        outputs = answer.averaged(ops.reshape(outputs, (8, -1, *outputs.shape[1:])))
     return keras.Model(inputs, outputs, name="sslens_classifier")
 
 
@@ -67,16 +83,21 @@ def exportable_encoder(
 
 
 def export(
-    classifier: keras.Model, manifest: str, preprocessing: str, path: str, average: bool
+    network: keras.Model,
+    manifest: str,
+    preprocessing: str,
+    path: str,
+    answer: Answer,
+    average: bool,
 ) -> None:
-    """Write a classifier that was trained on the data of two files to `path`, atomically.
+    """Write a network that was trained on the data of two files to `path`, atomically.
 
     Args:
-        classifier, average: as of `exportable`.
+        network, answer, average: as of `exportable`.
         manifest, preprocessing: the two files.
         path: ends in `.keras`.
     """
-    _save(exportable(classifier, *_facts(manifest, preprocessing), average), path)
+    _save(exportable(network, *_facts(manifest, preprocessing), answer, average), path)
 
 
 def export_encoder(encoder: keras.Model, manifest: str, preprocessing: str, path: str) -> None:

@@ -3,11 +3,14 @@
 Their outputs are float32 whatever the precision of the layers before, as losses need them.
 """
 
+from collections.abc import Callable
+
 import keras
 from keras import ops
 
 from sslens.networks.layers import BatchNormalization
 from sslens.seeds import derive_seed
+from sslens.targets import SMALLEST_VARIANCE
 
 
 def mlp(
@@ -50,38 +53,60 @@ def prototypes(features: int, count: int, seed: int) -> keras.Model:
     return keras.Model(inputs, outputs, name="prototypes")
 
 
-def classifier_of(encoder: keras.Model, classes: int, seed: int) -> keras.Model:
-    """Put one dense layer on an encoder: a model from images to (batch, classes) logits."""
+def classifier_of(
+    encoder: keras.Model, outputs: int, seed: int, layer: str = "logits"
+) -> keras.Model:
+    """Put one dense layer of a name on an encoder: a model from images to (batch, outputs)."""
     inputs = keras.Input(encoder.input_shape[1:], name="image")
-    logits = _dense(classes, seed, "logits", dtype="float32")(encoder(inputs))
-    return keras.Model(inputs, logits, name="classifier")
+    made = _dense(outputs, seed, layer, dtype="float32")(encoder(inputs))
+    return keras.Model(inputs, made, name="classifier")
+
+
+def share_logits(shares):
+    """Logits of shares (batch, classes): the least share keeps them finite and in their order."""
+    return ops.log(shares + 1e-12)
+
+
+def neighbour_distributions(means):
+    """Outputs of a regression, of the means that `probes.regression` has of neighbours."""
+    count = means.shape[1] // 3
+    sums, squares, known = (means[:, part * count : (part + 1) * count] for part in range(3))
+    known = ops.maximum(known, 1e-12)
+    variance = ops.maximum(squares / known - (sums / known) ** 2, SMALLEST_VARIANCE)
+    # the inverse of softplus
+    return ops.concatenate([sums / known, variance + ops.log(-ops.expm1(-variance))], axis=1)
 
 
 def neighbours_of(
-    encoder: keras.Model, classes: int, images: int, neighbours: int, temperature: float
+    encoder: keras.Model,
+    values: int,
+    images: int,
+    neighbours: int,
+    temperature: float,
+    answer: Callable = share_logits,
 ) -> keras.Model:
-    """Put a vote of the nearest labelled images on an encoder: a model to (batch, classes) logits.
+    """Put a vote of the nearest labelled images on an encoder: a model to (batch, outputs).
 
-    The probability of a class is the share of the weights exp(cosine / temperature) that its images
-    have among the nearest ones (Wu et al. 2018, arXiv:1805.01978, section 3.4). The images it knows
-    are weights: the layer `cosines` holds their normalised features, (features, images), and
-    `classes` what they are, (images, classes), one-hot.
+    A mean of the nearest ones has the weights exp(cosine / temperature), whose share is the
+    probability of a class (Wu et al. 2018, arXiv:1805.01978, section 3.4). The images it knows are
+    weights: the layer `cosines` holds their normalised features, (features, images), and `classes`
+    the values that are averaged, (images, values), of a classification one-hot.
 
     Args:
         encoder: its output is normalised.
-        classes: number of them.
+        values: number of them.
         images: how many labelled images it holds.
         neighbours: how many of them vote, at most.
         temperature: of the weights.
+        answer: of the means (batch, values), the outputs.
     """
     inputs = keras.Input(encoder.input_shape[1:], name="image")
     unit = keras.layers.UnitNormalization(name="unit", dtype="float32")(encoder(inputs))
     cosines = keras.layers.Dense(images, use_bias=False, name="cosines", dtype="float32")(unit)
     nearest, which = ops.top_k(cosines, min(neighbours, images))
-    labels = keras.layers.Embedding(images, classes, name="classes", dtype="float32")(which)
-    shares = ops.sum(ops.softmax(nearest / temperature)[..., None] * labels, axis=1)
-    # the least share keeps logits finite, and leaves their order as it is
-    return keras.Model(inputs, ops.log(shares + 1e-12), name="classifier")
+    voted = keras.layers.Embedding(images, values, name="classes", dtype="float32")(which)
+    means = ops.sum(ops.softmax(nearest / temperature)[..., None] * voted, axis=1)
+    return keras.Model(inputs, answer(means), name="classifier")
 
 
 def _dense(units: int, seed: int, name: str, **options) -> keras.layers.Dense:

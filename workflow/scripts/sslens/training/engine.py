@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import keras
 import numpy as np
@@ -58,6 +58,26 @@ def reader(data: Sequence[Images | np.ndarray]) -> Callable[[np.ndarray], tuple]
         held = [tf.constant(a.load() if isinstance(a, Images) else a) for a in data]
         return lambda rows: tuple(tf.gather(tensor, rows) for tensor in held)
     return lambda rows: tuple(tf.constant(array[rows]) for array in data)
+
+
+class Best(NamedTuple):
+    """Which epoch of a training is kept: the best one by a measure of `epoch_metrics`.
+
+    Args:
+        measure: its name.
+        highest: whether the largest is the best, or the smallest.
+        variables: that are kept.
+    """
+
+    measure: str
+    highest: bool
+    variables: list
+
+    def is_reached_by(self, row: dict[str, float], history: list[dict[str, float]]) -> bool:
+        """Whether a row is better than all those before."""
+        sign = 1 if self.highest else -1
+        before = max((sign * past[self.measure] for past in history), default=-math.inf)
+        return sign * row[self.measure] > before
 
 
 class Learner(Protocol):
@@ -134,7 +154,7 @@ def fit(
     plan: Plan,
     seed: int,
     checkpoint: Checkpoint,
-    keep_best: tuple[str, list] | None = None,
+    keep_best: Best | None = None,
     report: Report = silent,
 ) -> pd.DataFrame:
     """Train, or go on training from the checkpoint, to the end of the plan.
@@ -150,8 +170,7 @@ def fit(
         seed: of the run.
         checkpoint: written after every epoch, within long ones every ten minutes, and when a
             signal asks to stop.
-        keep_best: the name of a measure of `epoch_metrics` and the variables that are, at the
-            end, set back to what they were in the epoch where it was highest.
+        keep_best: what is set back, at the end, to the best epoch.
         report: receives every row of the history, those of the checkpoint too.
 
     Returns:
@@ -179,17 +198,15 @@ def fit(
             row = _train_epoch(learner, views_of, plan, epoch, state)
             _check_weights(learner.variables, f"epoch {epoch + 1}")
             row |= learner.epoch_metrics(row)
-            if keep_best is not None:
-                measure, variables = keep_best
-                if row[measure] > max((past[measure] for past in history), default=-math.inf):
-                    state.best = [variable.numpy() for variable in variables]
+            if keep_best is not None and keep_best.is_reached_by(row, history):
+                state.best = [variable.numpy() for variable in keep_best.variables]
             state.end_epoch(row)
             state.save()
             report([row])
             log.info("%s", _progress_line(row, plan, remaining.tick()))
             state.raise_if_stop_requested()
     if keep_best is not None:
-        assign(keep_best[1], state.best)
+        assign(keep_best.variables, state.best)
     return pd.DataFrame(history)
 
 

@@ -1,4 +1,6 @@
-"""Learning the labels with the whole network, from all labels or some."""
+"""Learning a task with the whole network, from all labels or some."""
+
+from typing import NamedTuple
 
 import keras
 import pandas as pd
@@ -6,12 +8,30 @@ import pandas as pd
 from sslens.data.records import Split
 from sslens.labelled import labelled_subset
 from sslens.networks import replicas
-from sslens.networks.classifiers import build_classifier
+from sslens.networks.classifiers import build_network
 from sslens.networks.encoders.building import rate_scales
+from sslens.tasks.base import Task, targeted
+from sslens.tasks.registry import load_task
 from sslens.training.checkpoints import Checkpoint
 from sslens.training.finetuning import fine_tune
 from sslens.training.plan import plan_fine_tuning
 from sslens.training.tensorboard import Report, silent
+
+
+class Learned(NamedTuple):
+    """A network that has learned a task.
+
+    Args:
+        network: from images to the outputs of the task.
+        history: of `fine_tune`.
+        task: with the facts of the targets it learned from.
+        images: how many it learned from.
+    """
+
+    network: keras.Model
+    history: pd.DataFrame
+    task: Task
+    images: int
 
 
 def learn_labels(
@@ -23,8 +43,8 @@ def learn_labels(
     seed: int,
     checkpoint: Checkpoint,
     report: Report = silent,
-) -> tuple[keras.Model, pd.DataFrame]:
-    """Fine-tune the classifier of an arm.
+) -> Learned:
+    """Fine-tune the network of an arm.
 
     Args:
         train, validation: preprocessed splits.
@@ -34,21 +54,27 @@ def learn_labels(
         seed: of the run.
         checkpoint: to go on from.
         report: receives the rows of the history.
-
-    Returns:
-        The classifier, and the history of `fine_tune`.
     """
-    labelled, learning = train, settings["learning"]
+    task, learning = load_task(settings["task"]), settings["learning"]
+    train, validation = (targeted(task, split) for split in (train, validation))
+    labelled = train
     if fraction < 1:
-        labelled = train.take(labelled_subset(train.labels, fraction, seed))
+        strata = task.strata(train.labels)
+        labelled = train.take(labelled_subset(strata, fraction, seed, task.name_of_stratum))
     plan = plan_fine_tuning(learning, len(labelled.labels), len(train.labels))
+    task = task.learning_from(labelled.labels)
+    learned, measured = (
+        split._replace(labels=task.relative(split.labels)) for split in (labelled, validation)
+    )
     with replicas.shared_by_gpus(plan.batch_size):
-        classifier, encoder = build_classifier(settings["encoder"], train.images.shape[1:], seed)
+        network, encoder = build_network(
+            settings["encoder"], train.images.shape[1:], seed, task.outputs, task.layer
+        )
         if pretrained is not None:
             encoder.load_weights(pretrained)
-        variables, decay = classifier.trainable_variables, learning["layer_decay"]
+        variables, decay = network.trainable_variables, learning["layer_decay"]
         scales = rate_scales(settings["encoder"], variables, decay)
         history = fine_tune(
-            classifier, labelled, validation, learning, plan, seed, checkpoint, report, scales
+            network, learned, measured, task, learning, plan, seed, checkpoint, report, scales
         )
-    return classifier, history
+    return Learned(network, history, task, len(labelled.labels))

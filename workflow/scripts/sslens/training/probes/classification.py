@@ -1,8 +1,7 @@
-"""Probes: classifiers of the features of a frozen encoder. They need no network, and no GPU."""
+"""Probes of a classification: logistic regression, and a vote of the nearest images."""
 
 import logging
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -12,27 +11,9 @@ from sklearn.preprocessing import StandardScaler
 from sslens.metrics.auc import class_aucs
 from sslens.metrics.features import neighbour_shares, normalised, share_logits
 from sslens.protocols import LINEAR_PROBE, NEAREST_NEIGHBOURS
+from sslens.training.probes.base import Features, Probe
 
 log = logging.getLogger(__name__)
-
-
-class Features(NamedTuple):
-    """Features of images (n, d), float32, and their labels (n,), indices into `CLASSES`."""
-
-    values: np.ndarray
-    labels: np.ndarray
-
-
-class Probe(NamedTuple):
-    """How the probe of a protocol is fitted and used.
-
-    fit: of labelled training images, of validation images and of the arm's settings makes the
-        arrays that the probe consists of, by name, and the history of the fit.
-    logits: of these arrays, features (n, d) and the settings makes logits (n, classes).
-    """
-
-    fit: Callable[[Features, Features, Mapping], tuple[dict[str, np.ndarray], pd.DataFrame]]
-    logits: Callable[[Mapping[str, np.ndarray], np.ndarray, Mapping], np.ndarray]
 
 
 def fit_linear_probe(

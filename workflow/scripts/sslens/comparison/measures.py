@@ -1,0 +1,247 @@
+"""What a task is compared by: AUCs, or errors; each with its samples, and how tables name it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from sslens.classes import CLASSES
+from sslens.metrics import mrmc, regression, uncertainty
+from sslens.metrics.auc import class_aucs, log_odds
+from sslens.metrics.gaussian import crps
+from sslens.metrics.predictions import check_predictions, class_indices, logits_of
+from sslens.targets import TARGETS
+
+
+class Shown(NamedTuple):
+    """A measure as tables name it, and the columns of the summary that have it.
+
+    Args:
+        name: in a sentence, "macro AUC".
+        column, difference: of the summary, "auc_macro" and "difference_macro".
+        higher_is_better: whether it is.
+        unit: in a caption, " in dex", or nothing.
+        is_marked: whether the table with its uncertainty marks rows; that of AUCs does not, since
+            the one in the published layout does.
+    """
+
+    name: str
+    column: str
+    difference: str
+    higher_is_better: bool
+    unit: str = ""
+    is_marked: bool = False
+
+    @property
+    def title(self) -> str:
+        """At the beginning of a line."""
+        return f"{self.name[0].upper()}{self.name[1:]}"
+
+    @property
+    def p_value(self) -> str:
+        """The column with the p values that are corrected."""
+        return f"{self.difference.replace('difference_', 'p_', 1)}_holm"
+
+
+class Measures(ABC):
+    """The measures of a summary.
+
+    Attributes:
+        names: of them, in the order of `samples`.
+        families: names whose tests are corrected together.
+        main: the name of that which has a best row.
+        highest: whether its largest value is the best.
+        prefix: of the columns of the summary that have a measure.
+        lowest: of a measure and of a difference.
+        largest: the same.
+        truth: columns of the predictions that must be the same for all rows.
+        what: they are called in a sentence.
+    """
+
+    names: tuple[str, ...]
+    families: tuple[tuple[str, ...], ...]
+    main: str
+    highest: bool
+    prefix = ""
+    lowest: tuple[float, float]
+    largest: tuple[float, float]
+    truth: tuple[str, ...]
+    what: str
+
+    @abstractmethod
+    def check(self, predictions: pd.DataFrame) -> None:
+        """Raise ValueError where predictions cannot be scored."""
+
+    @abstractmethod
+    def cell_column(self, name: str) -> str:
+        """The column of `cells.collect` that has a measure of a network."""
+
+    @abstractmethod
+    def samples(self, frames: Sequence[pd.DataFrame], seeds: Sequence) -> list[mrmc.Sample]:
+        """A sample of each measure, of the predictions of a row's seeds."""
+
+    @abstractmethod
+    def slacks(self, predictions: pd.DataFrame) -> list[float]:
+        """Half the width of an interval of networks where nothing varies, of each measure."""
+
+    @abstractmethod
+    def interval(self, estimate: mrmc.Estimate) -> np.ndarray:
+        """The 95 % interval of a measure."""
+
+    @abstractmethod
+    def difference_interval(self, estimate: mrmc.Estimate) -> np.ndarray:
+        """The 95 % interval of a difference."""
+
+    @abstractmethod
+    def shown(self) -> Iterable[Shown]:
+        """The measures that have tables of their own."""
+
+    @abstractmethod
+    def stated(self, metrics: Mapping) -> list[float]:
+        """The measures as `metrics.json` has them."""
+
+    @abstractmethod
+    def of_predictions(self, predictions: pd.DataFrame) -> list[float]:
+        """The same, computed anew."""
+
+
+class Aucs(Measures):
+    """One-vs-rest AUCs of the classes, and their mean."""
+
+    names = (*CLASSES, "macro")
+    families = (("macro",), CLASSES)
+    main = "macro"
+    highest = True
+    prefix = "auc_"
+    lowest = (0.0, -1.0)
+    largest = (1.0, 1.0)
+    truth = ("image_id", "label")
+    what = "AUCs"
+
+    def check(self, predictions: pd.DataFrame) -> None:
+        """See `metrics.predictions.check_predictions`."""
+        check_predictions(predictions)
+
+    def cell_column(self, name: str) -> str:
+        """As in the summary."""
+        return f"auc_{name}"
+
+    def samples(self, frames: Sequence[pd.DataFrame], seeds: Sequence) -> list[mrmc.Sample]:
+        """See `mrmc.samples`."""
+        scores = np.stack([log_odds(logits_of(frame)) for frame in frames])
+        return mrmc.samples(class_indices(frames[0]), scores, seeds)
+
+    def slacks(self, predictions: pd.DataFrame) -> list[float]:
+        """See `uncertainty.agreement_bound`."""
+        classes = class_indices(predictions)
+        bounds = [uncertainty.agreement_bound(classes == c) for c in range(len(CLASSES))]
+        bounds.append(uncertainty.macro_agreement_bound(np.bincount(classes)))
+        return [1 - bound for bound in bounds]
+
+    def interval(self, estimate: mrmc.Estimate) -> np.ndarray:
+        """On the scale of the logit."""
+        return mrmc.row_interval(estimate)
+
+    def difference_interval(self, estimate: mrmc.Estimate) -> np.ndarray:
+        """Between -1 and 1."""
+        return mrmc.difference_interval(estimate)
+
+    def shown(self) -> Iterable[Shown]:
+        """The macro AUC."""
+        return [MACRO_AUC]
+
+    def stated(self, metrics: Mapping) -> list[float]:
+        """AUCs of the classes, and the macro AUC."""
+        return [metrics["auc"][name] for name in self.names]
+
+    def of_predictions(self, predictions: pd.DataFrame) -> list[float]:
+        """See `auc.class_aucs`."""
+        aucs = class_aucs(class_indices(predictions), logits_of(predictions))
+        return [*aucs, aucs.mean()]
+
+
+MACRO_AUC = Shown("macro AUC", "auc_macro", "difference_macro", higher_is_better=True)
+
+
+class Errors(Measures):
+    """Mean absolute errors of targets, and their CRPS (see `gaussian.crps`) as predicted.
+
+    Args:
+        targets: names of them.
+    """
+
+    highest = False
+    lowest = (0.0, -np.inf)
+    largest = (np.inf, np.inf)
+    what = "errors"
+
+    def __init__(self, targets: Sequence[str]):
+        self._targets = list(targets)
+        self.names = tuple(f"{kind}_{name}" for name in targets for kind in ("mae", "crps"))
+        self.families = tuple((name,) for name in self.names)
+        self.main = self.names[0]
+        self.truth = ("image_id", *(regression.columns_of(name)[0] for name in targets))
+
+    def check(self, predictions: pd.DataFrame) -> None:
+        """See `metrics.regression.check_predictions`."""
+        regression.check_predictions(predictions, self._targets)
+
+    def cell_column(self, name: str) -> str:
+        """Of the metrics of a target."""
+        kind, target = name.split("_", 1)
+        return f"targets_{target}_{kind}"
+
+    def samples(self, frames: Sequence[pd.DataFrame], seeds: Sequence) -> list[mrmc.Sample]:
+        """Means over the images that have a target, see `mrmc.mean_sample`."""
+        found = []
+        for target in self._targets:
+            known = [regression.known(frame, target) for frame in frames]
+            errors = np.stack([true - mean for true, mean, _ in known])
+            deviations = np.stack([deviation for _, _, deviation in known])
+            measured = np.abs(errors), crps(errors, deviations)
+            found += [mrmc.mean_sample(values, seeds) for values in measured]
+        return found
+
+    def slacks(self, predictions: pd.DataFrame) -> list[float]:
+        """None: what does not vary is the same on other images."""
+        return [0.0] * len(self.names)
+
+    def interval(self, estimate: mrmc.Estimate) -> np.ndarray:
+        """On the scale of the logarithm."""
+        return mrmc.positive_interval(estimate)
+
+    def difference_interval(self, estimate: mrmc.Estimate) -> np.ndarray:
+        """Symmetric."""
+        return mrmc.mean_interval(estimate)
+
+    def shown(self) -> Iterable[Shown]:
+        """The mean absolute errors."""
+        for name in self._targets:
+            title, unit = TARGETS[name]
+            yield Shown(
+                f"mean absolute error of the {title[0].lower()}{title[1:]}",
+                f"mae_{name}",
+                f"difference_mae_{name}",
+                higher_is_better=False,
+                unit=f" in {unit}" if unit else "",
+                # the best rows are those of the main measure
+                is_marked=f"mae_{name}" == self.main,
+            )
+
+    def stated(self, metrics: Mapping) -> list[float]:
+        """Of each target its mean absolute error and its CRPS."""
+        targets = metrics["targets"]
+        return [targets[name][kind] for name in self._targets for kind in ("mae", "crps")]
+
+    def of_predictions(self, predictions: pd.DataFrame) -> list[float]:
+        """The same."""
+        return [float(sample.aucs[0]) for sample in self.samples([predictions], ["one"])]
+
+
+#: Task -> its measures, of the settings of the task.
+MEASURES_OF = {
+    "classification": lambda settings: Aucs(),
+    "regression": lambda settings: Errors(settings["targets"]),
+}

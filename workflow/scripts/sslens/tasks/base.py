@@ -1,0 +1,141 @@
+"""The contract of a task: what is learned of images, how it is predicted, and how well.
+
+A task is a module `NAME.py` with a class `Task` that extends the one below, and beside it
+`NAME.schema.yaml`, the JSON schema of its settings. `training.probes` has, in a module of the same
+name, how it is learned from the features of a frozen encoder. Jobs without a network use tasks too,
+so TensorFlow and Keras are imported by the methods that need them.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import pandas as pd
+
+from sslens.data.records import Split
+
+
+class Best(NamedTuple):
+    """By which column of the history the weights of an epoch are the best, and which way."""
+
+    measure: str
+    highest: bool
+
+
+class Task(ABC):
+    """A task with its settings.
+
+    Attributes:
+        columns: of the records, that `targets` takes.
+        outputs: how many numbers a network gives of an image.
+        layer: the name of the layer that gives them.
+        best: what `select: best_validation` chooses by.
+    """
+
+    columns: tuple[str, ...]
+    outputs: int
+    layer: str
+    best: Best
+
+    def __init__(self, settings: Mapping, facts: Mapping | None = None):
+        """Take its settings by the schema of the task, with its `name`, and what it has learned of.
+
+        Args:
+            settings: as said.
+            facts: what the outputs of a network relate to, of the training images' targets, see
+                `learning_from`. It can be written as JSON.
+        """
+        self.settings, self.facts = settings, facts or {}
+
+    # --- targets ----------------------------------------------------------------------------------
+
+    @abstractmethod
+    def targets(self, *columns: np.ndarray) -> np.ndarray:
+        """Targets of images, (n,) or (n, k), of the columns (n,) each; NaN where there is none."""
+
+    def has_target(self, targets: np.ndarray) -> np.ndarray:
+        """Which images have any target, (n,) bool; the others are left out."""
+        return np.ones(len(targets), bool)
+
+    @abstractmethod
+    def strata(self, targets: np.ndarray) -> np.ndarray:
+        """Integers (n,) by which a subset of the labels is stratified."""
+
+    @abstractmethod
+    def name_of_stratum(self, stratum: int) -> str:
+        """In words, what the images of a stratum are."""
+
+    def learning_from(self, targets: np.ndarray) -> Self:
+        """The task with the facts of these targets, of the training images."""
+        return self
+
+    def relative(self, targets: np.ndarray) -> np.ndarray:
+        """Targets as `loss` takes them, by the facts."""
+        return targets
+
+    # --- learning ---------------------------------------------------------------------------------
+
+    @abstractmethod
+    def loss(self, targets: Any, outputs: Any, learning: Mapping) -> tuple[Any, dict[str, Any]]:
+        """The loss of every image, (batch,), and means of other measures by name; as tensors.
+
+        Args:
+            targets: of the batch, as `relative` makes them.
+            outputs: (batch, outputs).
+            learning: settings of the fine-tuning.
+        """
+
+    @abstractmethod
+    def measures(
+        self, learned: tuple[np.ndarray, np.ndarray], validation: tuple[np.ndarray, np.ndarray]
+    ) -> dict[str, float]:
+        """Columns of the history, of training and of validation images.
+
+        Args:
+            learned, validation: targets as `relative` makes them, and outputs.
+        """
+
+    # --- predicting -------------------------------------------------------------------------------
+
+    @abstractmethod
+    def predictions(
+        self, image_ids: np.ndarray, targets: np.ndarray, outputs: np.ndarray
+    ) -> pd.DataFrame:
+        """A row an image, as `predictions.parquet` has them.
+
+        Args:
+            image_ids: (n,).
+            targets: of `targets`.
+            outputs: (orientations, n, outputs), whose distributions are averaged.
+        """
+
+    @abstractmethod
+    def readable(self, outputs: Any) -> Any:
+        """What an exported network gives, of outputs (batch, outputs); of Keras's layers alone."""
+
+    @abstractmethod
+    def averaged(self, readable: Any) -> Any:
+        """The same of several orientations, (orientations, batch, ...), by Keras's operations."""
+
+    # --- scoring ----------------------------------------------------------------------------------
+
+    @abstractmethod
+    def score(self, predictions: pd.DataFrame, validation: pd.DataFrame) -> dict[str, Any]:
+        """What `metrics.json` says of the predictions of the test set, finite numbers for JSON.
+
+        Args:
+            predictions: of the test set.
+            validation: of the validation set, by which predictions are calibrated.
+        """
+
+    @abstractmethod
+    def headline(self, metrics: Mapping) -> str:
+        """A line for the log, of what `score` returns."""
+
+
+def targeted(task: Task, split: Split) -> Split:
+    """A split of the images that have any target of a task, with these in the place of labels."""
+    split = split._replace(labels=task.targets(*(split.columns[name] for name in task.columns)))
+    known = task.has_target(split.labels)
+    return split if known.all() else split.take(np.flatnonzero(known))
