@@ -85,6 +85,49 @@ rule mistakes:
         "../scripts/mistakes.py"
 
 
+rule predicted:
+    input:
+        metrics=row_files(f"{EVALUATE}/metrics.json"),
+        predictions=row_files(f"{EVALUATE}/predictions.parquet"),
+    output:
+        figures("predicted", "predicted", "2 Regression"),
+    log:
+        "logs/predicted.log",
+    localrule: True
+    conda:
+        CPU_ENVIRONMENT
+    resources:
+        mem_mb=1000,
+    params:
+        **params_of_figures("predicted"),
+    message:
+        "Drawing what is predicted against what is true"
+    script:
+        "../scripts/predicted.py"
+
+
+rule sureness:
+    input:
+        metrics=row_files(f"{EVALUATE}/metrics.json"),
+        predictions=row_files(f"{EVALUATE}/predictions.parquet"),
+        validation=row_files(f"{EVALUATE}/validation.parquet"),
+    output:
+        figures("sureness", "sureness", "2 Regression"),
+    log:
+        "logs/sureness.log",
+    localrule: True
+    conda:
+        CPU_ENVIRONMENT
+    resources:
+        mem_mb=1000,
+    params:
+        **params_of_figures("sureness"),
+    message:
+        "Drawing how sure predictions are"
+    script:
+        "../scripts/sureness.py"
+
+
 rule embedding:
     input:
         unpack(lambda w: mapped_files(w.dataset)),

@@ -73,7 +73,7 @@ def calibration_table(comparison: Comparison, cells: pd.DataFrame, target: str) 
         return f"{shares} (× {numbers.iloc[-1]:.2f})"
 
     levels = ", ".join(f"{100 * level:g}" for level in LEVELS)
-    title, _ = TARGETS[target]
+    title = TARGETS[target].title
     caption = (
         f"Each cell gives the percentages of the test images whose true {title.lower()} lies in "
         f"the central interval of {levels} % that is predicted, {seeds_of(chosen)}"

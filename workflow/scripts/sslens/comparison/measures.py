@@ -219,7 +219,7 @@ class Errors(Measures):
     def shown(self) -> Iterable[Shown]:
         """The mean absolute errors."""
         for name in self._targets:
-            title, unit = TARGETS[name]
+            title, unit, _ = TARGETS[name]
             yield Shown(
                 f"mean absolute error of the {title[0].lower()}{title[1:]}",
                 f"mae_{name}",

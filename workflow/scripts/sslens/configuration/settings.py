@@ -1,5 +1,6 @@
 """The settings of every job, resolved from the configuration. Free of TensorFlow."""
 
+import math
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from functools import reduce
@@ -544,6 +545,7 @@ def figures_of_run(config: Mapping) -> list[tuple[str, str]]:
         "label_efficiency": rows and several and classifies,
         "pretraining": bool(pretrained_rows(config)),
         "reconstructions": bool(reconstructed_titles(config)),
+        **dict.fromkeys(("predicted", "sureness"), rows and not classifies),
     }
     of_datasets = product(filter(chosen.get, chosen), config["run"]["datasets"])
     of_protocols = (("intervals", protocol) for protocol in protocols_of_run(config))
@@ -629,6 +631,17 @@ def figure_settings(config: Mapping, figure: str, name: str) -> dict:
             "rows": reconstructed_titles(config),
             "seeds": seeds[:1],
         }
+    if figure in ("predicted", "sureness"):
+        targets = task_settings(config)["targets"]
+        limits = resolution_limits(config["datasets"][name])
+        return {
+            "title": title,
+            "targets": targets,
+            "limits": {target: limits[target] for target in targets if target in limits},
+            "rows": rows,
+            "labels": labels,
+            "seeds": seeds,
+        }
     if figure == "gallery":
         return {"title": title, "dataset": dataset_settings(config, name)}
     if figure == "label_efficiency":
@@ -644,6 +657,18 @@ def figure_settings(config: Mapping, figure: str, name: str) -> dict:
         shown["drawn"] = pretrained_rows(config) if figure == "pretraining" else rows
         shown["seeds"] = seeds[:1]
     return shown
+
+
+def resolution_limits(recipe: Mapping) -> dict[str, float]:
+    """Target -> the value from which on images of a recipe do not resolve it, where it is known.
+
+    An axion's vortex grows as 1 / mass; from this mass on it is shorter than the PSF is wide.
+    """
+    vortex = recipe.get("substructure", {}).get("axion", {})
+    if vortex.get("kind") != "vortex" or not isinstance(vortex["half_length"], int | float):
+        return {}
+    length = 2 * vortex["half_length"] * vortex["reference_axion_mass"]
+    return {"log10_axion_mass": math.log10(length / recipe["instrument"]["psf_fwhm"])}
 
 
 # --- parts of them --------------------------------------------------------------------------------

@@ -37,6 +37,11 @@ def is_inside(errors: np.ndarray, deviations: np.ndarray, level: float) -> np.nd
     return np.abs(errors) <= ndtri((1 + level) / 2) * deviations
 
 
+def probability_below(errors: np.ndarray, deviations: np.ndarray) -> np.ndarray:
+    """The probability, as predicted, of values below the true one (PIT), of the errors' shape."""
+    return ndtr(errors / deviations)
+
+
 def fit_scale(errors: np.ndarray, deviations: np.ndarray) -> float:
     """The factor of all deviations that makes the errors the likeliest (maximum likelihood)."""
     return float(np.sqrt(np.mean((errors / deviations) ** 2)))

@@ -1,0 +1,129 @@
+"""Errors of a regression in place of AUCs: the same statements about methods, by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import t as student
+
+from sslens.comparison.cells import collect
+from sslens.comparison.documents import documents
+from sslens.comparison.measures import Errors
+from sslens.comparison.summary import summarise
+from sslens.comparison.tables import Comparison, markdown
+from sslens.metrics import mrmc
+from sslens.metrics.regression import columns_of, score
+
+MASS = "log10_axion_mass"
+ARMS = {"baseline": "Baseline", "better": "Better", "alike": "Alike", "probe": "Pretrained"}
+ARMS |= {"random": "Random"}
+FROZEN = ("probe", "random")
+SPREAD = {"baseline": 0.20, "better": 0.10, "alike": 0.20, "probe": 0.30, "random": 0.40}
+DATASETS = {"model_1": "Model I"}
+REFERENCES = {"model_1": {"better": "baseline", "alike": "baseline", "probe": "random"}}
+SEEDS, IMAGES = (1, 2, 3), 400
+TRUE = np.random.default_rng(0).uniform(-24, -22, IMAGES)
+MEASURES = Errors([MASS])
+
+
+def predicted(arm, seed):
+    rng = np.random.default_rng([seed, list(ARMS).index(arm)])
+    mean = TRUE + rng.normal(0, SPREAD[arm] * rng.uniform(0.97, 1.03), IMAGES)
+    columns = dict(zip(columns_of(MASS), (TRUE, mean, np.full(IMAGES, 0.2)), strict=True))
+    return pd.DataFrame({"image_id": [f"image-{k}" for k in range(IMAGES)], **columns})
+
+
+def fields(arm, seed):
+    pretraining = "it" if arm in ("better", "alike", "probe") else None
+    return {
+        "arm": arm,
+        "dataset": "model_1",
+        "labels": 1.0,
+        "seed": seed,
+        "protocol": "linear_probe" if arm in FROZEN else "fine_tune",
+        "pretraining": pretraining,
+        "labelled_images": 100,
+        "pretraining_collapsed": None,
+        "operations": {"pretraining": 0, "finetuning": 10**12},
+    }
+
+
+@pytest.fixture(scope="module")
+def compared():
+    frames, metrics = {}, []
+    for arm in ARMS:
+        for seed in SEEDS:
+            frame = predicted(arm, seed)
+            frames[arm, "model_1", 1.0, seed] = frame
+            metrics.append(fields(arm, seed) | score(frame, frame, [MASS]))
+    columns = [MEASURES.cell_column(name) for name in MEASURES.names]
+    cells = collect(metrics, ARMS, list(DATASETS), columns)
+    return cells, frames, summarise(cells, frames, REFERENCES, MEASURES)
+
+
+def test_an_error_is_a_mean_over_seeds_with_the_interval_of_the_method(compared):
+    cells, frames, summary = compared
+    row = summary.set_index("arm").loc["better"]
+    errors = np.stack(
+        [np.abs(TRUE - frames["better", "model_1", 1.0, seed][f"mean_{MASS}"]) for seed in SEEDS]
+    )
+    means = errors.mean(axis=1)
+    assert row[f"mae_{MASS}"] == pytest.approx(means.mean())
+    assert row[f"mae_{MASS}_std"] == pytest.approx(means.std(ddof=1))
+    own = cells[cells["arm"] == "better"][f"targets_{MASS}_mae"]
+    np.testing.assert_allclose(own, means)
+    # Obuchowski & Rockette: between seeds, and the covariance over images
+    covariance = np.cov(errors) / IMAGES
+    shared = covariance[~np.eye(3, dtype=bool)].mean()
+    variance = means.var(ddof=1) / 3 + max(shared, 0)
+    freedom = 2 * variance / (means.var(ddof=1) / 3)
+    half = student.ppf(0.975, freedom) * np.sqrt(variance) / means.mean()
+    for end, sign in (("low", -1), ("high", 1)):
+        expected = means.mean() * np.exp(sign * half)
+        assert row[f"mae_{MASS}_{end}"] == pytest.approx(expected, rel=1e-6)
+    paired = mrmc.difference(*(
+        MEASURES.samples([frames[arm, "model_1", 1.0, seed] for seed in SEEDS], SEEDS)[0]
+        for arm in ("better", "baseline")
+    ))  # fmt: skip
+    assert row[f"difference_mae_{MASS}"] == pytest.approx(float(paired.mean))
+    assert row[f"p_mae_{MASS}"] == pytest.approx(float(mrmc.p_value(paired)))
+
+
+def test_the_smallest_error_is_the_best_and_better_ones_are_marked(compared):
+    _, _, summary = compared
+    rows = summary.set_index("arm")
+    assert rows.loc["better", "p_best"] > 0.05 > rows.loc[["baseline", "alike"], "p_best"].max()
+    assert rows.loc["better", f"p_mae_{MASS}_holm"] < 0.05 < rows.loc["alike", f"p_mae_{MASS}_holm"]
+
+
+def test_tables_say_what_is_better(compared):
+    cells, _, summary = compared
+    rows = {arm: title for arm, title in ARMS.items() if arm not in FROZEN}
+    frozen = {arm: ARMS[arm] for arm in FROZEN}
+    parts = (Comparison(summary, own, DATASETS) for own in (rows, frozen))
+    made = documents("regression", *parts, cells, MEASURES)
+    text = markdown(made.tables)
+    (line,) = [line for line in text.splitlines() if line.startswith("| Better") and "**" in line]
+    assert "▲" in line and "0.0" in line
+    assert "in dex" in text and "smaller and larger than that of" in text
+    assert "may have the smallest mean absolute error of the axion mass" in text
+    assert "Coverage in %" in text and "10¹² operations" in text
+    probes = markdown(made.probes)
+    assert "| Pretrained" in probes and " vs " in probes and "n.s." not in probes.splitlines()[2]
+    assert r"\boldmath$0.0" in made.latex and r"$^{+}$" in made.latex
+
+
+def test_rows_of_other_images_are_refused(compared):
+    cells, frames, _ = compared
+    key = ("alike", "model_1", 1.0, 2)
+    changed = frames | {key: frames[key].assign(**{f"true_{MASS}": TRUE + 1e-3})}
+    with pytest.raises(ValueError, match=f"predictions differ in true_{MASS}$"):
+        summarise(cells, changed, REFERENCES, MEASURES)
+
+
+def test_a_mean_that_seeds_and_images_do_not_change_has_no_interval():
+    sample = mrmc.mean_sample(np.full((3, 10), 0.25), SEEDS)
+    assert np.isnan(mrmc.positive_interval(mrmc.estimate(sample))).all() or np.allclose(
+        mrmc.positive_interval(mrmc.estimate(sample)), 0.25
+    )
+    with pytest.raises(ValueError, match="needs two images"):
+        mrmc.mean_sample(np.ones((3, 1)))

@@ -1,0 +1,89 @@
+"""Scores of a regression: by hand, and of predictors whose errors are known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sslens.metrics.regression import check_predictions, columns_of, score, score_target
+
+MASS = "log10_axion_mass"
+#: Evenly over the two dex of the prior.
+TRUE = np.linspace(-24, -22, 20_001)
+
+
+def frame(true, mean, deviation, target=MASS):
+    columns = dict(zip(columns_of(target), (true, mean, deviation), strict=True))
+    return pd.DataFrame({"image_id": [f"image-{k}" for k in range(len(true))], **columns})
+
+
+def test_what_predicts_the_mean_scores_as_is_known():
+    found = score_target(TRUE, np.full(len(TRUE), -23.0), np.full(len(TRUE), 0.577), 1.0)
+    assert found["mae"] == pytest.approx(0.5, abs=1e-3)
+    assert found["rmse"] == pytest.approx(1 / np.sqrt(3), abs=1e-3)
+    assert found["r2"] == pytest.approx(0, abs=1e-9) and found["correlation"] is None
+    assert found["bias"] == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("width", [0.4, 1.0, 1.5])
+def test_what_is_blind_above_a_mass_scores_as_is_known(width):
+    """It predicts the middle of what it does not see, and the truth elsewhere."""
+    blind = -22 - width < TRUE
+    mean = np.where(blind, -22 - width / 2, TRUE)
+    found = score_target(TRUE, mean, np.where(blind, width / 12**0.5, 1e-6), 1.0)
+    assert found["mae"] == pytest.approx(width**2 / 8, rel=1e-2)
+    assert found["rmse"] == pytest.approx(np.sqrt(width**3 / 24), rel=1e-2)
+    assert found["r2"] == pytest.approx(1 - width**3 / 8, abs=2e-3)
+    # w^2/12 is of a flat distribution; a normal one of its deviation comes near
+    assert found["crps"] == pytest.approx(width**2 / 12, rel=0.05)
+    bins = found["by_true_value"]
+    assert sum(row["images"] for row in bins) == len(TRUE)
+    assert bins[0]["mae"] < 1e-6 < bins[-1]["mae"]
+
+
+def test_scores_by_hand():
+    true, mean = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.5, 2.0, 2.0, 4.5])
+    deviation = np.array([1.0, 0.5, 0.5, 0.25])
+    found = score_target(true, mean, deviation, scale=2.0)
+    assert found["mae"] == pytest.approx(0.5)
+    assert found["rmse"] == pytest.approx(np.sqrt((0.25 + 1 + 0.25) / 4))
+    assert found["bias"] == pytest.approx(0.0)
+    assert found["r2"] == pytest.approx(1 - 1.5 / 5)
+    assert found["correlation"] == pytest.approx(np.corrcoef(true, mean)[0, 1])
+    # errors in deviations: 0.5, 0, 2, 2
+    assert found["coverage"] == {"0.5": 0.5, "0.68": 0.5, "0.9": 0.5, "0.95": 0.5}
+    assert found["calibrated"]["coverage"] == {"0.5": 0.5, "0.68": 0.5, "0.9": 1.0, "0.95": 1.0}
+
+
+def test_the_scale_is_of_the_validation_images_and_images_without_a_target_do_not_count():
+    rng = np.random.default_rng(0)
+    true = rng.uniform(-24, -22, 5000)
+    mean = true + rng.normal(0, 0.2, 5000)
+    true[::5] = np.nan
+    test, validation = (frame(true, mean, np.full(5000, width)) for width in (0.1, 0.4))
+    found = score(test, validation, [MASS])
+    own = found["targets"][MASS]
+    assert (found["images"], own["images"]) == (5000, 4000)
+    assert own["scale"] == pytest.approx(0.5, rel=0.03)
+    assert own["mae"] == pytest.approx(0.2 * np.sqrt(2 / np.pi), rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f.drop(columns=f"std_{MASS}"), "lack the columns std_log10_axion_mass"),
+        (lambda f: f.assign(image_id="a"), "2 predictions repeat an image id, such as a"),
+        (lambda f: f.assign(**{f"std_{MASS}": 0.0}), "3 of 3 predictions of log10_axion_mass are"),
+        (lambda f: f.assign(**{f"mean_{MASS}": [1, np.nan, 2]}), "1 of 3 .* first of them image-1"),
+    ],
+)
+def test_predictions_that_cannot_be_scored_are_refused(change, message):
+    good = frame(np.array([1.0, np.nan, 3.0]), np.ones(3), np.ones(3))
+    check_predictions(good, [MASS])
+    with pytest.raises(ValueError, match=message.replace("image-1", "image image-1")):
+        check_predictions(change(good), [MASS])
+
+
+def test_a_target_that_no_image_has_cannot_be_scored():
+    nothing = frame(np.full(3, np.nan), np.ones(3), np.ones(3))
+    with pytest.raises(ValueError, match="fewer than two test or validation images have log10_a"):
+        score(nothing, nothing, [MASS])

@@ -1,0 +1,125 @@
+"""The task regression: targets, what is learned, and answers in the units of the targets."""
+
+import keras
+import numpy as np
+import pytest
+
+from sslens.data.records import Split
+from sslens.labelled import labelled_subset
+from sslens.metrics.gaussian import variances_of
+from sslens.tasks.base import targeted
+from sslens.tasks.registry import load_task, task_names
+
+MASS, RADIUS = "log10_axion_mass", "shown_einstein_radius"
+BOTH = {"name": "regression", "targets": [MASS, RADIUS], "beta": 0.5}
+RNG = np.random.default_rng(0)
+MASSES = np.where(np.arange(60) % 3 == 0, RNG.uniform(-24, -22, 60), np.nan)
+RADII = RNG.uniform(0.5, 1.5, 60)
+
+
+def task_of(*targets):
+    return load_task(BOTH | {"targets": list(targets)})
+
+
+def test_tasks_are_found_by_their_names():
+    assert task_names() == ["classification", "regression"]
+    with pytest.raises(ValueError, match="unknown task 'ranking': known are classification, regr"):
+        load_task({"name": "ranking"})
+
+
+def test_images_without_any_target_are_left_out():
+    split = Split.of(
+        np.arange(60, dtype=np.float32).reshape(60, 1, 1, 1),
+        np.arange(60) % 3,
+        **{MASS: MASSES, RADIUS: RADII},
+    )
+    own = targeted(task_of(MASS), split)
+    assert own.images[:].ravel().tolist() == list(range(0, 60, 3))
+    assert np.array_equal(own.labels[:, 0], MASSES[::3])
+    both = targeted(task_of(MASS, RADIUS), split)
+    assert both.images is split.images and both.labels.shape == (60, 2)
+
+
+def test_a_part_of_the_labels_is_of_all_tenths_of_the_first_target():
+    task = task_of(MASS, RADIUS)
+    targets = task.targets(MASSES, RADII)
+    strata = task.strata(targets)
+    assert np.bincount(strata).tolist() == [*[2] * 10, 40]
+    ordered = strata[np.argsort(MASSES)[:20]]
+    assert (np.diff(ordered) >= 0).all()
+    rows = labelled_subset(strata, 0.5, 1, task.name_of_stratum)
+    assert np.bincount(strata[rows]).tolist() == [*[1] * 10, 20]
+    with pytest.raises(ValueError, match="0.1 leaves no image of tenth 1 of log10_axion_mass"):
+        labelled_subset(strata, 0.1, 1, task.name_of_stratum)
+
+
+def test_targets_are_learned_with_mean_0_and_deviation_1():
+    task = task_of(MASS, RADIUS)
+    targets = task.targets(MASSES, RADII)
+    task = task.learning_from(targets)
+    relative = task.relative(targets)
+    np.testing.assert_allclose(np.nanmean(relative, axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(np.nanstd(relative, axis=0), 1, rtol=1e-6)
+    assert np.array_equal(np.isnan(relative), np.isnan(targets))
+    again = load_task(BOTH, task.facts)  # as of a file
+    assert np.array_equal(again.relative(targets), relative, equal_nan=True)
+    outputs = np.zeros((60, 4), np.float32)
+    errors = task.measures((relative, outputs), (relative, outputs))
+    assert errors[f"mae_{RADIUS}"] == pytest.approx(np.abs(RADII - RADII.mean()).mean(), rel=1e-5)
+    assert errors[f"validation_mae_{MASS}"] == pytest.approx(
+        np.nanmean(np.abs(MASSES - np.nanmean(MASSES))), rel=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.full(60, np.nan), "no image of model_9/train has log10_axion_mass; leave it out"),
+        (np.full(60, -23.0), "log10_axion_mass is -23 in all images of model_9/train; leave it"),
+        (np.r_[RADII[:59], np.inf], "log10_axion_mass is not finite in images of model_9/train"),
+    ],
+)
+def test_targets_that_cannot_be_learned_are_named(values, message):
+    task = task_of(MASS)
+    with pytest.raises(ValueError, match=f"task.targets: {message}"):
+        task.described(task.targets(values), "model_9/train")
+
+
+def test_what_targets_a_split_has_is_described():
+    task = task_of(MASS)
+    found = task.described(task.targets(MASSES), "model_2/test")[MASS]
+    assert (found["images"], found["without"]) == (20, 40)
+    assert (found["lowest"], found["highest"]) == (np.nanmin(MASSES), np.nanmax(MASSES))
+
+
+def test_answers_are_in_units_and_mix_the_orientations():
+    task = task_of(MASS, RADIUS)
+    targets = task.targets(MASSES, RADII)
+    task = task.learning_from(targets)
+    outputs = RNG.normal(size=(8, 60, 4))
+    frame = task.predictions([f"image-{k}" for k in range(60)], targets, outputs)
+    assert frame.attrs["units"] == {MASS: "dex", RADIUS: "arcsec"}
+    for place, name in enumerate((MASS, RADIUS)):
+        fact = task.facts[name]
+        means = fact["mean"] + fact["deviation"] * outputs[..., place]
+        variances = fact["deviation"] ** 2 * variances_of(outputs[..., 2 + place])
+        np.testing.assert_allclose(frame[f"mean_{name}"], means.mean(axis=0))
+        expected = variances.mean(axis=0) + means.var(axis=0)
+        np.testing.assert_allclose(frame[f"std_{name}"], np.sqrt(expected))
+        assert np.array_equal(frame[f"true_{name}"], targets[:, place], equal_nan=True)
+
+
+@pytest.mark.parametrize("orientations", [1, 8])
+def test_an_exported_network_gives_the_same_answers(orientations):
+    task = task_of(MASS, RADIUS)
+    targets = task.targets(MASSES, RADII)
+    task = task.learning_from(targets)
+    outputs = RNG.normal(size=(orientations, 60, 4)).astype(np.float32)
+    inputs = keras.Input((4,))
+    network = keras.Model(inputs, task.readable(inputs))
+    answers = np.stack([np.asarray(network(seen)) for seen in outputs])
+    found = np.asarray(task.averaged(answers)) if orientations > 1 else answers[0]
+    frame = task.predictions(range(60), targets, outputs)
+    for place, name in enumerate((MASS, RADIUS)):
+        np.testing.assert_allclose(found[:, place, 0], frame[f"mean_{name}"], rtol=1e-5)
+        np.testing.assert_allclose(found[:, place, 1], frame[f"std_{name}"], rtol=1e-4)

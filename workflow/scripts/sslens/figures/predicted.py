@@ -1,0 +1,154 @@
+"""What a regression predicts against what is true, and how sure it is."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sslens.figures.style import PALETTE, new_figure, own_style, set_title
+from sslens.metrics.gaussian import fit_scale, is_inside, probability_below
+from sslens.metrics.regression import known
+from sslens.targets import TARGETS
+
+MOST_POINTS = 1500  # of a panel; more would hide one another, and swell the file
+BINS = 12  # of the true values, and of PIT values
+LEVELS = np.linspace(0.05, 0.95, 19)
+
+
+@own_style()
+def predicted_figure(
+    predictions: Mapping[str, Sequence[pd.DataFrame]],
+    targets: Sequence[str],
+    limits: Mapping[str, float],
+    title: str,
+) -> Figure:
+    """Predicted means over true values: a row of panels a target, a column a row of the table.
+
+    A point is a test image, by the first seed's network; the line is the mean of all seeds in bins
+    of the true value, between means plus and minus the standard deviation that is predicted. A
+    vertical line is the limit of resolution, where the target has one.
+
+    Args:
+        predictions: title -> predictions frames, one a seed.
+        targets: that they are of.
+        limits: target -> the value beyond which images do not show it.
+        title: of the figure.
+    """
+    figure = new_figure(0.8 + 2.9 * len(predictions), 0.6 + 3.0 * len(targets), title)
+    grid = figure.subplots(
+        len(targets), len(predictions), squeeze=False, sharex="row", sharey="row"
+    )
+    for target, panels in zip(targets, grid, strict=True):
+        for (name, frames), panel in zip(predictions.items(), panels, strict=True):
+            true, means, deviations = _of_seeds(frames, target)
+            _draw_predicted(panel, true, means, deviations)
+            if target in limits:
+                panel.axvline(limits[target], color="0.5", linestyle=":", linewidth=1)
+            set_title(panel, name)
+            panel.set_xlabel(f"true {TARGETS[target].axis}")
+        panels[0].set_ylabel(f"predicted {TARGETS[target].axis}")
+    return figure
+
+
+@own_style()
+def sureness_figure(
+    predictions: Mapping[str, Sequence[pd.DataFrame]],
+    validation: Mapping[str, Sequence[pd.DataFrame]],
+    target: str,
+    title: str,
+) -> Figure:
+    """How sure predictions of a target are, and whether rightly: a column a row of the table.
+
+    Above, mean absolute errors and mean predicted standard deviations by true value. In the middle,
+    the PIT histogram: the probabilities that were predicted for values below the true one, which
+    are even where predictions are right. Below, the share of the true values in central intervals
+    over what it should be; deviations are scaled on validation images.
+
+    Args:
+        predictions: title -> predictions frames of the test set, one a seed.
+        validation: the same of the validation set.
+        target: that is shown.
+        title: of the figure.
+    """
+    figure = new_figure(0.8 + 2.9 * len(predictions), 7.6, title)
+    grid = figure.subplots(3, len(predictions), squeeze=False, sharey="row")
+    for place, (name, frames) in enumerate(predictions.items()):
+        parts = [
+            _scaled(frame, own, target) for frame, own in zip(frames, validation[name], strict=True)
+        ]
+        true, errors, deviations = (np.stack(part) for part in zip(*parts, strict=True))
+        _draw_errors(grid[0, place], true[0], np.abs(errors).mean(0), deviations.mean(0), target)
+        _draw_pit(grid[1, place], errors, deviations)
+        _draw_coverage(grid[2, place], errors, deviations)
+        set_title(grid[0, place], name)
+    grid[0, 0].set_ylabel(f"{TARGETS[target].title}: error, deviation")
+    grid[1, 0].set_ylabel("images, relative to even")
+    grid[2, 0].set_ylabel("share within the interval")
+    grid[0, 0].legend(fontsize="x-small", frameon=False)
+    return figure
+
+
+def _of_seeds(
+    frames: Sequence[pd.DataFrame], target: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """True values (n,), means and deviations (seeds, n)."""
+    parts = [known(frame, target) for frame in frames]
+    return parts[0][0], np.stack([p[1] for p in parts]), np.stack([p[2] for p in parts])
+
+
+def _scaled(
+    frame: pd.DataFrame, validation: pd.DataFrame, target: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """True values, errors and deviations (n,), these scaled on validation images."""
+    (true, mean, deviation), own = known(frame, target), known(validation, target)
+    return true, true - mean, fit_scale(own[0] - own[1], own[2]) * deviation
+
+
+def _draw_predicted(
+    panel: Axes, true: np.ndarray, means: np.ndarray, deviations: np.ndarray
+) -> None:
+    shown = slice(None, None, -(-len(true) // MOST_POINTS))
+    panel.plot(true[shown], means[0][shown], ".", color="0.7", markersize=2, zorder=1)
+    panel.axline((true[0], true[0]), slope=1, color="0.4", linewidth=0.8, zorder=2)
+    centres, (mean, deviation) = _binned(true, means.mean(0), deviations.mean(0))
+    panel.plot(centres, mean, color=PALETTE[1], zorder=4)
+    low, high = mean - deviation, mean + deviation
+    panel.fill_between(centres, low, high, color=PALETTE[1], alpha=0.2, linewidth=0, zorder=3)
+    panel.grid(color="0.92", linewidth=0.5)
+
+
+def _draw_errors(
+    panel: Axes, true: np.ndarray, errors: np.ndarray, deviations: np.ndarray, target: str
+) -> None:
+    centres, (error, deviation) = _binned(true, errors, deviations)
+    panel.plot(centres, error, "o-", color=PALETTE[0], markersize=3, label="mean absolute error")
+    panel.plot(centres, deviation, "--", color=PALETTE[1], label="predicted deviation")
+    panel.set(xlabel=f"true {TARGETS[target].axis}", ylim=(0, None))
+    panel.grid(color="0.92", linewidth=0.5)
+
+
+def _draw_pit(panel: Axes, errors: np.ndarray, deviations: np.ndarray) -> None:
+    below = probability_below(errors, deviations).ravel()
+    counts, edges = np.histogram(below, BINS, (0, 1))
+    panel.stairs(counts * BINS / len(below), edges, color=PALETTE[1], fill=True, alpha=0.4)
+    panel.axhline(1, color="0.4", linewidth=0.8)
+    panel.set(xlabel="probability below the true value", xlim=(0, 1), ylim=(0, None))
+
+
+def _draw_coverage(panel: Axes, errors: np.ndarray, deviations: np.ndarray) -> None:
+    shares = [is_inside(errors, deviations, level).mean() for level in LEVELS]
+    panel.plot([0, 1], [0, 1], color="0.4", linewidth=0.8)
+    panel.plot(LEVELS, shares, "o-", color=PALETTE[1], markersize=3)
+    panel.set(xlabel="probability of the interval", xlim=(0, 1), ylim=(0, 1))
+    panel.grid(color="0.92", linewidth=0.5)
+
+
+def _binned(true: np.ndarray, *values: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Centres of bins of the true values that have images, and the means of values in them."""
+    edges = np.linspace(true.min(), true.max(), BINS + 1)
+    places = np.clip(np.searchsorted(edges, true, side="right") - 1, 0, BINS - 1)
+    filled = np.unique(places)
+    centres = (edges[filled] + edges[filled + 1]) / 2
+    return centres, [np.array([v[places == place].mean() for place in filled]) for v in values]
