@@ -17,8 +17,9 @@ def preprocess(images, facts: Mapping):
         (batch, *facts["input_shape"]).
     """
     if facts["crop"] is not None:
-        crop = keras.layers.CenterCrop(facts["crop"], facts["crop"], name="crop", dtype="float32")
-        images = crop(images)
+        # not CenterCrop: by default it computes, and all layers after it, as in a training
+        margins = [_margins(pixels - facts["crop"]) for pixels in images.shape[1:3]]
+        images = keras.layers.Cropping2D(margins, name="crop", dtype="float32")(images)
     if facts["bin"] > 1:
         images = keras.layers.AveragePooling2D(facts["bin"], name="bin", dtype="float32")(images)
     if facts["stretch"] == "asinh":
@@ -32,3 +33,8 @@ def preprocess(images, facts: Mapping):
         high = ops.max(images, axis=(1, 2, 3), keepdims=True)
         images = (images - low) / ops.maximum(high - low, 1e-37)
     return images
+
+
+def _margins(pixels: int) -> tuple[int, int]:
+    """How many of so many pixels are cut off before and after the middle, as `data` does."""
+    return pixels // 2, pixels - pixels // 2
