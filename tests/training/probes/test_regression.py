@@ -35,7 +35,7 @@ def fitted(protocol):
 
 
 def test_ridge_regression_is_that_of_the_normal_equations():
-    probe, history, outputs = fitted(LINEAR_PROBE)
+    _, history, outputs = fitted(LINEAR_PROBE)
     errors = {}
     mean, deviation = TRAIN.values.mean(axis=0), TRAIN.values.std(axis=0)
     scaled, held_out = ((v - mean) / deviation for v in (TRAIN.values, VALIDATION.values))

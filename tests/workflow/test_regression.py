@@ -1,0 +1,98 @@
+"""A regression as its users run it: from the records of a run to its tables and figures."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from running import TINY, copy_data, dry_run, run
+
+from sslens.data.records import read_split
+from sslens.files import read_json
+from sslens.metrics.regression import score_target
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+MASS = "log10_axion_mass"
+OVERLAY = {
+    "task": {"name": "regression", "targets": [MASS, "substructure_fraction"]},
+    "run": {"arms": ["baseline", "probe-random", "neighbours-random"], "images_per_seed": None},
+    "finetuning": {"epochs": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def regressed(finished, repository, tmp_path_factory):
+    """A run on the records of the finished one, a third of which show an axion."""
+    directory = tmp_path_factory.mktemp("regression") / "run"
+    copy_data(finished, directory)
+    overlay = directory.with_name("overlay.json")
+    overlay.write_text(json.dumps(OVERLAY))
+    where = {"configs": (TINY, overlay), "repository": repository}
+    run(directory, **where)
+    assert "Nothing to be done" in dry_run(directory, **where)
+    return directory / "results"
+
+
+def cell(results, arm):
+    return results / f"evaluate/model_2/{arm}/labels-1.0/seed-1"
+
+
+def test_its_tables_and_figures_are_there_and_none_of_a_classification(regressed):
+    comparison = regressed / "comparison"
+    names = {path.name for path in comparison.iterdir()}
+    assert names >= {
+        *(f"error_table.{kind}" for kind in ("md", "csv", "tex", "html")),
+        "error_summary.csv",
+        "probe_table.md",
+        "predicted_model_2.png",
+        "sureness_model_2.svg",
+        "intervals_fine_tune.png",
+        "finetuning_model_2.png",
+    }
+    assert not [name for name in names if name.startswith(("auc", "roc", "confusion", "shortc"))]
+    table = (comparison / "error_table.md").read_text()
+    assert "Mean absolute error of the axion mass" in table and " in dex" in table
+    assert "Mean absolute error of the substructure fraction in the ring" in table
+
+
+def test_metrics_are_recomputed_from_the_predictions(regressed):
+    table = pd.read_csv(regressed / "comparison/error_table.csv").set_index("arm")
+    for arm in OVERLAY["run"]["arms"]:
+        predictions = pd.read_parquet(cell(regressed, arm) / "predictions.parquet")
+        assert predictions.attrs["units"] == {MASS: "dex", "substructure_fraction": ""}
+        metrics = read_json(cell(regressed, arm) / "metrics.json")["targets"]
+        assert metrics[MASS]["images"] == 5 and metrics["substructure_fraction"]["images"] == 15
+        for target, found in metrics.items():
+            columns = [f"{kind}_{target}" for kind in ("true", "mean", "std")]
+            own = predictions[columns].dropna().to_numpy().T
+            assert score_target(*own, found["scale"]) == found
+            assert table.loc[arm, f"targets_{target}_mae"] == found["mae"]
+
+
+def test_the_exported_network_answers_as_the_predictions_do(regressed):
+    split = read_split(regressed / "data/model_2/manifest.json", "test")
+    model = keras.models.load_model(cell(regressed, "baseline") / "classifier.keras")
+    answers = np.asarray(model(split.images[:]))
+    predictions = pd.read_parquet(cell(regressed, "baseline") / "predictions.parquet")
+    assert answers.shape == (15, 2, 2)
+    for place, target in enumerate((MASS, "substructure_fraction")):
+        for part, kind in enumerate(("mean", "std")):
+            expected = predictions[f"{kind}_{target}"]
+            np.testing.assert_allclose(answers[:, place, part], expected, rtol=2e-4)
+
+
+def test_a_target_that_is_constant_stops_the_run_before_any_training(
+    finished, repository, tmp_path
+):
+    directory, overlay = tmp_path / "run", tmp_path / "overlay.json"
+    copy_data(finished, directory)
+    constant = OVERLAY | {"task": {"name": "regression", "targets": ["shown_einstein_radius"]}}
+    overlay.write_text(json.dumps(constant))
+    with pytest.raises(AssertionError, match="Error in rule targets"):
+        run(directory, configs=(TINY, overlay), repository=repository)
+    *_, line = (directory / "logs/targets/model_2.log").read_text().splitlines()
+    assert "task.targets: shown_einstein_radius is 0.81" in line
+    assert line.endswith("in all images of model_2/train; leave it out")
+    assert not (directory / "results/finetune").exists()
