@@ -1669,3 +1669,60 @@ def test_data_sets_under_a_misspelt_key_are_not_unknown_too():
     assert keys_of(config) == ["top level"]
     del config["datasets"]
     assert keys_of(config) == ["top level"]
+
+
+# --- tasks ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"task": {"name": "regresion"}}, "task.name: unknown task 'regresion'; did you mean"),
+        ({"task": {"name": "classification", "beta": 1}}, "task: unknown key 'beta'"),
+        ({"task": {"name": "regression", "beta": 2}}, "task.beta: 2 is greater than the maximum"),
+        (
+            {"task": {"name": "regression", "targets": ["axion_mass"]}},
+            "task.targets.0: 'axion_mass' is not one of",
+        ),
+        (
+            {"task": {"name": "regression"}, "finetuning": {"label_smoothing": 0.1}},
+            "finetuning.label_smoothing: a regression has no labels to smooth; give 0.0",
+        ),
+        (
+            {
+                "task": {"name": "regression"},
+                "datasets": {"model_2": {"class_shares": {"axion": 0, "cdm": 1, "no_sub": 1}}},
+            },
+            "datasets.model_2.class_shares: no images of axion, but task.targets has log10_axion",
+        ),
+        (
+            {"datasets": {"model_2": {"class_shares": {"axion": 1, "cdm": 1, "no_sub": 0}}}},
+            "datasets.model_2.class_shares: no images of no_sub, but a classification needs all",
+        ),
+    ],
+)
+def test_what_a_task_cannot_be_is_said(given, expected):
+    # model_3 would be like model_2
+    config = load(ROOT / "config", merge({"run": {"datasets": ["model_2"]}}, given))
+    assert error_of(config).startswith(expected)
+
+
+def test_a_regression_needs_axions_alone():
+    axions = {"class_shares": {"axion": 1, "cdm": 0, "no_sub": 0}}
+    given = {"task": {"name": "regression"}, "datasets": {"model_2": axions}}
+    config = load(ROOT / "config", merge({"run": {"datasets": ["model_2"]}}, given))
+    check(config, SCHEMA)
+    task = {"name": "regression", "targets": ["log10_axion_mass"], "beta": 0.5}
+    assert settings.arm_settings(config, "baseline", "model_2")["task"] == task
+    figures = {name for name, _ in settings.figures_of_run(config)}
+    assert figures >= {"predicted", "sureness", "intervals"} and "roc" not in figures
+    assert settings.measure_name(config) == "error"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "limit"), [("model_1", -22.16), ("model_2", -22.43), ("model_3", -22.12)]
+)
+def test_a_vortex_is_resolved_below_a_mass(dataset, limit):
+    """Derived from the published recipes, where it is as long as the PSF is wide."""
+    found = settings.resolution_limits(SHIPPED["datasets"][dataset])
+    assert found["log10_axion_mass"] == pytest.approx(limit, abs=0.005)
