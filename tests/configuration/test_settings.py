@@ -1685,6 +1685,18 @@ def test_data_sets_under_a_misspelt_key_are_not_unknown_too():
             "task.targets.0: 'axion_mass' is not one of",
         ),
         (
+            {"task": {"name": "regression", "targets": ["source_x", "log10_axion_mass"]}},
+            "task.targets: source_x turns with the image into source_y: take both",
+        ),
+        (
+            {
+                "task": {"name": "regression", "targets": ["source_x", "source_y"]},
+                "pretexts": {"moved": [{"shift": {"max_pixels": 2}}]},
+                "finetuning": {"augmentation": "moved"},
+            },
+            "finetuning.augmentation: shift moves the source, which task.targets has; take another",
+        ),
+        (
             {"task": {"name": "regression"}, "finetuning": {"label_smoothing": 0.1}},
             "finetuning.label_smoothing: a regression has no labels to smooth; give 0.0",
         ),

@@ -6,7 +6,9 @@ import pytest
 
 from sslens.data.records import Split
 from sslens.labelled import labelled_subset
-from sslens.metrics.gaussian import variances_of
+from sslens.metrics.gaussian import raw_of, variances_of
+from sslens.orientations import orientation_turns
+from sslens.targets import ARRAYS, turned
 from sslens.tasks.base import targeted
 from sslens.tasks.registry import load_task, task_names
 
@@ -97,7 +99,8 @@ def test_answers_are_in_units_and_mix_the_orientations():
     targets = task.targets(MASSES, RADII)
     task = task.learning_from(targets)
     outputs = RNG.normal(size=(8, 60, 4))
-    frame = task.predictions([f"image-{k}" for k in range(60)], targets, outputs)
+    ids = [f"image-{k}" for k in range(60)]
+    frame = task.predictions(ids, targets, outputs, orientation_turns())
     assert frame.attrs["units"] == {MASS: "dex", RADIUS: "arcsec"}
     for place, name in enumerate((MASS, RADIUS)):
         fact = task.facts[name]
@@ -118,8 +121,53 @@ def test_an_exported_network_gives_the_same_answers(orientations):
     inputs = keras.Input((4,))
     network = keras.Model(inputs, task.readable(inputs))
     answers = np.stack([np.asarray(network(seen)) for seen in outputs])
-    found = np.asarray(task.averaged(answers)) if orientations > 1 else answers[0]
-    frame = task.predictions(range(60), targets, outputs)
+    turns = orientation_turns()
+    found = np.asarray(task.averaged(answers, turns)) if orientations > 1 else answers[0]
+    frame = task.predictions(range(60), targets, outputs, turns)
     for place, name in enumerate((MASS, RADIUS)):
         np.testing.assert_allclose(found[:, place, 0], frame[f"mean_{name}"], rtol=1e-5)
         np.testing.assert_allclose(found[:, place, 1], frame[f"std_{name}"], rtol=1e-4)
+
+
+# --- targets that turn with the image -------------------------------------------------------------
+
+POSITIONS = ["source_x", "source_y"]
+SHAPES = ["lens_e1", "lens_e2"]
+
+
+@pytest.mark.parametrize("averaging", ["predictions", "export"])
+def test_answers_of_turned_images_are_turned_back(averaging):
+    """A network that is right in all orientations is as right when they are averaged."""
+    names = [MASS, *POSITIONS, *SHAPES]
+    truth = RNG.normal(size=(60, 5))
+    task = task_of(*names).learning_from(truth)
+    turns = orientation_turns()
+    # in each orientation the true values, and deviations that differ in x and y
+    seen = np.stack([turned(truth, turn, names, ARRAYS) for turn in turns])
+    assert np.abs(seen - truth).max(axis=(0, 1))[1:].min() > 0.5
+    wide = np.where(np.abs(turns[:, 0, 0]) == 1, 2.0, 0.5)[:, None]  # of x
+    spreads = np.ones((8, 60, 5))
+    spreads[..., 1], spreads[..., 2] = wide, 2.5 - wide
+    means, deviations = task._moments()
+    relative = (seen - means) / deviations
+    outputs = np.concatenate([relative, raw_of((spreads / deviations) ** 2)], axis=2)
+    if averaging == "predictions":
+        frame = task.predictions(range(60), truth, outputs, turns)
+        found = np.stack([frame[[f"{k}_{n}" for n in names]] for k in ("mean", "std")], axis=2)
+    else:
+        inputs = keras.Input((10,))
+        network = keras.Model(inputs, task.readable(inputs))
+        answers = np.stack([np.asarray(network(part.astype(np.float32))) for part in outputs])
+        found = np.asarray(task.averaged(answers, turns))
+    np.testing.assert_allclose(found[..., 0], truth, atol=1e-4)
+    np.testing.assert_allclose(found[..., 1], np.broadcast_to([1, 2, 0.5, 1, 1], (60, 5)), 1e-4)
+
+
+def test_positions_are_learned_without_a_mean_and_with_one_deviation():
+    truth = RNG.normal(size=(60, 2)) * [1, 3] + [5, 0]
+    facts = task_of(*POSITIONS).learning_from(truth).facts
+    assert facts["source_x"] == facts["source_y"]
+    assert facts["source_x"] == {
+        "mean": 0.0,
+        "deviation": pytest.approx(np.sqrt((truth**2).mean())),
+    }

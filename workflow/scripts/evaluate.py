@@ -24,6 +24,7 @@ from sslens.networks import replicas
 from sslens.networks.classifiers import build_network, with_features
 from sslens.networks.export import export
 from sslens.networks.inference import predict_with_features
+from sslens.orientations import orientation_turns
 from sslens.tasks.base import targeted
 from sslens.tasks.registry import load_task
 
@@ -40,7 +41,8 @@ average = settings["average_orientations"]
 both, features = with_features(network, encoder), {}
 for split, path in ((test, outputs.predictions), (validation, outputs.validation)):
     answers, features[path] = predict_with_features(both, split.images, average)
-    write_predictions(task.predictions(split.columns["image_id"], split.labels, answers), path)
+    given = split.columns["image_id"], split.labels, answers, orientation_turns()
+    write_predictions(task.predictions(*given), path)
 write_array(outputs.features, features[outputs.predictions])
 cell = {"dataset": wildcards.dataset, "arm": wildcards.arm, "labels": fraction, "seed": seed}
 device = replicas.described()

@@ -23,6 +23,7 @@ from sslens.labelled import labelled_subset
 from sslens.metrics.collapse import ended_collapsed
 from sslens.metrics.predictions import write_predictions
 from sslens.metrics.scores import metrics_of_file
+from sslens.orientations import orientation_turns
 from sslens.tasks.registry import load_task
 from sslens.training.probes.base import Features, load_probe
 
@@ -48,7 +49,8 @@ write_arrays(outputs.probe, probe)
 write_text(outputs.history, csv_text(history))
 for split, path in (("test", outputs.predictions), ("validation", outputs.validation)):
     seen = [outputs_of(probe, oriented, settings["learning"]) for oriented in features[split]]
-    write_predictions(task.predictions(ids[split], targets[split], np.stack(seen)), path)
+    given = ids[split], targets[split], np.stack(seen), orientation_turns()
+    write_predictions(task.predictions(*given), path)
 cell = {"dataset": wildcards.dataset, "arm": wildcards.arm, "labels": fraction, "seed": seed}
 data = [inputs.manifest, inputs.preprocessing]
 record = provenance_record("probe", cell, settings, params.code, *data, "CPU")

@@ -1,13 +1,26 @@
-"""What of a lens can be measured by regression: columns of the records, with their units."""
+"""What of a lens can be measured by regression: columns of the records, with their units.
 
-from typing import NamedTuple
+Positions and directions turn with the image. Where an orthogonal matrix M turns the places in it (x
+along columns, y along rows), the components of a pair become
+
+    position:     v -> M v
+    ellipticity:  E -> M E M^T, with E = [[e1, e2], [e2, -e1]]
+
+Ellipticities and shears have a spin of 2: a turn by 90 degrees changes their sign.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
 
 #: Added to variances, of targets with a variance of 1.
 SMALLEST_VARIANCE = 1e-6
+POSITION, ELLIPTICITY = 1, 2  # spins
 
 
 class Target(NamedTuple):
-    """A number that an image is to tell; flips and rotations of the image leave it as it is.
+    """A number that an image is to tell.
 
     Args:
         title: of tables.
@@ -30,4 +43,69 @@ TARGETS = {
     "substructure_fraction": Target(
         "Substructure fraction in the ring", "", "substructure fraction in the ring"
     ),
+    "source_x": Target("Source position x", "arcsec", "source position x (arcsec)"),
+    "source_y": Target("Source position y", "arcsec", "source position y (arcsec)"),
+    "lens_e1": Target("Lens ellipticity e1", "", "lens ellipticity e1"),
+    "lens_e2": Target("Lens ellipticity e2", "", "lens ellipticity e2"),
+    "gamma1": Target("Shear γ1", "", "shear γ1"),
+    "gamma2": Target("Shear γ2", "", "shear γ2"),
+    "source_e1": Target("Source ellipticity e1", "", "source ellipticity e1"),
+    "source_e2": Target("Source ellipticity e2", "", "source ellipticity e2"),
 }
+#: Targets that turn into one another -> their spin.
+PAIRS = {
+    ("source_x", "source_y"): POSITION,
+    ("lens_e1", "lens_e2"): ELLIPTICITY,
+    ("gamma1", "gamma2"): ELLIPTICITY,
+    ("source_e1", "source_e2"): ELLIPTICITY,
+}
+
+
+def partners_missing(targets: Sequence[str]) -> dict[str, str]:
+    """Targets without that which they turn into, each with its name."""
+    return {
+        one: other
+        for pair in PAIRS
+        for one, other in (pair, pair[::-1])
+        if one in targets and other not in targets
+    }
+
+
+def turned(values: Any, turns: Any, targets: Sequence[str], ops: Mapping[str, Any]) -> Any:
+    """Targets of images that have been turned.
+
+    Args:
+        values: (..., k), an array or a tensor; NaN stays.
+        turns: (..., 2, 2), the matrices M, of the same leading axes or axes that go with them.
+        targets: the names of the k.
+        ops: `stack`, of the library of the values.
+
+    Returns:
+        (..., k).
+    """
+    columns = [values[..., place] for place in range(len(targets))]
+    for pair, spin in PAIRS.items():
+        if pair[0] not in targets:
+            continue
+        places = [targets.index(name) for name in pair]
+        first, second = (columns[place] for place in places)
+        (a, b), (c, d) = ((turns[..., row, 0], turns[..., row, 1]) for row in range(2))
+        if spin == POSITION:
+            made = a * first + b * second, c * first + d * second
+        else:
+            made = (
+                (a * a - b * b) * first + 2 * a * b * second,
+                (a * c - b * d) * first + (a * d + b * c) * second,
+            )
+        for place, column in zip(places, made, strict=True):
+            columns[place] = column
+    return ops["stack"](columns)
+
+
+def stack_arrays(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Columns (...) as the last axis of an array."""
+    return np.stack(np.broadcast_arrays(*columns), axis=-1)
+
+
+#: `ops` of `turned`, for arrays.
+ARRAYS = {"stack": stack_arrays}

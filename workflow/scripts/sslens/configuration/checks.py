@@ -46,6 +46,7 @@ from sslens.networks.encoders.registry import encoder_names, encoder_schema, fam
 from sslens.protocols import FINE_TUNE, FROZEN
 from sslens.schemas import Mistakes, Place, load_schema
 from sslens.suggestions import unknown
+from sslens.targets import partners_missing
 from sslens.tasks.registry import schema_path as task_schema
 from sslens.tasks.registry import task_names
 
@@ -107,10 +108,27 @@ def _check_task(config: Mapping, mistakes: Mistakes) -> None:
     schema = load_schema(task_schema(config["task"]["name"]))
     named = {**schema, "properties": {**schema["properties"], "name": {}}}
     mistakes.check_schema(("task",), named)
+    if config["task"]["name"] != CLASSIFICATION and mistakes.is_sound(("task",)):
+        _check_turning(config, mistakes)
     smoothing: Place = ("finetuning", "label_smoothing")
     is_smoothed = mistakes.is_sound(smoothing) and mistakes.at(*smoothing)
     if is_smoothed and config["task"]["name"] != CLASSIFICATION:
         mistakes.add(smoothing, f"a {config['task']['name']} has no labels to smooth; give 0.0")
+
+
+def _check_turning(config: Mapping, mistakes: Mistakes) -> None:
+    """Targets that turn with the image are there with both components, and no shift moves them."""
+    targets = task_settings(config)["targets"]
+    for name, other in partners_missing(targets).items():
+        mistakes.add(("task", "targets"), f"{name} turns with the image into {other}: take both")
+    augmentation: Place = ("finetuning", "augmentation")
+    pretexts = mistakes.names("pretexts")
+    if "source_x" not in targets or not mistakes.is_sound(augmentation) or pretexts is None:
+        return
+    chosen = config["pretexts"].get(mistakes.at(*augmentation)) or []
+    if shifts := {name for entry in chosen for name in entry} & {"shift"}:
+        problem = f"{', '.join(shifts)} moves the source, which task.targets has; take another"
+        mistakes.add(augmentation, problem)
 
 
 def _check_likes(config: Mapping, mistakes: Mistakes) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import keras
+import numpy as np
 from keras import ops
 
 from sslens.files import atomic_path, read_json
@@ -17,8 +18,8 @@ class Answer(Protocol):
     def readable(self, outputs: Any) -> Any:
         """What is made of outputs (batch, outputs), by layers of Keras alone."""
 
-    def averaged(self, readable: Any) -> Any:
-        """The same of several orientations, (orientations, batch, ...)."""
+    def averaged(self, readable: Any, turns: np.ndarray) -> Any:
+        """The same of several orientations (n, batch, ...), which are turned by (n, 2, 2)."""
 
 
 #: What this library's layers are when they need not be fast: Keras's own, of the same numbers.
@@ -61,7 +62,8 @@ def exportable(
         images = ops.concatenate(_orientations(images))
     outputs = answer.readable(plain(images))
     if average:
-        outputs = answer.averaged(ops.reshape(outputs, (8, -1, *outputs.shape[1:])))
+        outputs = ops.reshape(outputs, (8, -1, *outputs.shape[1:]))
+        outputs = answer.averaged(outputs, _turns())
     return keras.Model(inputs, outputs, name="sslens_classifier")
 
 
@@ -123,6 +125,14 @@ def _plain(network: keras.Model) -> keras.Model:
 
 def _plain_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
     return PLAIN.get(type(layer), type(layer)).from_config(layer.get_config())
+
+
+def _turns() -> np.ndarray:
+    """By which matrices places turn in each of the `_orientations`, (8, 2, 2)."""
+    turns = [np.eye(2), np.array([[0.0, 1.0], [1.0, 0.0]])]
+    for flip in (np.diag([1.0, -1.0]), np.diag([-1.0, 1.0])):
+        turns += [flip @ turned for turned in turns]
+    return np.stack(turns)
 
 
 def _orientations(images) -> list:

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from sslens.images import Images
 from sslens.networks import replicas
+from sslens.orientations import ORIENTATIONS, oriented
 
 
 def predict(model: keras.Model, images: Images | np.ndarray, batch_size: int = 250) -> np.ndarray:
@@ -82,17 +83,11 @@ def predict_with_features(
 
 
 def orientations(images: Images) -> list[Images]:
-    """Square images in their eight orientations, by flips and quarter turns; first as they are.
+    """Square images in their eight orientations, see `sslens.orientations`.
 
     They change no pixel and no lens's class.
     """
     return [
-        images.map(partial(_oriented, mirrored=mirrored, turns=turns), images.shape[1:])
-        for mirrored in (False, True)
-        for turns in range(4)
+        images.map(partial(oriented, mirrored=mirrored, quarters=quarters), images.shape[1:])
+        for mirrored, quarters in ORIENTATIONS
     ]
-
-
-def _oriented(images: np.ndarray, mirrored: bool, turns: int) -> np.ndarray:
-    """Images, mirrored left to right or not, after so many quarter turns."""
-    return np.rot90(images[:, :, ::-1] if mirrored else images, turns, axes=(1, 2))

@@ -31,12 +31,14 @@ class Task(ABC):
         outputs: how many numbers a network gives of an image.
         layer: the name of the layer that gives them.
         best: what `select: best_validation` chooses by.
+        turns: whether targets turn with the image.
     """
 
     columns: tuple[str, ...]
     outputs: int
     layer: str
     best: Best
+    turns = False
 
     def __init__(self, settings: Mapping, facts: Mapping | None = None):
         """Take its settings by the schema of the task, with its `name`, and what it has learned of.
@@ -74,6 +76,15 @@ class Task(ABC):
         """Targets as `loss` takes them, by the facts."""
         return targets
 
+    def turned(self, targets: Any, turns: Any) -> Any:
+        """Targets of `relative` of images that were turned, as a tensor.
+
+        Args:
+            targets: (batch, ...).
+            turns: (batch, 2, 2), see `sslens.targets`.
+        """
+        return targets
+
     # --- learning ---------------------------------------------------------------------------------
 
     @abstractmethod
@@ -100,7 +111,7 @@ class Task(ABC):
 
     @abstractmethod
     def predictions(
-        self, image_ids: np.ndarray, targets: np.ndarray, outputs: np.ndarray
+        self, image_ids: np.ndarray, targets: np.ndarray, outputs: np.ndarray, turns: np.ndarray
     ) -> pd.DataFrame:
         """A row an image, as `predictions.parquet` has them.
 
@@ -108,6 +119,7 @@ class Task(ABC):
             image_ids: (n,).
             targets: of `targets`.
             outputs: (orientations, n, outputs), whose distributions are averaged.
+            turns: by which the orientations are turned, (orientations, 2, 2) or more.
         """
 
     @abstractmethod
@@ -115,8 +127,8 @@ class Task(ABC):
         """What an exported network gives, of outputs (batch, outputs); of Keras's layers alone."""
 
     @abstractmethod
-    def averaged(self, readable: Any) -> Any:
-        """The same of several orientations, (orientations, batch, ...), by Keras's operations."""
+    def averaged(self, readable: Any, turns: np.ndarray) -> Any:
+        """The same of several orientations (n, batch, ...), which are turned by (n, 2, 2)."""
 
     # --- scoring ----------------------------------------------------------------------------------
 

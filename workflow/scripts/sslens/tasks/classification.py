@@ -57,7 +57,7 @@ class Task(base.Task):
         }
 
     def predictions(
-        self, image_ids: np.ndarray, targets: np.ndarray, outputs: np.ndarray
+        self, image_ids: np.ndarray, targets: np.ndarray, outputs: np.ndarray, turns: np.ndarray
     ) -> pd.DataFrame:
         """Logits and probabilities, see `predictions_frame`."""
         labels = [CLASSES[label] for label in targets]
@@ -69,7 +69,7 @@ class Task(base.Task):
 
         return keras.layers.Softmax(name="probabilities")(outputs)
 
-    def averaged(self, readable: Any) -> Any:
+    def averaged(self, readable: Any, turns: np.ndarray) -> Any:
         """The mean of the probabilities."""
         from keras import ops
 

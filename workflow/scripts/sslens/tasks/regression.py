@@ -1,6 +1,6 @@
 """Regression: numbers that an image tells, each as a normal distribution."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -8,7 +8,7 @@ import pandas as pd
 
 from sslens.metrics import regression
 from sslens.metrics.gaussian import mixed, variances_of
-from sslens.targets import SMALLEST_VARIANCE, TARGETS
+from sslens.targets import ARRAYS, PAIRS, POSITION, SMALLEST_VARIANCE, TARGETS, turned
 from sslens.tasks import base
 
 STRATA = 10  # of the first target, by which subsets of the labels are chosen
@@ -30,6 +30,8 @@ class Task(base.Task):
         super().__init__(settings, facts)
         self.columns = tuple(settings["targets"])
         self.outputs = 2 * len(self.columns)
+        self._pairs = [pair for pair in PAIRS if pair[0] in self.columns]
+        self.turns = bool(self._pairs)
 
     # --- targets ----------------------------------------------------------------------------------
 
@@ -57,6 +59,9 @@ class Task(base.Task):
     def learning_from(self, targets: np.ndarray) -> Self:
         """The task with the mean and the deviation of each target.
 
+        Those that turn into one another have a mean of 0 and the same deviation, so that turns are
+        the same of what is learned.
+
         Raises:
             ValueError: for a target that no image has, or that is the same in all.
         """
@@ -65,6 +70,10 @@ class Task(base.Task):
             own = values[np.isfinite(values)]
             check_target(name, own, "the labelled training images")
             facts[name] = {"mean": float(own.mean()), "deviation": float(own.std())}
+        for pair in self._pairs:
+            places = [self.columns.index(name) for name in pair]
+            deviation = float(np.sqrt(np.nanmean(targets[:, places] ** 2)))
+            facts |= {name: {"mean": 0.0, "deviation": deviation} for name in pair}
         return type(self)(self.settings, facts)
 
     def described(self, targets: np.ndarray, where: str) -> dict[str, dict[str, float]]:
@@ -103,6 +112,12 @@ class Task(base.Task):
         means, deviations = ([fact[key] for fact in facts] for key in ("mean", "deviation"))
         return np.array(means), np.array(deviations)
 
+    def turned(self, targets: Any, turns: Any) -> Any:
+        """Positions, ellipticities and shears turn with the image."""
+        import tensorflow as tf
+
+        return turned(targets, turns, self.columns, {"stack": lambda parts: tf.stack(parts, -1)})
+
     # --- learning ---------------------------------------------------------------------------------
 
     def loss(self, targets: Any, outputs: Any, learning: Mapping) -> tuple[Any, dict[str, Any]]:
@@ -132,10 +147,13 @@ class Task(base.Task):
     # --- predicting -------------------------------------------------------------------------------
 
     def predictions(
-        self, image_ids: np.ndarray, targets: np.ndarray, outputs: np.ndarray
+        self, image_ids: np.ndarray, targets: np.ndarray, outputs: np.ndarray, turns: np.ndarray
     ) -> pd.DataFrame:
         """Of each target its true value, mean and standard deviation; units are in `attrs`."""
         means, deviations = self._distributions(np.asarray(outputs, np.float64))
+        back = np.swapaxes(turns[: len(outputs)], 1, 2)[:, None]  # the inverse of the turns
+        means = turned(means, back, self.columns, ARRAYS)
+        deviations = self._deviations_turned(deviations, back, ARRAYS)
         frame = pd.DataFrame({"image_id": np.asarray(image_ids)})
         for place, name in enumerate(self.columns):
             mean, deviation = mixed(means[..., place], deviations[..., place])
@@ -144,6 +162,10 @@ class Task(base.Task):
         regression.check_predictions(frame, self.columns)
         frame.attrs["units"] = {name: TARGETS[name].unit for name in self.columns}
         return frame
+
+    def _deviations_turned(self, deviations: Any, turns: Any, ops: Mapping) -> Any:
+        """Deviations after quarter turns or flips, which swap the components of a position."""
+        return turned(deviations, turns**2, _as_positions(self.columns), ops)
 
     def _distributions(self, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Means and deviations (..., k) in the units of the targets, of outputs (..., 2 k)."""
@@ -163,11 +185,14 @@ class Task(base.Task):
         spread = keras.layers.Rescaling(deviations.tolist(), name="deviations")(spread)
         return ops.stack([scaled, spread], axis=2)
 
-    def averaged(self, readable: Any) -> Any:
+    def averaged(self, readable: Any, turns: np.ndarray) -> Any:
         """Means and standard deviations of the mixture, see `gaussian.mixed`."""
         from keras import ops
 
-        means, deviations = readable[..., 0], readable[..., 1]
+        own = {"stack": lambda parts: ops.stack(parts, axis=-1)}
+        back = np.swapaxes(turns, 1, 2)[:, None].astype(np.float32)
+        means = turned(readable[..., 0], back, self.columns, own)
+        deviations = self._deviations_turned(readable[..., 1], back, own)
         variance = ops.mean(deviations**2, axis=0) + ops.var(means, axis=0)
         return ops.stack([ops.mean(means, axis=0), ops.sqrt(variance)], axis=2)
 
@@ -183,6 +208,13 @@ class Task(base.Task):
             f"{name}: mean absolute error {own['mae']:.4g} on {own['images']} images"
             for name, own in metrics["targets"].items()
         )
+
+
+def _as_positions(targets: Sequence[str]) -> list[str]:
+    """Targets of which only positions turn: flips change no deviation of an ellipticity."""
+    pairs = [pair for pair, spin in PAIRS.items() if spin != POSITION]
+    kept = {name for pair in pairs for name in pair}
+    return ["" if name in kept else name for name in targets]
 
 
 def check_target(name: str, values: np.ndarray, where: str) -> None:

@@ -18,6 +18,7 @@ from sslens.training.checkpoints import Checkpoint
 from sslens.training.optimizers import build_optimizer, current_rate
 from sslens.training.plan import FINE_TUNING_PASSES, Plan
 from sslens.training.tensorboard import Report, silent
+from sslens.training.turns import turns_of_view
 from sslens.training.views import make_view
 
 
@@ -101,7 +102,12 @@ class _FineTuning:
         @tf.function(autograph=False)
         def views(batch, seed):
             images, targets = batch
-            return make_view(images, seed, settings["augmentation"]), targets
+            augmentation = settings["augmentation"]
+            if task.turns:
+                targets = task.turned(
+                    targets, turns_of_view(tf.shape(images)[0], seed, augmentation)
+                )
+            return make_view(images, seed, augmentation), targets
 
         def loss(views, progress):
             images, targets = map(replicas.own_share, views)
