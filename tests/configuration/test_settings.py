@@ -1727,7 +1727,7 @@ def test_a_regression_needs_axions_alone():
     task = {"name": "regression", "targets": ["log10_axion_mass"], "beta": 0.5}
     assert settings.arm_settings(config, "baseline", "model_2")["task"] == task
     figures = {name for name, _ in settings.figures_of_run(config)}
-    assert figures >= {"predicted", "sureness", "intervals"} and "roc" not in figures
+    assert figures >= {"predicted", "calibration", "intervals"} and "roc" not in figures
     assert settings.measure_name(config) == "error"
 
 

@@ -47,7 +47,7 @@ def test_its_tables_and_figures_are_there_and_none_of_a_classification(regressed
         "error_summary.csv",
         "probe_table.md",
         "predicted_model_2.png",
-        "sureness_model_2.svg",
+        "calibration_model_2.svg",
         "intervals_fine_tune.png",
         "finetuning_model_2.png",
     }

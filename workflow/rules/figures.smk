@@ -106,26 +106,26 @@ rule predicted:
         "../scripts/predicted.py"
 
 
-rule sureness:
+rule calibration:
     input:
         metrics=row_files(f"{EVALUATE}/metrics.json"),
         predictions=row_files(f"{EVALUATE}/predictions.parquet"),
         validation=row_files(f"{EVALUATE}/validation.parquet"),
     output:
-        figures("sureness", "sureness", "2 Regression"),
+        figures("calibration", "calibration", "2 Regression"),
     log:
-        "logs/sureness.log",
+        "logs/calibration.log",
     localrule: True
     conda:
         CPU_ENVIRONMENT
     resources:
         mem_mb=1000,
     params:
-        **params_of_figures("sureness"),
+        **params_of_figures("calibration"),
     message:
-        "Drawing how sure predictions are"
+        "Drawing how far predicted distributions can be believed"
     script:
-        "../scripts/sureness.py"
+        "../scripts/calibration.py"
 
 
 rule embedding:

@@ -545,7 +545,7 @@ def figures_of_run(config: Mapping) -> list[tuple[str, str]]:
         "label_efficiency": rows and several and classifies,
         "pretraining": bool(pretrained_rows(config)),
         "reconstructions": bool(reconstructed_titles(config)),
-        **dict.fromkeys(("predicted", "sureness"), rows and not classifies),
+        **dict.fromkeys(("predicted", "calibration"), rows and not classifies),
     }
     of_datasets = product(filter(chosen.get, chosen), config["run"]["datasets"])
     of_protocols = (("intervals", protocol) for protocol in protocols_of_run(config))
@@ -631,7 +631,7 @@ def figure_settings(config: Mapping, figure: str, name: str) -> dict:
             "rows": reconstructed_titles(config),
             "seeds": seeds[:1],
         }
-    if figure in ("predicted", "sureness"):
+    if figure in ("predicted", "calibration"):
         targets = task_settings(config)["targets"]
         limits = resolution_limits(config["datasets"][name])
         return {

@@ -1,4 +1,4 @@
-"""What a regression predicts against what is true, and how sure it is."""
+"""What a regression predicts against what is true, and whether its distributions are right."""
 
 from collections.abc import Mapping, Sequence
 
@@ -53,13 +53,13 @@ def predicted_figure(
 
 
 @own_style()
-def sureness_figure(
+def calibration_figure(
     predictions: Mapping[str, Sequence[pd.DataFrame]],
     validation: Mapping[str, Sequence[pd.DataFrame]],
     target: str,
     title: str,
 ) -> Figure:
-    """How sure predictions of a target are, and whether rightly: a column a row of the table.
+    """How far predicted distributions of a target can be believed: a column a row of the table.
 
     Above, mean absolute errors and mean predicted standard deviations by true value. In the middle,
     the PIT histogram: the probabilities that were predicted for values below the true one, which

@@ -105,14 +105,14 @@ def score_target(
         "r2": float(1 - np.sum(errors**2) / total) if total > 0 else None,
         "correlation": float(np.corrcoef(true, mean)[0, 1]) if varies else None,
         "deviation": float(deviation.mean()),
-        **_sureness(errors, deviation),
+        **_of_distributions(errors, deviation),
         "scale": scale,
-        "calibrated": _sureness(errors, scale * deviation),
+        "calibrated": _of_distributions(errors, scale * deviation),
         "by_true_value": _by_true_value(true, errors, scale * deviation),
     }
 
 
-def _sureness(errors: np.ndarray, deviations: np.ndarray) -> dict[str, Any]:
+def _of_distributions(errors: np.ndarray, deviations: np.ndarray) -> dict[str, Any]:
     return {
         "nll": float(negative_log_likelihood(errors, deviations).mean()),
         "crps": float(crps(errors, deviations).mean()),
@@ -135,7 +135,7 @@ def _by_true_value(true: np.ndarray, errors: np.ndarray, deviations: np.ndarray)
                 "mae": float(np.abs(own[0]).mean()),
                 "bias": float(-own[0].mean()),
                 "deviation": float(own[1].mean()),
-                "coverage": _sureness(*own)["coverage"],
+                "coverage": _of_distributions(*own)["coverage"],
             }
         bins.append(row)
     return bins

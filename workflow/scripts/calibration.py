@@ -1,16 +1,16 @@
-"""Rule sureness: how sure the predictions of the first target are, and whether rightly."""
+"""Rule calibration: how far the distributions of the first target can be believed."""
 
 import sys
 
 sys.path.insert(0, snakemake.scriptdir)
 from sslens.jobs import process
 
-process.start(snakemake.log[0], "sureness", 1)
+process.start(snakemake.log[0], "calibration", 1)
 
 import pandas as pd
 
 from sslens.comparison.cells import by_dataset, by_row
-from sslens.figures.predicted import sureness_figure
+from sslens.figures.predicted import calibration_figure
 from sslens.figures.style import save_figure
 from sslens.jobs.outdated import check
 
@@ -23,5 +23,5 @@ for settings, (predictions, validation, files) in by_dataset(snakemake.params.se
         {title: [pd.read_parquet(path) for path in paths] for title, paths in rows.items()}
         for rows in (by_row(titles, predictions), by_row(titles, validation))
     )
-    drawn = sureness_figure(test, own, settings["targets"][0], settings["title"])
+    drawn = calibration_figure(test, own, settings["targets"][0], settings["title"])
     save_figure(drawn, files, settings)
