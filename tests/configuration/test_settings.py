@@ -1697,6 +1697,10 @@ def test_data_sets_under_a_misspelt_key_are_not_unknown_too():
             "finetuning.augmentation: shift moves the source, which task.targets has; take another",
         ),
         (
+            {"task": {"name": "regression", "targets": ["gamma1", "gamma2"], "head": "binned"}},
+            "task.head: bins cannot be turned, and gamma1 turns with the image; take gaussian",
+        ),
+        (
             {"task": {"name": "regression"}, "finetuning": {"label_smoothing": 0.1}},
             "finetuning.label_smoothing: a regression has no labels to smooth; give 0.0",
         ),
@@ -1724,8 +1728,12 @@ def test_a_regression_needs_axions_alone():
     given = {"task": {"name": "regression"}, "datasets": {"model_2": axions}}
     config = load(ROOT / "config", merge({"run": {"datasets": ["model_2"]}}, given))
     check(config, SCHEMA)
-    task = {"name": "regression", "targets": ["log10_axion_mass"], "beta": 0.5}
-    assert settings.arm_settings(config, "baseline", "model_2")["task"] == task
+    task = settings.arm_settings(config, "baseline", "model_2")["task"]
+    assert (task["targets"], task["head"]) == (["log10_axion_mass"], "gaussian")
+    config["task"] |= {"head": "binned"}
+    assert settings.arm_settings(config, "baseline", "model_2")["task"]["head"] == "binned"
+    probe = settings.probe_settings(config, "probe-random", "model_2")
+    assert probe["task"]["head"] == "gaussian", "which is what a ridge regression gives"
     figures = {name for name, _ in settings.figures_of_run(config)}
     assert figures >= {"predicted", "calibration", "intervals"} and "roc" not in figures
     assert settings.measure_name(config) == "error"

@@ -6,6 +6,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from sslens.metrics import gaussian
+from sslens.metrics.distributions import is_inside
 
 RNG = np.random.default_rng(0)
 
@@ -43,10 +44,8 @@ def test_as_many_are_inside_as_the_level_says_once_deviations_are_scaled(level):
     errors = deviations * RNG.normal(size=len(deviations))
     scale = gaussian.fit_scale(errors, deviations / 3)
     assert scale == pytest.approx(3, rel=0.01)
-    assert gaussian.is_inside(errors, scale * deviations / 3, level).mean() == pytest.approx(
-        level, abs=0.006
-    )
-    below = gaussian.probability_below(errors, deviations)
+    below = gaussian.probability_below(errors, scale * deviations / 3)
+    assert is_inside(below, level).mean() == pytest.approx(level, abs=0.006)
     assert np.histogram(below, 10, (0, 1))[0] == pytest.approx(10_000, rel=0.05)
 
 

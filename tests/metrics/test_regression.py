@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sslens.metrics.distributions import Histogram, Normal
 from sslens.metrics.regression import check_predictions, columns_of, score, score_target
 
 MASS = "log10_axion_mass"
@@ -17,7 +18,7 @@ def frame(true, mean, deviation, target=MASS):
 
 
 def test_what_predicts_the_mean_scores_as_is_known():
-    found = score_target(TRUE, np.full(len(TRUE), -23.0), np.full(len(TRUE), 0.577), 1.0)
+    found = score_target(TRUE, Normal(np.full(len(TRUE), -23.0), np.full(len(TRUE), 0.577)), 1.0)
     assert found["mae"] == pytest.approx(0.5, abs=1e-3)
     assert found["rmse"] == pytest.approx(1 / np.sqrt(3), abs=1e-3)
     assert found["r2"] == pytest.approx(0, abs=1e-9) and found["correlation"] is None
@@ -29,12 +30,18 @@ def test_what_is_blind_above_a_mass_scores_as_is_known(width):
     """It predicts the middle of what it does not see, and the truth elsewhere."""
     blind = -22 - width < TRUE
     mean = np.where(blind, -22 - width / 2, TRUE)
-    found = score_target(TRUE, mean, np.where(blind, width / 12**0.5, 1e-6), 1.0)
+    found = score_target(TRUE, Normal(mean, np.where(blind, width / 12**0.5, 1e-6)), 1.0)
     assert found["mae"] == pytest.approx(width**2 / 8, rel=1e-2)
     assert found["rmse"] == pytest.approx(np.sqrt(width**3 / 24), rel=1e-2)
     assert found["r2"] == pytest.approx(1 - width**3 / 8, abs=2e-3)
     # w^2/12 is of a flat distribution; a normal one of its deviation comes near
     assert found["crps"] == pytest.approx(width**2 / 12, rel=0.05)
+    edges = np.linspace(-24, -22, 2001)
+    flat = np.where(blind[:, None] & (edges[:-1] > -22 - width - 1e-9), 1.0, 0.0)[::40]
+    seen = np.searchsorted(edges, TRUE[::40], side="right") - 1
+    flat[np.arange(len(seen)), np.minimum(seen, 1999)] += np.where(blind[::40], 0, 1)
+    flat = score_target(TRUE[::40], Histogram(edges, flat), 1.0)
+    assert flat["crps"] == pytest.approx(width**2 / 12, rel=0.03)
     bins = found["by_true_value"]
     assert sum(row["images"] for row in bins) == len(TRUE)
     assert bins[0]["mae"] < 1e-6 < bins[-1]["mae"]
@@ -43,7 +50,7 @@ def test_what_is_blind_above_a_mass_scores_as_is_known(width):
 def test_scores_by_hand():
     true, mean = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.5, 2.0, 2.0, 4.5])
     deviation = np.array([1.0, 0.5, 0.5, 0.25])
-    found = score_target(true, mean, deviation, scale=2.0)
+    found = score_target(true, Normal(mean, deviation), scale=2.0)
     assert found["mae"] == pytest.approx(0.5)
     assert found["rmse"] == pytest.approx(np.sqrt((0.25 + 1 + 0.25) / 4))
     assert found["bias"] == pytest.approx(0.0)

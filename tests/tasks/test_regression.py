@@ -2,18 +2,22 @@
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 from sslens.data.records import Split
 from sslens.labelled import labelled_subset
 from sslens.metrics.gaussian import raw_of, variances_of
+from sslens.metrics.predictions import write_predictions
+from sslens.metrics.regression import known
 from sslens.orientations import orientation_turns
 from sslens.targets import ARRAYS, turned
 from sslens.tasks.base import targeted
 from sslens.tasks.registry import load_task, task_names
 
 MASS, RADIUS = "log10_axion_mass", "shown_einstein_radius"
-BOTH = {"name": "regression", "targets": [MASS, RADIUS], "beta": 0.5}
+BOTH = {"name": "regression", "targets": [MASS, RADIUS]}
+BOTH |= {"head": "gaussian", "bins": 12, "beta": 0.5}
 RNG = np.random.default_rng(0)
 MASSES = np.where(np.arange(60) % 3 == 0, RNG.uniform(-24, -22, 60), np.nan)
 RADII = RNG.uniform(0.5, 1.5, 60)
@@ -148,9 +152,10 @@ def test_answers_of_turned_images_are_turned_back(averaging):
     wide = np.where(np.abs(turns[:, 0, 0]) == 1, 2.0, 0.5)[:, None]  # of x
     spreads = np.ones((8, 60, 5))
     spreads[..., 1], spreads[..., 2] = wide, 2.5 - wide
-    means, deviations = task._moments()
+    facts = [task.facts[name] for name in names]
+    means, deviations = ([fact[key] for fact in facts] for key in ("mean", "deviation"))
     relative = (seen - means) / deviations
-    outputs = np.concatenate([relative, raw_of((spreads / deviations) ** 2)], axis=2)
+    outputs = np.concatenate([relative, raw_of((spreads / np.array(deviations)) ** 2)], axis=2)
     if averaging == "predictions":
         frame = task.predictions(range(60), truth, outputs, turns)
         found = np.stack([frame[[f"{k}_{n}" for n in names]] for k in ("mean", "std")], axis=2)
@@ -166,8 +171,70 @@ def test_answers_of_turned_images_are_turned_back(averaging):
 def test_positions_are_learned_without_a_mean_and_with_one_deviation():
     truth = RNG.normal(size=(60, 2)) * [1, 3] + [5, 0]
     facts = task_of(*POSITIONS).learning_from(truth).facts
-    assert facts["source_x"] == facts["source_y"]
-    assert facts["source_x"] == {
-        "mean": 0.0,
-        "deviation": pytest.approx(np.sqrt((truth**2).mean())),
-    }
+    for name in POSITIONS:
+        assert facts[name]["mean"] == 0
+        assert facts[name]["deviation"] == pytest.approx(np.sqrt((truth**2).mean()))
+
+
+# --- bins -----------------------------------------------------------------------------------------
+
+
+def binned(*targets):
+    return load_task(BOTH | {"targets": list(targets), "head": "binned"})
+
+
+def test_bins_are_learned_by_the_cross_entropy_of_where_targets_are():
+    task = binned(MASS, RADIUS)
+    targets = task.targets(MASSES, RADII)
+    task = task.learning_from(targets)
+    assert task.outputs == 24
+    outputs = RNG.normal(size=(60, 24)).astype(np.float32)
+    losses, _ = task.loss(task.relative(targets), outputs, {})
+    for row in range(60):
+        expected = []
+        for place, values in enumerate((MASSES, RADII)):
+            if np.isnan(values[row]):
+                continue
+            low, high = np.nanmin(values), np.nanmax(values)
+            number = min(int((values[row] - low) / (high - low) * 12), 11)
+            logits = outputs[row, 12 * place : 12 * place + 12].astype(float)
+            width = (high - low) / 12 / task.facts[(MASS, RADIUS)[place]]["deviation"]
+            expected.append(np.log(np.exp(logits).sum()) - logits[number] + np.log(width))
+        assert float(losses[row]) == pytest.approx(np.mean(expected), rel=1e-4)
+
+
+def test_bins_are_predicted_mixed_over_orientations_and_scored():
+    task = binned(MASS, RADIUS)
+    targets = task.targets(MASSES, RADII)
+    task = task.learning_from(targets)
+    outputs = RNG.normal(size=(8, 60, 24)).astype(np.float32)
+    frame = task.predictions(range(60), targets, outputs, orientation_turns())
+    assert frame.attrs["edges"][RADIUS][0] == RADII.min()
+    logits = outputs[..., 12:].astype(float)
+    shares = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    columns = [f"p_{RADIUS}_{number:03d}" for number in range(12)]
+    np.testing.assert_allclose(frame[columns], shares.mean(axis=0))
+    inputs = keras.Input((24,))
+    network = keras.Model(inputs, task.readable(inputs))
+    answers = np.stack([np.asarray(network(seen)) for seen in outputs])
+    found = np.asarray(task.averaged(answers, orientation_turns()))
+    np.testing.assert_allclose(found[:, 1], frame[columns], rtol=1e-5)
+    metrics = task.score(frame, frame)["targets"]
+    _, distribution = known(frame, RADIUS)
+    assert metrics[RADIUS]["mae"] == np.abs(RADII - distribution.mean).mean()
+    relative = task.relative(targets)
+    errors = task.measures((relative, outputs[0]), (relative, outputs[0]))
+    centres = (np.arange(12) + 0.5) / 12 * np.ptp(RADII) + RADII.min()
+    expected = np.abs(shares[0] @ centres - RADII).mean()
+    assert errors[f"mae_{RADIUS}"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_predictions_of_bins_are_the_same_read_back(tmp_path):
+    task = binned(MASS)
+    targets = task.targets(MASSES[::3])
+    task = task.learning_from(targets)
+    outputs = RNG.normal(size=(1, 20, 12))
+    frame = task.predictions(range(20), targets, outputs, orientation_turns())
+    write_predictions(frame, tmp_path / "predictions.parquet")
+    again = pd.read_parquet(tmp_path / "predictions.parquet")
+    assert task.score(again, again) == task.score(frame, frame)

@@ -109,7 +109,8 @@ def test_a_fine_tuning_turns_targets_with_its_images():
     rng = np.random.default_rng(0)
     places = rng.uniform(-5, 5, (24, 2))
     images = np.stack([spot(*place) for place in places])
-    task = load_task({"name": "regression", "targets": ["source_x", "source_y"], "beta": 0.5})
+    given = {"targets": ["source_x", "source_y"], "head": "gaussian", "beta": 0.5}
+    task = load_task({"name": "regression", **given})
     task = task.learning_from(places)
     data = Split.of(images, task.relative(places))
     learning = settings.arm_settings(load(ROOT / "config", {}), "baseline", "model_2")["learning"]

@@ -10,7 +10,6 @@ import pandas as pd
 from sslens.classes import CLASSES
 from sslens.metrics import mrmc, regression, uncertainty
 from sslens.metrics.auc import class_aucs, log_odds
-from sslens.metrics.gaussian import crps
 from sslens.metrics.predictions import check_predictions, class_indices, logits_of
 from sslens.targets import TARGETS
 
@@ -166,7 +165,7 @@ MACRO_AUC = Shown("macro AUC", "auc_macro", "difference_macro", higher_is_better
 
 
 class Errors(Measures):
-    """Mean absolute errors of targets, and their CRPS (see `gaussian.crps`) as predicted.
+    """Mean absolute errors of targets, and their CRPS (see `distributions`) as predicted.
 
     Args:
         targets: names of them.
@@ -198,10 +197,9 @@ class Errors(Measures):
         found = []
         for target in self._targets:
             known = [regression.known(frame, target) for frame in frames]
-            errors = np.stack([true - mean for true, mean, _ in known])
-            deviations = np.stack([deviation for _, _, deviation in known])
-            measured = np.abs(errors), crps(errors, deviations)
-            found += [mrmc.mean_sample(values, seeds) for values in measured]
+            errors = np.stack([np.abs(true - own.mean) for true, own in known])
+            scores = np.stack([own.crps(true) for true, own in known])
+            found += [mrmc.mean_sample(values, seeds) for values in (errors, scores)]
         return found
 
     def slacks(self, predictions: pd.DataFrame) -> list[float]:

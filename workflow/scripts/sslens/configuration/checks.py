@@ -46,7 +46,7 @@ from sslens.networks.encoders.registry import encoder_names, encoder_schema, fam
 from sslens.protocols import FINE_TUNE, FROZEN
 from sslens.schemas import Mistakes, Place, load_schema
 from sslens.suggestions import unknown
-from sslens.targets import partners_missing
+from sslens.targets import PAIRS, partners_missing
 from sslens.tasks.registry import schema_path as task_schema
 from sslens.tasks.registry import task_names
 
@@ -121,6 +121,10 @@ def _check_turning(config: Mapping, mistakes: Mistakes) -> None:
     targets = task_settings(config)["targets"]
     for name, other in partners_missing(targets).items():
         mistakes.add(("task", "targets"), f"{name} turns with the image into {other}: take both")
+    turning = [name for pair in PAIRS for name in pair if name in targets]
+    if turning and task_settings(config)["head"] == "binned":
+        problem = f"bins cannot be turned, and {turning[0]} turns with the image; take gaussian"
+        mistakes.add(("task", "head"), problem)
     augmentation: Place = ("finetuning", "augmentation")
     pretexts = mistakes.names("pretexts")
     if "source_x" not in targets or not mistakes.is_sound(augmentation) or pretexts is None:

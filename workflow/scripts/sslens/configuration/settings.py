@@ -362,6 +362,8 @@ def probe_settings(config: Mapping, arm: str, dataset: str) -> dict:
         learning = dict(config["nearest_neighbours"])
     predicted = _prediction_settings(config, arm_encoder(config, arm, dataset))
     task = task_settings(config)
+    if "head" in task:
+        task["head"] = "gaussian"  # what ridge regression and neighbours give
     return {"protocol": protocol, "task": task, "learning": learning} | predicted
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sslens.figures.style import PALETTE, new_figure, own_style, set_title
-from sslens.metrics.gaussian import fit_scale, is_inside, probability_below
+from sslens.metrics.distributions import is_inside
 from sslens.metrics.regression import known
 from sslens.targets import TARGETS
 
@@ -75,13 +75,19 @@ def calibration_figure(
     figure = new_figure(0.8 + 2.9 * len(predictions), 7.6, title)
     grid = figure.subplots(3, len(predictions), squeeze=False, sharey="row")
     for place, (name, frames) in enumerate(predictions.items()):
-        parts = [
-            _scaled(frame, own, target) for frame, own in zip(frames, validation[name], strict=True)
-        ]
-        true, errors, deviations = (np.stack(part) for part in zip(*parts, strict=True))
-        _draw_errors(grid[0, place], true[0], np.abs(errors).mean(0), deviations.mean(0), target)
-        _draw_pit(grid[1, place], errors, deviations)
-        _draw_coverage(grid[2, place], errors, deviations)
+        true, errors, deviations, below = (
+            np.stack(part)
+            for part in zip(
+                *(
+                    _scaled(frame, own, target)
+                    for frame, own in zip(frames, validation[name], strict=True)
+                ),
+                strict=True,
+            )
+        )
+        _draw_errors(grid[0, place], true[0], errors.mean(axis=0), deviations.mean(axis=0), target)
+        _draw_pit(grid[1, place], below.ravel())
+        _draw_coverage(grid[2, place], below)
         set_title(grid[0, place], name)
     grid[0, 0].set_ylabel(f"{TARGETS[target].title}: error, deviation")
     grid[1, 0].set_ylabel("images, relative to even")
@@ -95,15 +101,17 @@ def _of_seeds(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """True values (n,), means and deviations (seeds, n)."""
     parts = [known(frame, target) for frame in frames]
-    return parts[0][0], np.stack([p[1] for p in parts]), np.stack([p[2] for p in parts])
+    means, deviations = ([getattr(own, key) for _, own in parts] for key in ("mean", "deviation"))
+    return parts[0][0], np.stack(means), np.stack(deviations)
 
 
 def _scaled(
     frame: pd.DataFrame, validation: pd.DataFrame, target: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """True values, errors and deviations (n,), these scaled on validation images."""
-    (true, mean, deviation), own = known(frame, target), known(validation, target)
-    return true, true - mean, fit_scale(own[0] - own[1], own[2]) * deviation
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """True values, absolute errors, deviations and PIT (n,), scaled on validation images."""
+    (true, found), (held_out, own) = known(frame, target), known(validation, target)
+    scaled = found.scaled(own.fit(held_out))
+    return true, np.abs(true - found.mean), scaled.deviation, scaled.below(true)
 
 
 def _draw_predicted(
@@ -129,16 +137,15 @@ def _draw_errors(
     panel.grid(color="0.92", linewidth=0.5)
 
 
-def _draw_pit(panel: Axes, errors: np.ndarray, deviations: np.ndarray) -> None:
-    below = probability_below(errors, deviations).ravel()
+def _draw_pit(panel: Axes, below: np.ndarray) -> None:
     counts, edges = np.histogram(below, BINS, (0, 1))
     panel.stairs(counts * BINS / len(below), edges, color=PALETTE[1], fill=True, alpha=0.4)
     panel.axhline(1, color="0.4", linewidth=0.8)
     panel.set(xlabel="probability below the true value", xlim=(0, 1), ylim=(0, None))
 
 
-def _draw_coverage(panel: Axes, errors: np.ndarray, deviations: np.ndarray) -> None:
-    shares = [is_inside(errors, deviations, level).mean() for level in LEVELS]
+def _draw_coverage(panel: Axes, below: np.ndarray) -> None:
+    shares = [is_inside(below, level).mean() for level in LEVELS]
     panel.plot([0, 1], [0, 1], color="0.4", linewidth=0.8)
     panel.plot(LEVELS, shares, "o-", color=PALETTE[1], markersize=3)
     panel.set(xlabel="probability of the interval", xlim=(0, 1), ylim=(0, 1))

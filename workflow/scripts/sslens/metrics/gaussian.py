@@ -1,7 +1,7 @@
 """Predictions that are normal distributions: how near they are, and how sure they should be."""
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
 
 from sslens.targets import SMALLEST_VARIANCE
 
@@ -30,11 +30,6 @@ def crps(errors: np.ndarray, deviations: np.ndarray) -> np.ndarray:
 def negative_log_likelihood(errors: np.ndarray, deviations: np.ndarray) -> np.ndarray:
     """- log of the density at the true values, (n,); arguments as of `crps`."""
     return (errors / deviations) ** 2 / 2 + np.log(deviations) + np.log(2 * np.pi) / 2
-
-
-def is_inside(errors: np.ndarray, deviations: np.ndarray, level: float) -> np.ndarray:
-    """Whether the central interval of a level holds the true value, (n,) bool."""
-    return np.abs(errors) <= ndtri((1 + level) / 2) * deviations
 
 
 def probability_below(errors: np.ndarray, deviations: np.ndarray) -> np.ndarray:

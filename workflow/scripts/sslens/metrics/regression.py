@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sslens.metrics.gaussian import LEVELS, crps, fit_scale, is_inside, negative_log_likelihood
+from sslens.metrics.distributions import Distribution, Histogram, Normal, is_inside
+from sslens.metrics.gaussian import LEVELS
 
 #: Bins of the true values, of equal width between the least and the largest one.
 BINS = 8
@@ -18,17 +19,32 @@ def columns_of(target: str) -> tuple[str, str, str]:
     return f"true_{target}", f"mean_{target}", f"std_{target}"
 
 
+def bin_columns(target: str, bins: int) -> list[str]:
+    """Columns of the probabilities of a target's bins."""
+    return [f"p_{target}_{number:03d}" for number in range(bins)]
+
+
+def _columns_in(predictions: pd.DataFrame, target: str) -> list[str]:
+    """The columns that have the distribution of a target: those of its bins, if it has any."""
+    if (edges := predictions.attrs.get("edges", {}).get(target)) is not None:
+        return bin_columns(target, len(edges) - 1)
+    return list(columns_of(target)[1:])
+
+
 def check_predictions(predictions: pd.DataFrame, targets: Sequence[str]) -> None:
     """Raise ValueError, in one line, where predictions cannot be scored image by image."""
-    wanted = ["image_id", *(column for target in targets for column in columns_of(target))]
-    if missing := set(wanted) - set(predictions.columns):
+    of_targets = [[columns_of(name)[0], *_columns_in(predictions, name)] for name in targets]
+    wanted = {"image_id", *(column for columns in of_targets for column in columns)}
+    if missing := wanted - set(predictions.columns):
         raise ValueError(f"predictions lack the columns {', '.join(sorted(missing))}")
     if (again := predictions["image_id"].duplicated()).any():
         first = predictions["image_id"][again].iloc[0]
         raise ValueError(f"{int(again.sum())} predictions repeat an image id, such as {first}")
-    for target in targets:
-        _, mean, deviation = (predictions[column] for column in columns_of(target))
-        wrong = ~(np.isfinite(mean) & np.isfinite(deviation) & (deviation > 0))
+    for target, (_, *columns) in zip(targets, of_targets, strict=True):
+        numbers = predictions[columns].to_numpy(np.float64)
+        wrong = ~np.isfinite(numbers).all(axis=1) | (numbers[:, -1] < 0)
+        if columns[-1] == columns_of(target)[2]:
+            wrong |= numbers[:, -1] == 0
         if wrong.any():
             raise ValueError(
                 f"{int(wrong.sum())} of {len(predictions)} predictions of {target} are not finite, "
@@ -37,11 +53,15 @@ def check_predictions(predictions: pd.DataFrame, targets: Sequence[str]) -> None
             )
 
 
-def known(predictions: pd.DataFrame, target: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """True values, means and deviations (n,) of the images that have a target."""
-    columns = predictions[list(columns_of(target))].dropna(subset=columns_of(target)[0])
-    true, mean, deviation = columns.to_numpy(np.float64).T
-    return true, mean, deviation
+def known(predictions: pd.DataFrame, target: str) -> tuple[np.ndarray, Distribution]:
+    """True values (n,) of the images that have a target, and what is predicted of them."""
+    true_column = columns_of(target)[0]
+    own = predictions[predictions[true_column].notna()]
+    true = own[true_column].to_numpy(np.float64)
+    numbers = own[_columns_in(predictions, target)].to_numpy(np.float64)
+    if (edges := predictions.attrs.get("edges", {}).get(target)) is not None:
+        return true, Histogram(np.array(edges), numbers)
+    return true, Normal(*numbers.T)
 
 
 def score(
@@ -50,8 +70,8 @@ def score(
     """All metrics of one predictions frame.
 
     Args:
-        predictions: of the test set, columns `image_id` and `columns_of` every target.
-        validation: of the validation set, by which the deviations are scaled for `calibrated`.
+        predictions: of the test set, columns `image_id` and those of every target.
+        validation: of the validation set, by which the distributions are scaled for `calibrated`.
         targets: which are scored.
 
     Returns:
@@ -63,21 +83,20 @@ def score(
         check_predictions(frame, targets)
     scores = {}
     for target in targets:
-        found, own = known(predictions, target), known(validation, target)
-        if min(len(found[0]), len(own[0])) < 2:
+        (true, found), (held_out, own) = known(predictions, target), known(validation, target)
+        if min(len(true), len(held_out)) < 2:
             raise ValueError(f"fewer than two test or validation images have {target}")
-        scores[target] = score_target(*found, fit_scale(own[0] - own[1], own[2]))
+        scores[target] = score_target(true, found, own.fit(held_out))
     return {"images": len(predictions), "targets": scores}
 
 
-def score_target(
-    true: np.ndarray, mean: np.ndarray, deviation: np.ndarray, scale: float
-) -> dict[str, Any]:
+def score_target(true: np.ndarray, found: Distribution, scale: float) -> dict[str, Any]:
     """The metrics of one target.
 
     Args:
-        true, mean, deviation: (n,).
-        scale: factor of the deviations for `calibrated`, fitted on other images.
+        true: (n,).
+        found: what is predicted.
+        scale: factor of the distributions for `calibrated`, fitted on other images.
 
     Returns:
         Finite numbers, in the unit of the target where they have one, for JSON:
@@ -87,55 +106,56 @@ def score_target(
           prediction less the true value;
         - r2: the share of the true values' variance that is explained, negative where it is less
           than by their mean; correlation: Pearson's, None where predictions do not vary;
-        - nll, crps: means of `gaussian.negative_log_likelihood` and `gaussian.crps`;
+        - nll, crps: means of the negative log-likelihood and of the CRPS;
         - coverage: level -> share of the images whose true value is in the central interval;
         - deviation: the mean standard deviation;
         - scale, calibrated: as given, and {nll, crps, coverage} with it;
         - by_true_value: of each bin of the true values low, high, images, and where it has any
           mae, bias, deviation, and coverage (calibrated).
     """
-    errors = true - mean
+    errors, calibrated = true - found.mean, found.scaled(scale)
     total = np.sum((true - true.mean()) ** 2)
-    varies = np.ptp(mean) > 0 and total > 0
+    varies = np.ptp(found.mean) > 0 and total > 0
     return {
         "images": len(true),
         "mae": float(np.abs(errors).mean()),
         "rmse": float(np.sqrt(np.mean(errors**2))),
         "bias": float(-errors.mean()),
         "r2": float(1 - np.sum(errors**2) / total) if total > 0 else None,
-        "correlation": float(np.corrcoef(true, mean)[0, 1]) if varies else None,
-        "deviation": float(deviation.mean()),
-        **_of_distributions(errors, deviation),
+        "correlation": float(np.corrcoef(true, found.mean)[0, 1]) if varies else None,
+        "deviation": float(found.deviation.mean()),
+        **_of_distribution(true, found),
         "scale": scale,
-        "calibrated": _of_distributions(errors, scale * deviation),
-        "by_true_value": _by_true_value(true, errors, scale * deviation),
+        "calibrated": _of_distribution(true, calibrated),
+        "by_true_value": _by_true_value(true, errors, calibrated),
     }
 
 
-def _of_distributions(errors: np.ndarray, deviations: np.ndarray) -> dict[str, Any]:
+def _of_distribution(true: np.ndarray, found: Distribution) -> dict[str, Any]:
     return {
-        "nll": float(negative_log_likelihood(errors, deviations).mean()),
-        "crps": float(crps(errors, deviations).mean()),
-        "coverage": {
-            f"{level:g}": float(is_inside(errors, deviations, level).mean()) for level in LEVELS
-        },
+        "nll": float(found.negative_log_likelihood(true).mean()),
+        "crps": float(found.crps(true).mean()),
+        "coverage": _coverage(found.below(true)),
     }
 
 
-def _by_true_value(true: np.ndarray, errors: np.ndarray, deviations: np.ndarray) -> list[dict]:
+def _coverage(below: np.ndarray) -> dict[str, float]:
+    return {f"{level:g}": float(is_inside(below, level).mean()) for level in LEVELS}
+
+
+def _by_true_value(true: np.ndarray, errors: np.ndarray, found: Distribution) -> list[dict]:
     edges = np.linspace(true.min(), true.max(), BINS + 1)
     places = np.clip(np.searchsorted(edges, true, side="right") - 1, 0, BINS - 1)
-    bins = []
+    below, bins = found.below(true), []
     for place, (low, high) in enumerate(pairwise(edges)):
         chosen = places == place
         row: dict[str, Any] = {"low": float(low), "high": float(high), "images": int(chosen.sum())}
         if chosen.any():
-            own = errors[chosen], deviations[chosen]
             row |= {
-                "mae": float(np.abs(own[0]).mean()),
-                "bias": float(-own[0].mean()),
-                "deviation": float(own[1].mean()),
-                "coverage": _of_distributions(*own)["coverage"],
+                "mae": float(np.abs(errors[chosen]).mean()),
+                "bias": float(-errors[chosen].mean()),
+                "deviation": float(found.deviation[chosen].mean()),
+                "coverage": _coverage(below[chosen]),
             }
         bins.append(row)
     return bins

@@ -67,3 +67,28 @@ def beta_nll(targets: tf.Tensor, outputs: tf.Tensor, beta: float) -> tf.Tensor:
 def mean_nll(targets: np.ndarray, outputs: np.ndarray) -> float:
     """The mean negative log-likelihood of arrays, see `beta_nll`."""
     return float(tf.reduce_mean(beta_nll(tf.constant(targets), tf.constant(outputs), beta=0.0)))
+
+
+def binned_nll(
+    targets: tf.Tensor, outputs: tf.Tensor, lowest: np.ndarray, highest: np.ndarray
+) -> tf.Tensor:
+    """Negative log-likelihood of even bins, within which every value is as likely.
+
+    Args:
+        targets: (batch, k), NaN where there is none; those outside of the bins are in the next one.
+        outputs: (batch, k bins), logits.
+        lowest, highest: (k,), where the bins of a target begin and end.
+
+    Returns:
+        (batch,), the mean over the targets that an image has.
+    """
+    count = len(lowest)
+    logits = tf.reshape(tf.convert_to_tensor(outputs), (-1, count, outputs.shape[1] // count))
+    bins = logits.shape[2]
+    has_target = tf.math.is_finite(targets)
+    shares = (tf.where(has_target, targets, 0.0) - lowest) / (highest - lowest)
+    places = tf.clip_by_value(tf.cast(tf.floor(shares * bins), tf.int32), 0, bins - 1)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(places, logits)
+    losses += tf.constant(np.log((highest - lowest) / bins), losses.dtype)
+    known = tf.cast(has_target, losses.dtype)
+    return tf.reduce_sum(known * losses, axis=1) / tf.reduce_sum(known, axis=1)

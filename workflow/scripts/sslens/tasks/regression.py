@@ -1,15 +1,15 @@
-"""Regression: numbers that an image tells, each as a normal distribution."""
+"""Regression: numbers that an image tells, each as a distribution."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
 from sslens.metrics import regression
-from sslens.metrics.gaussian import mixed, variances_of
-from sslens.targets import ARRAYS, PAIRS, POSITION, SMALLEST_VARIANCE, TARGETS, turned
+from sslens.targets import PAIRS, TARGETS, turned
 from sslens.tasks import base
+from sslens.tasks.heads import HEADS
 
 STRATA = 10  # of the first target, by which subsets of the labels are chosen
 #: A target whose values differ by less than this share of the largest is called constant.
@@ -17,10 +17,10 @@ VARIES = 1e-6
 
 
 class Task(base.Task):
-    """Outputs are the means of all targets and then what their variances are made of.
+    """Outputs are those of a head, of targets with mean 0 and deviation 1 on the training images.
 
-    Both are of targets with mean 0 and deviation 1 on the training images: `facts` has the true
-    mean and deviation of each. Settings: regression.schema.yaml.
+    `facts` has the mean and deviation of each target, and its least and largest value. Settings:
+    regression.schema.yaml.
     """
 
     layer = "distributions"
@@ -29,7 +29,8 @@ class Task(base.Task):
     def __init__(self, settings: Mapping, facts: Mapping | None = None):
         super().__init__(settings, facts)
         self.columns = tuple(settings["targets"])
-        self.outputs = 2 * len(self.columns)
+        self._head = HEADS[settings["head"]](self.columns, settings, self.facts)
+        self.outputs = self._head.per_target * len(self.columns)
         self._pairs = [pair for pair in PAIRS if pair[0] in self.columns]
         self.turns = bool(self._pairs)
 
@@ -69,11 +70,17 @@ class Task(base.Task):
         for name, values in zip(self.columns, targets.T, strict=True):
             own = values[np.isfinite(values)]
             check_target(name, own, "the labelled training images")
-            facts[name] = {"mean": float(own.mean()), "deviation": float(own.std())}
+            facts[name] = {
+                "mean": float(own.mean()),
+                "deviation": float(own.std()),
+                "lowest": float(own.min()),
+                "highest": float(own.max()),
+            }
         for pair in self._pairs:
             places = [self.columns.index(name) for name in pair]
             deviation = float(np.sqrt(np.nanmean(targets[:, places] ** 2)))
-            facts |= {name: {"mean": 0.0, "deviation": deviation} for name in pair}
+            for name in pair:
+                facts[name] |= {"mean": 0.0, "deviation": deviation}
         return type(self)(self.settings, facts)
 
     def described(self, targets: np.ndarray, where: str) -> dict[str, dict[str, float]]:
@@ -103,14 +110,8 @@ class Task(base.Task):
 
     def relative(self, targets: np.ndarray) -> np.ndarray:
         """Targets with mean 0 and deviation 1 on the training images, float32."""
-        means, deviations = self._moments()
-        return ((targets - means) / deviations).astype(np.float32)
-
-    def _moments(self) -> tuple[np.ndarray, np.ndarray]:
-        """Means and deviations (k,) of the training images' targets."""
-        facts = [self.facts[name] for name in self.columns]
-        means, deviations = ([fact[key] for fact in facts] for key in ("mean", "deviation"))
-        return np.array(means), np.array(deviations)
+        relative = (targets - self._head.of("mean")) / self._head.of("deviation")
+        return relative.astype(np.float32)
 
     def turned(self, targets: Any, turns: Any) -> Any:
         """Positions, ellipticities and shears turn with the image."""
@@ -121,27 +122,23 @@ class Task(base.Task):
     # --- learning ---------------------------------------------------------------------------------
 
     def loss(self, targets: Any, outputs: Any, learning: Mapping) -> tuple[Any, dict[str, Any]]:
-        """The likelihood with a weight, see `losses.beta_nll`."""
-        from sslens.networks.losses import beta_nll
-
-        return beta_nll(targets, outputs, self.settings["beta"]), {}
+        """That of the head."""
+        return self._head.loss(targets, outputs), {}
 
     def measures(
         self, learned: tuple[np.ndarray, np.ndarray], validation: tuple[np.ndarray, np.ndarray]
     ) -> dict[str, float]:
         """The mean absolute error of each target, and the likelihood of validation images."""
-        from sslens.networks.losses import mean_nll
-
         of_learned, of_validation = self._errors(*learned), self._errors(*validation)
         return {
             **{f"mae_{name}": error for name, error in of_learned.items()},
-            "validation_loss": mean_nll(*validation),
+            "validation_loss": self._head.likelihood(*validation),
             **{f"validation_mae_{name}": error for name, error in of_validation.items()},
         }
 
     def _errors(self, targets: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
         """Mean absolute errors, in the units of the targets."""
-        errors = np.abs(targets - outputs[:, : len(self.columns)]) * self._moments()[1]
+        errors = np.abs(targets - self._head.means(outputs)) * self._head.of("deviation")
         return dict(zip(self.columns, np.nanmean(errors, axis=0).tolist(), strict=True))
 
     # --- predicting -------------------------------------------------------------------------------
@@ -149,52 +146,28 @@ class Task(base.Task):
     def predictions(
         self, image_ids: np.ndarray, targets: np.ndarray, outputs: np.ndarray, turns: np.ndarray
     ) -> pd.DataFrame:
-        """Of each target its true value, mean and standard deviation; units are in `attrs`."""
-        means, deviations = self._distributions(np.asarray(outputs, np.float64))
-        back = np.swapaxes(turns[: len(outputs)], 1, 2)[:, None]  # the inverse of the turns
-        means = turned(means, back, self.columns, ARRAYS)
-        deviations = self._deviations_turned(deviations, back, ARRAYS)
-        frame = pd.DataFrame({"image_id": np.asarray(image_ids)})
-        for place, name in enumerate(self.columns):
-            mean, deviation = mixed(means[..., place], deviations[..., place])
-            columns = regression.columns_of(name)
-            frame[list(columns)] = np.stack([targets[:, place], mean, deviation], axis=1)
-        regression.check_predictions(frame, self.columns)
+        """Of each target its true value, and its distribution in columns of the head.
+
+        Units are in `attrs`, and edges of bins, where there are any.
+        """
+        true = {
+            regression.columns_of(name)[0]: targets[:, place]
+            for place, name in enumerate(self.columns)
+        }
+        columns = self._head.columns(outputs, turns[: len(outputs)])
+        frame = pd.DataFrame({"image_id": np.asarray(image_ids), **true, **columns})
         frame.attrs["units"] = {name: TARGETS[name].unit for name in self.columns}
+        frame.attrs["edges"] = self._head.edges()
+        regression.check_predictions(frame, self.columns)
         return frame
 
-    def _deviations_turned(self, deviations: Any, turns: Any, ops: Mapping) -> Any:
-        """Deviations after quarter turns or flips, which swap the components of a position."""
-        return turned(deviations, turns**2, _as_positions(self.columns), ops)
-
-    def _distributions(self, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Means and deviations (..., k) in the units of the targets, of outputs (..., 2 k)."""
-        means, deviations = self._moments()
-        relative, raw = np.split(outputs, 2, axis=-1)
-        return means + deviations * relative, deviations * np.sqrt(variances_of(raw))
-
     def readable(self, outputs: Any) -> Any:
-        """Means and standard deviations (batch, k, 2), in the units of the targets."""
-        import keras
-        from keras import ops
-
-        count, (means, deviations) = len(self.columns), self._moments()
-        relative, raw = outputs[:, :count], outputs[:, count:]
-        spread = ops.sqrt(ops.softplus(raw) + SMALLEST_VARIANCE)
-        scaled = keras.layers.Rescaling(deviations.tolist(), means.tolist(), name="means")(relative)
-        spread = keras.layers.Rescaling(deviations.tolist(), name="deviations")(spread)
-        return ops.stack([scaled, spread], axis=2)
+        """The distributions, see the heads."""
+        return self._head.readable(outputs)
 
     def averaged(self, readable: Any, turns: np.ndarray) -> Any:
-        """Means and standard deviations of the mixture, see `gaussian.mixed`."""
-        from keras import ops
-
-        own = {"stack": lambda parts: ops.stack(parts, axis=-1)}
-        back = np.swapaxes(turns, 1, 2)[:, None].astype(np.float32)
-        means = turned(readable[..., 0], back, self.columns, own)
-        deviations = self._deviations_turned(readable[..., 1], back, own)
-        variance = ops.mean(deviations**2, axis=0) + ops.var(means, axis=0)
-        return ops.stack([ops.mean(means, axis=0), ops.sqrt(variance)], axis=2)
+        """Even mixtures of them."""
+        return self._head.averaged(readable, turns)
 
     # --- scoring ----------------------------------------------------------------------------------
 
@@ -208,13 +181,6 @@ class Task(base.Task):
             f"{name}: mean absolute error {own['mae']:.4g} on {own['images']} images"
             for name, own in metrics["targets"].items()
         )
-
-
-def _as_positions(targets: Sequence[str]) -> list[str]:
-    """Targets of which only positions turn: flips change no deviation of an ellipticity."""
-    pairs = [pair for pair, spin in PAIRS.items() if spin != POSITION]
-    kept = {name for pair in pairs for name in pair}
-    return ["" if name in kept else name for name in targets]
 
 
 def check_target(name: str, values: np.ndarray, where: str) -> None:
