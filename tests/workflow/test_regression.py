@@ -49,6 +49,7 @@ def test_its_tables_and_figures_are_there_and_none_of_a_classification(regressed
         "probe_table.md",
         "predicted_model_2.png",
         "calibration_model_2.svg",
+        "outliers_model_2.png",
         "intervals_fine_tune.png",
         "finetuning_model_2.png",
     }

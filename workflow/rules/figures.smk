@@ -128,6 +128,28 @@ rule calibration:
         "../scripts/calibration.py"
 
 
+rule outliers:
+    input:
+        **records_of_run("test"),
+        metrics=row_files(f"{EVALUATE}/metrics.json"),
+        predictions=row_files(f"{EVALUATE}/predictions.parquet"),
+    output:
+        figures("outliers", "outliers", "2 Regression"),
+    log:
+        "logs/outliers.log",
+    localrule: True
+    conda:
+        CPU_ENVIRONMENT
+    resources:
+        mem_mb=2000,
+    params:
+        **params_of_figures("outliers"),
+    message:
+        "Drawing what is most wrong for how sure it is"
+    script:
+        "../scripts/outliers.py"
+
+
 rule embedding:
     input:
         unpack(lambda w: mapped_files(w.dataset)),

@@ -37,6 +37,8 @@ PAIRS_OF_SIMULATOR = {
     "same_lens": "pairs of images of one lens",
     "same_substructure": "pairs of images with the same substructure",
 }
+#: Figures of a regression alone.
+OF_REGRESSIONS = ("predicted", "calibration", "outliers")
 #: The task that all labels are needed for, and all classes.
 CLASSIFICATION = "classification"
 #: Keys that change no result, and rerun nothing.
@@ -547,7 +549,7 @@ def figures_of_run(config: Mapping) -> list[tuple[str, str]]:
         "label_efficiency": rows and several and classifies,
         "pretraining": bool(pretrained_rows(config)),
         "reconstructions": bool(reconstructed_titles(config)),
-        **dict.fromkeys(("predicted", "calibration"), rows and not classifies),
+        **dict.fromkeys(OF_REGRESSIONS, rows and not classifies),
     }
     of_datasets = product(filter(chosen.get, chosen), config["run"]["datasets"])
     of_protocols = (("intervals", protocol) for protocol in protocols_of_run(config))
@@ -633,7 +635,7 @@ def figure_settings(config: Mapping, figure: str, name: str) -> dict:
             "rows": reconstructed_titles(config),
             "seeds": seeds[:1],
         }
-    if figure in ("predicted", "calibration"):
+    if figure in OF_REGRESSIONS:
         targets = task_settings(config)["targets"]
         limits = resolution_limits(config["datasets"][name])
         return {
