@@ -6,7 +6,6 @@ from typing import Self
 import numpy as np
 
 from sslens.metrics import gaussian
-from sslens.metrics.calibration import fit_temperature
 
 LEAST = 1e-12  # probability of a bin, so that likelihoods stay finite
 
@@ -122,6 +121,8 @@ class Histogram(Distribution):
 
     def fit(self, true: np.ndarray) -> float:
         """See `calibration.fit_temperature`."""
+        from sslens.metrics.calibration import fit_temperature  # imports scikit-learn
+
         return fit_temperature(self._places(true), np.log(np.maximum(self._probabilities, LEAST)))
 
     def scaled(self, factor: float) -> Self:

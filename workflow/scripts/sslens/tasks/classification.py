@@ -9,7 +9,6 @@ import pandas as pd
 from sslens.classes import CLASSES
 from sslens.metrics.auc import class_aucs
 from sslens.metrics.predictions import mean_logits, predictions_frame
-from sslens.metrics.scores import calibrated_score
 from sslens.tasks import base
 
 
@@ -77,6 +76,8 @@ class Task(base.Task):
 
     def score(self, predictions: pd.DataFrame, validation: pd.DataFrame) -> dict[str, Any]:
         """AUCs, accuracy and calibration, see `scores.score`."""
+        from sslens.metrics.scores import calibrated_score  # trainings need no scikit-learn
+
         return calibrated_score(predictions, validation)
 
     def headline(self, metrics: Mapping) -> str:
