@@ -301,10 +301,10 @@ def test_a_mistake_in_the_configuration_is_one_line_and_exit_1(
     assert not (tmp_path / "results").exists()
 
 
-def test_an_interrupted_and_repeated_run_gives_the_same_predictions(finished, repository, tmp_path):
+def test_an_interrupted_and_repeated_run_gives_the_same_weights(finished, repository, tmp_path):
     directory = tmp_path / "interrupted"
     copy_data(finished, directory)
-    target = f"results/evaluate/{CELL.format('byol-dihedral')}/predictions.parquet"
+    target = "results/pretrain/model_2/byol-dihedral/seed-1/encoder.weights.h5"
     lock = directory / "checkpoints/pretrain/model_2/byol-dihedral/seed-1/lock"
     quiet = subprocess.DEVNULL
     first = subprocess.Popen(
