@@ -70,3 +70,10 @@ def test_folders_hold_a_docstring_and_no_code():
     for path in LIBRARY.rglob("__init__.py"):
         (docstring,) = ast.parse(path.read_text(encoding="utf-8")).body
         assert isinstance(docstring, ast.Expr) and isinstance(docstring.value, ast.Constant)
+
+
+def test_parquet_is_read_without_threads():
+    """By one function, since Arrow's threads may abort a job that has ended."""
+    code = [*MODULES, *LIBRARY.parent.glob("*.py")]
+    readers = [path.name for path in code if "pd.read_parquet(" in path.read_text()]
+    assert readers == ["formatting.py"]

@@ -9,7 +9,6 @@ process.start(snakemake.log[0], "compare", 1)
 
 from pathlib import Path
 
-import pandas as pd
 import yaml
 
 from sslens.comparison.cells import CELL, check_complete, collect
@@ -20,7 +19,7 @@ from sslens.comparison.summary import summarise
 from sslens.comparison.tables import Comparison, markdown
 from sslens.digests import json_digest
 from sslens.files import read_json, write_json, write_text
-from sslens.formatting import csv_text
+from sslens.formatting import csv_text, read_parquet
 from sslens.jobs.outdated import outdated_file
 
 settings, outputs = snakemake.params.settings, snakemake.output
@@ -35,7 +34,7 @@ scores = [measures.cell_column(name) for name in measures.names]
 frame = collect(metrics, arms, list(datasets), scores)
 check_complete(frame, arms, datasets, settings["fractions"], settings["seeds"])
 predictions = {
-    tuple(cell[key] for key in CELL): pd.read_parquet(path)
+    tuple(cell[key] for key in CELL): read_parquet(path)
     for cell, path in zip(metrics, paths, strict=True)
 }
 summary = summarise(frame, predictions, settings["references"], measures)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from sslens.figures.embedding import embedding_figure, project, read_features
 from sslens.figures.style import save_figure
+from sslens.formatting import read_parquet
 from sslens.jobs.outdated import check
 from sslens.seeds import measured_rows
 
@@ -19,7 +20,7 @@ MAX_IMAGES = 750  # t-SNE of more images takes long, and shows no more
 inputs, settings = snakemake.input, snakemake.params.settings
 check(snakemake.config, inputs.metrics)
 columns = ["label", "log10_axion_mass"]
-test = pd.concat([pd.read_parquet(path, columns=columns) for path in inputs.catalogue])
+test = pd.concat([read_parquet(path, columns=columns) for path in inputs.catalogue])
 rows = measured_rows(len(test), MAX_IMAGES, seed=0)
 mass = test["log10_axion_mass"].to_numpy(dtype=float)
 maps = {

@@ -13,6 +13,7 @@ from sslens.comparison.cells import by_dataset
 from sslens.data.records import read_split
 from sslens.figures.mistakes import mistakes_figure, most_confidently_wrong
 from sslens.figures.style import save_figure
+from sslens.formatting import read_parquet
 from sslens.jobs.outdated import check
 from sslens.metrics.predictions import averaged
 
@@ -21,7 +22,7 @@ check(snakemake.config, [*inputs.manifests, *inputs.metrics])
 lists = inputs.manifests, inputs.predictions, snakemake.output
 for settings, ((manifest,), predictions, files) in by_dataset(snakemake.params.settings, *lists):
     test = read_split(manifest, "test")
-    together = averaged([pd.read_parquet(path) for path in predictions])
+    together = averaged([read_parquet(path) for path in predictions])
     table = most_confidently_wrong(together, 6)
     rows = pd.Index(test.columns["image_id"]).get_indexer(table["image_id"])
     title = f"{settings['title']}: what the networks of all rows together are most wrong about"

@@ -13,6 +13,7 @@ from sslens.comparison.cells import by_dataset
 from sslens.data.records import read_split
 from sslens.figures.outliers import most_standardised, outliers_figure
 from sslens.figures.style import save_figure
+from sslens.formatting import read_parquet
 from sslens.jobs.outdated import check
 
 inputs = snakemake.input
@@ -20,7 +21,7 @@ check(snakemake.config, [*inputs.manifests, *inputs.metrics])
 lists = inputs.manifests, inputs.predictions, snakemake.output
 for settings, ((manifest,), predictions, files) in by_dataset(snakemake.params.settings, *lists):
     test, target = read_split(manifest, "test"), settings["targets"][0]
-    table = most_standardised([pd.read_parquet(path) for path in predictions], target)
+    table = most_standardised([read_parquet(path) for path in predictions], target)
     rows = pd.Index(test.columns["image_id"]).get_indexer(table["image_id"])
     title = f"{settings['title']}: the largest errors of all rows together, in deviations"
     save_figure(outliers_figure(test.images[rows], table, target, title), files, settings)

@@ -7,12 +7,12 @@ from sslens.jobs import process
 
 process.start(snakemake.log[0], "reliability", 1)
 
-import pandas as pd
 
 from sslens.comparison.cells import by_dataset, by_row
 from sslens.figures.reliability import reliability_figure
 from sslens.figures.style import save_figure
 from sslens.files import read_json
+from sslens.formatting import read_parquet
 from sslens.jobs.outdated import check
 from sslens.metrics.scores import reliability_curves
 
@@ -24,7 +24,7 @@ for settings, (*found, files) in by_dataset(snakemake.params.settings, *lists):
     metrics, predictions = (by_row(titles, paths) for paths in found)
     curves = {
         title: reliability_curves(
-            pd.read_parquet(predictions[title][0]), read_json(metrics[title][0])["temperature"]
+            read_parquet(predictions[title][0]), read_json(metrics[title][0])["temperature"]
         )
         for title in titles
     }

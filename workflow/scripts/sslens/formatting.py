@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,6 +53,22 @@ def cell_name(cell: Mapping[str, Any]) -> str:
 def csv_text(frame: pd.DataFrame) -> str:
     """The frame as CSV, every float in the fewest digits that read back to the same bits."""
     return frame.to_csv(index=False, float_format=lambda x: repr(float(x)), lineterminator="\n")
+
+
+def read_parquet(
+    source: str | Path | BytesIO, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Read Parquet in this thread alone.
+
+    Arrow's own threads may still give back memory of Python's when the process ends, which aborts
+    it after its work was done (apache/arrow issue 34314).
+
+    Args:
+        source: path of the file, or its content.
+        columns: names of those that are read, all by default.
+    """
+    chosen = None if columns is None else list(columns)
+    return pd.read_parquet(source, columns=chosen, use_threads=False, pre_buffer=False)
 
 
 def read_csv(path: str | Path, texts: Sequence[str]) -> pd.DataFrame:

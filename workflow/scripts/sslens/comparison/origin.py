@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from sslens.comparison.measures import Aucs, Measures
 from sslens.digests import sha256_of
-from sslens.formatting import cell_name
+from sslens.formatting import cell_name, read_parquet
 
 #: By how much a measure may differ that is computed again, and by what share of it.
 SAME = 1e-9
@@ -89,6 +88,6 @@ def changed_predictions(
     if sha256_of(path) != metrics["predictions_sha256"]:
         yield f"{cell_name(metrics)}: {path} was changed after it was scored"
         return
-    found = measures.of_predictions(pd.read_parquet(path))
+    found = measures.of_predictions(read_parquet(path))
     if not np.allclose(measures.stated(metrics), found, rtol=SAME, atol=SAME):
         yield f"{cell_name(metrics)}: its {measures.what} are not those of {path}"

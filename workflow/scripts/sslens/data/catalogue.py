@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from sslens.data.simulation.recipes import SCALARS
 from sslens.files import atomic_path
+from sslens.formatting import read_parquet
 
 METADATA = "sslens settings"
 
@@ -51,4 +52,4 @@ def catalogue_settings(path) -> dict:
 
 def read_catalogue(path) -> pd.DataFrame:
     """Read a catalogue; list columns come back as float64 arrays."""
-    return pd.read_parquet(path)
+    return read_parquet(path)

@@ -30,6 +30,7 @@ from sslens.data.tfrecords import (
 )
 from sslens.digests import sha256, sha256_of
 from sslens.files import atomic_path, read_json
+from sslens.formatting import read_parquet
 from sslens.images import Images
 
 #: Suffix of an index, in the place of the TFRecord's.
@@ -368,7 +369,7 @@ def _read_columns(path: Path, digest: str, names: Sequence[str]) -> list[np.ndar
         raise _unreadable(file, error) from None
     if sha256(content) != digest:
         raise _damaged(file, f"not the index of {path.name} that the manifest lists")
-    index = pd.read_parquet(io.BytesIO(content), columns=list(names))
+    index = read_parquet(io.BytesIO(content), names)
     return [index[name].to_numpy() for name in names]
 
 

@@ -12,6 +12,7 @@ from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
 
 from sslens.classes import CLASSES
 from sslens.digests import sha256_of
+from sslens.formatting import read_parquet
 from sslens.metrics.auc import class_aucs, log_odds
 from sslens.metrics.calibration import (
     brier_score,
@@ -188,8 +189,8 @@ def metrics_of_file(
 
     Raises ValueError where a field would be overwritten by a score, or as `scored` does.
     """
-    own = None if validation is None else pd.read_parquet(validation)
-    metrics = {**scored(pd.read_parquet(path), own), "predictions_sha256": sha256_of(path)}
+    own = None if validation is None else read_parquet(validation)
+    metrics = {**scored(read_parquet(path), own), "predictions_sha256": sha256_of(path)}
     clash = sorted(set(fields) & set(metrics))
     if clash:
         raise ValueError(f"arm fields {', '.join(clash)} have the names of metrics")
