@@ -9,7 +9,13 @@ from sslens.comparison.cells import collect
 from sslens.comparison.documents import documents
 from sslens.comparison.measures import Errors
 from sslens.comparison.summary import summarise
-from sslens.comparison.tables import Comparison, markdown
+from sslens.comparison.tables import (
+    Comparison,
+    collapse_note,
+    markdown,
+    summary_table,
+    uncertainty_table,
+)
 from sslens.metrics import mrmc
 from sslens.metrics.regression import columns_of, score
 
@@ -107,6 +113,7 @@ def test_tables_say_what_is_better(compared):
     assert "in dex" in text and "smaller and larger than that of" in text
     assert "may have the smallest mean absolute error of the axion mass" in text
     assert "Coverage in %" in text and "10¹² operations" in text
+    assert "AUC" not in text.replace("auc_", "")
     probes = markdown(made.probes)
     assert "| Pretrained" in probes and " vs " in probes and "n.s." not in probes.splitlines()[2]
     assert r"\boldmath$0.0" in made.latex and r"$^{+}$" in made.latex
@@ -127,3 +134,15 @@ def test_a_mean_that_seeds_and_images_do_not_change_has_no_interval():
     )
     with pytest.raises(ValueError, match="needs two images"):
         mrmc.mean_sample(np.ones((3, 1)))
+
+
+def test_captions_speak_of_errors(compared):
+    _, _, summary = compared
+    table = summary_table(summary, MEASURES)
+    assert "mae_T or crps_T" in table.notes[0] and "auc" not in table.notes[0].lower()
+    one = summary[summary["arm"] == "better"].assign(seeds=1, collapsed_seeds="1")
+    shown, *_ = MEASURES.shown()
+    part = Comparison(one, {"better": "Better"}, DATASETS, measure=shown)
+    text = uncertainty_table(part).markdown() + "".join(collapse_note(part))
+    assert "another seed may change an error by more" in text
+    assert "these errors say nothing about the method" in text

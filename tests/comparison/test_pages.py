@@ -12,6 +12,7 @@ from docutils.core import publish_parts
 from jinja2 import Environment
 from paths import ROOT
 
+from sslens.comparison.measures import Aucs
 from sslens.comparison.pages import page
 from sslens.comparison.summary import read_summary
 from sslens.comparison.tables import summary_table
@@ -99,7 +100,7 @@ def test_a_summary_is_read_back_to_the_same_bits(tmp_path):
     back = read_summary(tmp_path / "summary.csv")
     pd.testing.assert_frame_equal(back, summary, check_exact=True, check_dtype=False)
     assert list(back["best"][back["best"]]) == [True]
-    (title, cells), _ = summary_table(back).rows
+    (title, cells), _ = summary_table(back, Aucs()).rows
     assert title == "None"
     assert cells[-3:] == [Cell("0.3333", 1 / 3, repr(1 / 3)), Cell(""), Cell("True", 1)]
 

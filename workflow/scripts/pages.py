@@ -26,11 +26,12 @@ rows, frozen, datasets = settings["rows"], settings["frozen"], settings["dataset
 notes = settings.get("notes", {})
 compared, probed = (Comparison(summary, arms, datasets, notes) for arms in (rows, frozen))
 task, cells = settings["task"], pd.read_csv(inputs.csv)
-made = documents(task["name"], compared, probed, cells, MEASURES_OF[task["name"]](task))
+measures = MEASURES_OF[task["name"]](task)
+made = documents(task["name"], compared, probed, cells, measures)
 tables = {
     outputs.table: ("Comparison", made.tables),
     outputs.probes: ("Frozen encoders", made.probes),
-    outputs.summary: ("All cells of the comparison", [summary_table(summary)]),
+    outputs.summary: ("All cells of the comparison", [summary_table(summary, measures)]),
 }
 for dataset, path in zip(settings["efficiency"], outputs.label_efficiency, strict=True):
     title = datasets[dataset]

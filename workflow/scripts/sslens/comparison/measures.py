@@ -22,6 +22,7 @@ class Shown(NamedTuple):
         column, difference: of the summary, "auc_macro" and "difference_macro".
         higher_is_better: whether it is.
         unit: in a caption, " in dex", or nothing.
+        noun: a short word for it, "AUC".
         is_marked: whether the table with its uncertainty marks rows; that of AUCs does not, since
             the one in the published layout does.
     """
@@ -31,6 +32,7 @@ class Shown(NamedTuple):
     difference: str
     higher_is_better: bool
     unit: str = ""
+    noun: str = "AUC"
     is_marked: bool = False
 
     @property
@@ -57,6 +59,8 @@ class Measures(ABC):
         largest: the same.
         truth: columns of the predictions that must be the same for all rows.
         what: they are called in a sentence.
+        every: in words, what the measures are.
+        best: in words, what the best row of a column has.
     """
 
     names: tuple[str, ...]
@@ -68,6 +72,8 @@ class Measures(ABC):
     largest: tuple[float, float]
     truth: tuple[str, ...]
     what: str
+    every: str
+    best: str
 
     @abstractmethod
     def check(self, predictions: pd.DataFrame) -> None:
@@ -118,6 +124,8 @@ class Aucs(Measures):
     largest = (1.0, 1.0)
     truth = ("image_id", "label")
     what = "AUCs"
+    every = "a class, or the macro AUC"
+    best = "the highest macro AUC"
 
     def check(self, predictions: pd.DataFrame) -> None:
         """See `metrics.predictions.check_predictions`."""
@@ -175,6 +183,8 @@ class Errors(Measures):
     lowest = (0.0, -np.inf)
     largest = (np.inf, np.inf)
     what = "errors"
+    every = "mae_T or crps_T, the mean absolute error or the CRPS of a target T"
+    best = "the smallest mean absolute error of the first target"
 
     def __init__(self, targets: Sequence[str]):
         self._targets = list(targets)
@@ -224,6 +234,7 @@ class Errors(Measures):
                 f"difference_mae_{name}",
                 higher_is_better=False,
                 unit=f" in {unit}" if unit else "",
+                noun="error",
                 # the best rows are those of the main measure
                 is_marked=f"mae_{name}" == self.main,
             )

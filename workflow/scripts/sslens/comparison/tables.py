@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from sslens.classes import CLASSES
-from sslens.comparison.measures import MACRO_AUC, Shown
+from sslens.comparison.measures import MACRO_AUC, Measures, Shown
 from sslens.comparison.summary import COMMON, NESTED, OPERATIONS, OWN, SIGNIFICANT
 from sslens.formatting import Cell, Table, exact_numbers, latex_text
 from sslens.marks import EXPERIMENTAL, OF_FILE, OF_SIMULATOR
@@ -185,7 +185,7 @@ def uncertainty_table(comparison: Comparison) -> Table:
     deviation = "± is the standard deviation over seeds. " if (chosen["seeds"] > 1).any() else ""
     caption = (
         f"Each cell gives the {measure.name}{measure.unit}{fraction_of(chosen)}. {deviation}"
-        f"Brackets give its 95 % interval {_random(column, chosen)}"
+        f"Brackets give its 95 % interval {_random(column, chosen, measure)}"
     )
     if measure.is_marked:
         caption += f"{_marks(comparison)}{_best(chosen, measure)}{_scope(chosen)}"
@@ -218,8 +218,9 @@ def difference_table(comparison: Comparison) -> Table:
     )
     caption = (
         f"Each cell gives the {measure.name} minus that of {references_of(comparison)} on the same "
-        f"test images{fraction_of(chosen)}, and its 95 % interval {_random(column, chosen)}"
-        f"{p_values}{_few_seeds(chosen)}{_unequal_seeds(chosen)}"
+        f"test images{fraction_of(chosen)}, and its 95 % interval "
+        f"{_random(column, chosen, measure)}"
+        f"{p_values}{_few_seeds(chosen, measure)}{_unequal_seeds(chosen, measure)}"
     )
     return Table(
         f"Difference of the {measure.name}{fraction_of(chosen)}",
@@ -335,8 +336,8 @@ def _frozen_table(comparison: Comparison, title: str) -> Table:
         f"Each cell gives the {measure.name}{measure.unit} with a frozen pretrained encoder vs "
         f"that with a frozen random encoder, on {test_images(comparison)}, {seeds_of(chosen)}"
         f"{fraction_of(chosen)}, their difference, and its 95 % interval "
-        f"{_random(column, chosen)}{no_gain}"
-        f"{_few_seeds(chosen)}{_unequal_seeds(chosen)}"
+        f"{_random(column, chosen, measure)}{no_gain}"
+        f"{_few_seeds(chosen, measure)}{_unequal_seeds(chosen, measure)}"
     )
     columns = (measure.column, column, *_ends(column), measure.p_value)
     return Table(
@@ -374,8 +375,9 @@ def efficiency_table(comparison: Comparison) -> Table:
     return Table(f"Macro AUC over the number of labels: {title}", header, rows, [caption])
 
 
-def summary_table(summary: pd.DataFrame) -> Table:
+def summary_table(summary: pd.DataFrame, measures: Measures) -> Table:
     """The summary itself, every column of it and one row per cell."""
+    name = f"{measures.prefix}m"
     columns = [column for column in summary.columns if column != "title"]
 
     def shown(value: Any) -> Cell:
@@ -390,7 +392,7 @@ def summary_table(summary: pd.DataFrame) -> Table:
         for row in summary.to_dict("records")
     ]
     caption = (
-        "Of every measure m (a class, or the macro AUC): auc_m is the mean over the seeds, _std "
+        f"Of every measure m ({measures.every}): {name} is the mean over the seeds, _std "
         "the standard deviation over them, and difference_m the difference from the arm in the "
         "column reference. Of both: _low and _high are the 95 % interval of the method, with other "
         "seeds and other test images, and _df its degrees of freedom; _networks_low and "
@@ -398,7 +400,7 @@ def summary_table(summary: pd.DataFrame) -> Table:
         "_var_interaction and _var_image the variances of one network's value due to the seed, to "
         "the test images differently for each seed, and to the test images alike for all seeds. "
         "p_m is the p value of the difference between the methods as a single test, p_m_holm that "
-        "with Holm's correction, and p_best that of having the highest macro AUC of the column; "
+        f"with Holm's correction, and p_best that of having {measures.best} of the column; "
         "they need three seeds. design: rows are compared seed by seed (paired), so by the seeds "
         "that both have (common), or as independent, without two seeds in common (nested). Numbers "
         "are rounded to four digits."
@@ -494,6 +496,11 @@ def mark(cell, measure: Shown = MACRO_AUC) -> str:
     return f" {BETTER}" if _is_better(cell[measure.difference], measure) else f" {WORSE}"
 
 
+def _is_auc(measure: Shown) -> bool:
+    """Whether a measure is an AUC, which 1 bounds."""
+    return measure.noun == "AUC"
+
+
 def _is_better(difference: float, measure: Shown) -> bool:
     """Whether a difference is for the better."""
     return difference > 0 if measure.higher_is_better else difference < 0
@@ -512,7 +519,7 @@ def _ends(name: str) -> tuple[str, ...]:
     return tuple(f"{name}_{end}" for end in ("low", "high", "networks_low", "networks_high"))
 
 
-def _random(name: str, cells: pd.DataFrame) -> str:
+def _random(name: str, cells: pd.DataFrame, measure: Shown) -> str:
     """What is random in the intervals of an AUC or a difference; ends a sentence."""
     of_method = cells[f"{name}_low"].notna()
     if not of_method.any():
@@ -521,9 +528,10 @@ def _random(name: str, cells: pd.DataFrame) -> str:
     new, same = "test images", ", and these training images"
     if _own_images(cells):
         new, same = "training and test images", ""
+    alike = ", as with an AUC of 1 in all seeds" if _is_auc(measure) else ""
     return f"for the method with other seeds and other {new}{same}. " + (
         f"{OF_NETWORKS} marks an interval of the networks with other test images alone: the row "
-        "has one seed, or nothing varies, as with an AUC of 1 in all seeds. "
+        f"has one seed, or nothing varies{alike}. "
         if others
         else ""
     )
@@ -541,7 +549,7 @@ def _marks(comparison: Comparison) -> str:
         if (cells["compared_seeds"] >= MIN_SEEDS).any()
         else ""
     )
-    return f"{meaning}{_few_seeds(cells)}{_unequal_seeds(cells)}"
+    return f"{meaning}{_few_seeds(cells, measure)}{_unequal_seeds(cells, measure)}"
 
 
 def _best(cells: pd.DataFrame, measure: Shown = MACRO_AUC) -> str:
@@ -576,12 +584,12 @@ def _own_images(cells: pd.DataFrame) -> bool:
     return bool((cells["training_images"] == OWN).all())
 
 
-def _few_seeds(cells: pd.DataFrame) -> str:
+def _few_seeds(cells: pd.DataFrame, measure: Shown) -> str:
     """A warning where methods are not tested, for want of seeds."""
     if (most := cells["seeds"].max()) == 1:
         return (
-            "**One seed tells nothing about the methods**: another seed may change an AUC by more "
-            "than these rows differ, so no row is marked. "
+            "**One seed tells nothing about the methods**: another seed may change an "
+            f"{measure.noun} by more than these rows differ, so no row is marked. "
         )
     if most < MIN_SEEDS:
         return "Two seeds are too few to test the methods, so no row is marked. "
@@ -591,11 +599,11 @@ def _few_seeds(cells: pd.DataFrame) -> str:
     return ""
 
 
-def _unequal_seeds(cells: pd.DataFrame) -> str:
+def _unequal_seeds(cells: pd.DataFrame, measure: Shown) -> str:
     """How rows with different seeds are compared, where there are any."""
     texts = {
         COMMON: "Rows with different seeds are compared by those that both have, so that a "
-        "difference may not be that of the printed AUCs. ",
+        f"difference may not be that of the printed {measure.noun}s. ",
         NESTED: "Rows without two seeds in common are compared as if their seeds were "
         "independent. ",
     }
@@ -649,7 +657,8 @@ def collapse_note(comparison: Comparison) -> list[str]:
         return []
     return [
         f"**Collapsed**: {'; '.join(names)}. In the last epoch of the pretraining nearly all "
-        "images had the same features or embeddings, so these AUCs say nothing about the method."
+        "images had the same features or embeddings, so these "
+        f"{comparison.measure.noun}s say nothing about the method."
     ]
 
 
