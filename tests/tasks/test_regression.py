@@ -9,7 +9,7 @@ from sslens.data.records import Split
 from sslens.labelled import labelled_subset
 from sslens.metrics.gaussian import raw_of, variances_of
 from sslens.metrics.predictions import write_predictions
-from sslens.metrics.regression import known
+from sslens.metrics.regression import true_and_predicted
 from sslens.orientations import orientation_turns
 from sslens.targets import ARRAYS, turned
 from sslens.tasks.base import targeted
@@ -220,7 +220,7 @@ def test_bins_are_predicted_mixed_over_orientations_and_scored():
     found = np.asarray(task.averaged(answers, orientation_turns()))
     np.testing.assert_allclose(found[:, 1], frame[columns], rtol=1e-5)
     metrics = task.score(frame, frame)["targets"]
-    _, distribution = known(frame, RADIUS)
+    _, distribution = true_and_predicted(frame, RADIUS)
     assert metrics[RADIUS]["mae"] == np.abs(RADII - distribution.mean).mean()
     relative = task.relative(targets)
     errors = task.measures((relative, outputs[0]), (relative, outputs[0]))

@@ -145,7 +145,7 @@ rule outliers:
     params:
         **params_of_figures("outliers"),
     message:
-        "Drawing what is most wrong for how sure it is"
+        "Drawing the largest errors in standard deviations"
     script:
         "../scripts/outliers.py"
 

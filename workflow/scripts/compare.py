@@ -43,11 +43,11 @@ write_text(outputs.summary, csv_text(summary))
 notes = settings.get("notes", {})
 frozen = {arm: title for arm, title in arms.items() if arm not in rows}
 compared, probed = (Comparison(summary, own, datasets, notes) for own in (rows, frozen))
-made = documents(task["name"], compared, probed, frame, measures)
-table = markdown(made.tables, problems)
+documents_of_task = documents(task["name"], compared, probed, frame, measures)
+table = markdown(documents_of_task.tables, problems)
 write_text(outputs.table, table)
-write_text(outputs.latex, made.latex)
-write_text(outputs.probes, markdown(made.probes, problems))
+write_text(outputs.latex, documents_of_task.latex)
+write_text(outputs.probes, markdown(documents_of_task.probes, problems))
 cells = [
     {key: cell.get(key) for key in (*CELL, "predictions_sha256", "provenance")} for cell in metrics
 ]

@@ -27,10 +27,10 @@ notes = settings.get("notes", {})
 compared, probed = (Comparison(summary, arms, datasets, notes) for arms in (rows, frozen))
 task, cells = settings["task"], pd.read_csv(inputs.csv)
 measures = MEASURES_OF[task["name"]](task)
-made = documents(task["name"], compared, probed, cells, measures)
+documents_of_task = documents(task["name"], compared, probed, cells, measures)
 tables = {
-    outputs.table: ("Comparison", made.tables),
-    outputs.probes: ("Frozen encoders", made.probes),
+    outputs.table: ("Comparison", documents_of_task.tables),
+    outputs.probes: ("Frozen encoders", documents_of_task.probes),
     outputs.summary: ("All cells of the comparison", [summary_table(summary, measures)]),
 }
 for dataset, path in zip(settings["efficiency"], outputs.label_efficiency, strict=True):

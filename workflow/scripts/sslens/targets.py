@@ -20,7 +20,7 @@ POSITION, ELLIPTICITY = 1, 2  # spins
 
 
 class Target(NamedTuple):
-    """A number that an image is to tell.
+    """A number that can be measured in an image.
 
     Args:
         title: of tables.

@@ -30,8 +30,8 @@ from sslens.targets import TARGETS
 def error_tables(comparison: Comparison, cells: pd.DataFrame, measures: Sequence) -> list[Table]:
     """The tables of a regression, for every share of the labels, the largest first.
 
-    Of each: for every measure its values, differences and components; how sure the answers are; and
-    how much was computed.
+    Of each: for every measure its values, differences and components; the coverage of the predicted
+    intervals; and how much was computed.
 
     Args:
         comparison: whichever its measure is.

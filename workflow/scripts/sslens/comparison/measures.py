@@ -206,9 +206,9 @@ class Errors(Measures):
         """Means over the images that have a target, see `mrmc.mean_sample`."""
         found = []
         for target in self._targets:
-            known = [regression.known(frame, target) for frame in frames]
-            errors = np.stack([np.abs(true - own.mean) for true, own in known])
-            scores = np.stack([own.crps(true) for true, own in known])
+            pairs = [regression.true_and_predicted(frame, target) for frame in frames]
+            errors = np.stack([np.abs(true - own.mean) for true, own in pairs])
+            scores = np.stack([own.crps(true) for true, own in pairs])
             found += [mrmc.mean_sample(values, seeds) for values in (errors, scores)]
         return found
 

@@ -1,4 +1,4 @@
-"""The images whose number a regression gets most wrong, for how sure it is."""
+"""The images with the largest errors of a regression, in predicted standard deviations."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from sslens.figures.images import show_image
 from sslens.figures.style import new_figure, own_style
-from sslens.metrics.regression import known
+from sslens.metrics.regression import true_and_predicted
 from sslens.targets import TARGETS
 
 COLUMNS, ROWS = 6, 2
@@ -28,7 +28,7 @@ def most_standardised(
         Columns image_id, true, mean, deviation and errors (in deviations), by falling errors; what
         ties in these, by image id. Mean and deviation are means over the networks.
     """
-    found = [known(frame, target) for frame in predictions]
+    found = [true_and_predicted(frame, target) for frame in predictions]
     true = found[0][0]
     errors = [np.abs(true - own.mean) / own.deviation for _, own in found]
     first = predictions[0]

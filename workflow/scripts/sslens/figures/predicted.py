@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from sslens.figures.style import PALETTE, new_figure, own_style, set_title
 from sslens.metrics.distributions import is_inside
-from sslens.metrics.regression import known
+from sslens.metrics.regression import true_and_predicted
 from sslens.targets import TARGETS
 
 MOST_POINTS = 1500  # of a panel; more would hide one another, and swell the file
@@ -100,7 +100,7 @@ def _of_seeds(
     frames: Sequence[pd.DataFrame], target: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """True values (n,), means and deviations (seeds, n)."""
-    parts = [known(frame, target) for frame in frames]
+    parts = [true_and_predicted(frame, target) for frame in frames]
     means, deviations = ([getattr(own, key) for _, own in parts] for key in ("mean", "deviation"))
     return parts[0][0], np.stack(means), np.stack(deviations)
 
@@ -109,7 +109,10 @@ def _scaled(
     frame: pd.DataFrame, validation: pd.DataFrame, target: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """True values, absolute errors, deviations and PIT (n,), scaled on validation images."""
-    (true, found), (held_out, own) = known(frame, target), known(validation, target)
+    (true, found), (held_out, own) = (
+        true_and_predicted(frame, target),
+        true_and_predicted(validation, target),
+    )
     scaled = found.scaled(own.fit(held_out))
     return true, np.abs(true - found.mean), scaled.deviation, scaled.below(true)
 

@@ -1,4 +1,4 @@
-"""Predictions that are normal distributions: how near they are, and how sure they should be."""
+"""Normal distributions as predictions: scores, coverage, calibration and mixtures."""
 
 import numpy as np
 from scipy.special import ndtr

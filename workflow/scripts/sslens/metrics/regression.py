@@ -53,7 +53,7 @@ def check_predictions(predictions: pd.DataFrame, targets: Sequence[str]) -> None
             )
 
 
-def known(predictions: pd.DataFrame, target: str) -> tuple[np.ndarray, Distribution]:
+def true_and_predicted(predictions: pd.DataFrame, target: str) -> tuple[np.ndarray, Distribution]:
     """True values (n,) of the images that have a target, and what is predicted of them."""
     true_column = columns_of(target)[0]
     own = predictions[predictions[true_column].notna()]
@@ -83,7 +83,10 @@ def score(
         check_predictions(frame, targets)
     scores = {}
     for target in targets:
-        (true, found), (held_out, own) = known(predictions, target), known(validation, target)
+        (true, found), (held_out, own) = (
+            true_and_predicted(predictions, target),
+            true_and_predicted(validation, target),
+        )
         if min(len(true), len(held_out)) < 2:
             raise ValueError(f"fewer than two test or validation images have {target}")
         scores[target] = score_target(true, found, own.fit(held_out))

@@ -1,4 +1,4 @@
-"""Regression: numbers that an image tells, each as a distribution."""
+"""Regression: numbers that are measured in an image, each as a distribution."""
 
 from collections.abc import Mapping
 from typing import Any, Self
