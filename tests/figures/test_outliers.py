@@ -35,5 +35,5 @@ def test_captions_say_what_is_true_and_what_is_predicted():
     figure = outliers_figure(images, table, MASS, "Model II")
     titles = [panel.get_title() for panel in figure.axes]
     assert titles[0] == "true -22, predicted -22.4 ± 0.1\nb"
-    assert [title != "" for title in titles] == [True] * 4 + [False] * 8
+    assert [title != "" for title in titles] == [True] * 4 + [False] * 2
     assert figure.get_supxlabel() == "log10 axion mass (eV)"

@@ -55,14 +55,15 @@ def outliers_figure(images: np.ndarray, table: pd.DataFrame, target: str, title:
         target: that is shown.
         title: of the figure.
     """
-    figure = new_figure(2.1 * COLUMNS, 2.7 * ROWS, title, "compressed")
-    panels = figure.subplots(ROWS, COLUMNS, squeeze=False).ravel()
+    rows = max(-(-len(table) // COLUMNS), 1)
+    figure = new_figure(2.1 * COLUMNS, 0.3 + 2.6 * rows, title, "compressed")
+    panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
     for panel in panels:
         panel.set(xticks=[], yticks=[])
     for panel, image, (_, row) in zip(panels, images, table.iterrows(), strict=False):
         show_image(panel, image[..., 0], images.shape[1] / 2)
         panel.set(xticks=[], yticks=[])
-        predicted = f"{row['mean']:.3g} ± {row['deviation']:.2g}"
+        predicted = f"{row['mean']:.4g} ± {row['deviation']:.2g}"
         caption = f"true {row['true']:.4g}, predicted {predicted}\n{row['image_id']}"
         panel.set_title(caption, fontsize=7)
     for panel in panels[len(table) :]:
