@@ -340,12 +340,12 @@ def test_a_data_set_without_the_reference_has_no_test_and_counts_for_none():
     tested = {"better": "baseline", "alike": "baseline"}
     here = (frame["arm"] != "baseline") | (frame["dataset"] != "model_2")
     table = summarise(frame[here], frames, {"model_1": tested, "model_2": tested})
-    told = [f"{p}_{m}" for p in ("difference", "p") for m in Aucs.names]
+    compared = [f"{p}_{m}" for p in ("difference", "p") for m in Aucs.names]
     there = table[table["dataset"] == "model_2"]
-    assert there[[*told, "reference", "p_macro_holm"]].isna().all(axis=None)
+    assert there[[*compared, "reference", "p_macro_holm"]].isna().all(axis=None)
     assert there[["auc_macro", "auc_macro_low", "auc_cdm_high"]].notna().all(axis=None)
     alone = summarise(frame[frame["dataset"] == "model_1"], frames, {"model_1": tested})
-    columns = [*told, "p_macro_holm", "p_cdm_holm"]
+    columns = [*compared, "p_macro_holm", "p_cdm_holm"]
     pd.testing.assert_frame_equal(
         table.loc[table["dataset"] == "model_1", columns].reset_index(drop=True), alone[columns]
     )

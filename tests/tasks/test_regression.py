@@ -11,7 +11,7 @@ from sslens.metrics.gaussian import raw_of, variances_of
 from sslens.metrics.predictions import write_predictions
 from sslens.metrics.regression import true_and_predicted
 from sslens.orientations import orientation_turns
-from sslens.targets import ARRAYS, turned
+from sslens.targets import stack_arrays, turned
 from sslens.tasks.base import targeted
 from sslens.tasks.registry import load_task, task_names
 
@@ -147,7 +147,7 @@ def test_answers_of_turned_images_are_turned_back(averaging):
     task = task_of(*names).learning_from(truth)
     turns = orientation_turns()
     # in each orientation the true values, and deviations that differ in x and y
-    seen = np.stack([turned(truth, turn, names, ARRAYS) for turn in turns])
+    seen = np.stack([turned(truth, turn, names, stack_arrays) for turn in turns])
     assert np.abs(seen - truth).max(axis=(0, 1))[1:].min() > 0.5
     wide = np.where(np.abs(turns[:, 0, 0]) == 1, 2.0, 0.5)[:, None]  # of x
     spreads = np.ones((8, 60, 5))

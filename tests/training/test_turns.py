@@ -1,5 +1,7 @@
 """How targets turn with the image: by images, and by rendering what the targets say."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from sslens.data.simulation.sampling import draw_catalogue
 from sslens.networks import export
 from sslens.orientations import ORIENTATIONS, orientation_turns, oriented
 from sslens.schemas import load_schema
-from sslens.targets import ARRAYS, PAIRS, turned
+from sslens.targets import PAIRS, stack_arrays, turned
 from sslens.tasks.registry import load_task
 from sslens.training.finetuning import _FineTuning
 from sslens.training.plan import plan_training
@@ -87,7 +89,7 @@ def test_a_turned_image_is_the_image_of_the_turned_parameters():
     names = [name for pair in PAIRS for name in pair]
     image = render(row, recipe)[None]
     for way, turn in zip(ORIENTATIONS, orientation_turns(), strict=True):
-        values = turned(np.array([row[name] for name in names]), turn, names, ARRAYS)
+        values = turned(np.array([row[name] for name in names]), turn, names, stack_arrays)
         expected = render(row | dict(zip(names, values.tolist(), strict=True)), recipe)
         np.testing.assert_allclose(oriented(image, *way)[0], expected, atol=1e-5 * expected.max())
 
@@ -97,10 +99,10 @@ def test_ellipticities_turn_as_matrices_do_by_any_angle():
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     e1, e2 = 0.3, -0.1
     expected = turn @ np.array([[e1, e2], [e2, -e1]]) @ turn.T
-    found = turned(np.array([e1, e2]), turn, ["gamma1", "gamma2"], ARRAYS)
+    found = turned(np.array([e1, e2]), turn, ["gamma1", "gamma2"], stack_arrays)
     np.testing.assert_allclose(found, expected[0])
     inside = tf.constant([[e1, e2]], tf.float64), tf.constant(turn[None])
-    by_tensors = turned(*inside, ["gamma1", "gamma2"], {"stack": lambda c: tf.stack(c, -1)})
+    by_tensors = turned(*inside, ["gamma1", "gamma2"], partial(tf.stack, axis=-1))
     np.testing.assert_allclose(by_tensors, expected[:1])
 
 

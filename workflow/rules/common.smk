@@ -314,7 +314,7 @@ def of_reconstructions(file):
 
 # What the tables are named after, and whether images have classes to tell apart.
 MEASURE = settings.measure_name(config)
-CLASSIFIES = settings.CLASSIFICATION == TASK
+CLASSIFIES = settings.classifies(config)
 
 # Inputs of a job that shows what was compared: all cells with their uncertainty, and where they are from.
 COMPARED = {

@@ -7,8 +7,6 @@ from sslens.jobs import process
 
 process.start(snakemake.log[0], "pages", 1)
 
-import pandas as pd
-
 from sslens.comparison.documents import documents
 from sslens.comparison.measures import MEASURES_OF
 from sslens.comparison.pages import page
@@ -16,6 +14,7 @@ from sslens.comparison.summary import read_summary
 from sslens.comparison.tables import Comparison, efficiency_table, summary_table
 from sslens.data.shortcuts import read_audits, shortcut_table
 from sslens.files import read_json, write_text
+from sslens.formatting import read_csv
 from sslens.jobs.outdated import check
 
 inputs, outputs, settings = snakemake.input, snakemake.output, snakemake.params.settings
@@ -25,7 +24,7 @@ summary = read_summary(inputs.summary)
 rows, frozen, datasets = settings["rows"], settings["frozen"], settings["datasets"]
 notes = settings.get("notes", {})
 compared, probed = (Comparison(summary, arms, datasets, notes) for arms in (rows, frozen))
-task, cells = settings["task"], pd.read_csv(inputs.csv)
+task, cells = settings["task"], read_csv(inputs.csv, ["arm", "dataset"])
 measures = MEASURES_OF[task["name"]](task)
 documents_of_task = documents(task["name"], compared, probed, cells, measures)
 tables = {

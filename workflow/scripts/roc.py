@@ -7,7 +7,6 @@ from sslens.jobs import process
 
 process.start(snakemake.log[0], "roc", 1)
 
-
 from sslens.comparison.cells import by_dataset, by_row
 from sslens.figures.roc import roc_figure
 from sslens.figures.style import save_figure

@@ -9,7 +9,7 @@ along columns, y along rows), the components of a pair become
 Ellipticities and shears have a spin of 2: a turn by 90 degrees changes their sign.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,7 +33,7 @@ class Target(NamedTuple):
     axis: str
 
 
-#: Column of the records -> what it is.
+#: Column of the records -> its title and units.
 TARGETS = {
     "log10_axion_mass": Target("Axion mass", "dex", "log10 axion mass (eV)"),
     "shown_einstein_radius": Target("Einstein radius", "arcsec", "Einstein radius (arcsec)"),
@@ -71,14 +71,14 @@ def partners_missing(targets: Sequence[str]) -> dict[str, str]:
     }
 
 
-def turned(values: Any, turns: Any, targets: Sequence[str], ops: Mapping[str, Any]) -> Any:
+def turned(values: Any, turns: Any, targets: Sequence[str], stack: Callable) -> Any:
     """Targets of images that have been turned.
 
     Args:
         values: (..., k), an array or a tensor; NaN stays.
         turns: (..., 2, 2), the matrices M, of the same leading axes or axes that go with them.
         targets: the names of the k.
-        ops: `stack`, of the library of the values.
+        stack: makes columns (...) the last axis, as `stack_arrays` does those of arrays.
 
     Returns:
         (..., k).
@@ -99,13 +99,9 @@ def turned(values: Any, turns: Any, targets: Sequence[str], ops: Mapping[str, An
             )
         for place, column in zip(places, made, strict=True):
             columns[place] = column
-    return ops["stack"](columns)
+    return stack(columns)
 
 
 def stack_arrays(columns: Sequence[np.ndarray]) -> np.ndarray:
     """Columns (...) as the last axis of an array."""
     return np.stack(np.broadcast_arrays(*columns), axis=-1)
-
-
-#: `ops` of `turned`, for arrays.
-ARRAYS = {"stack": stack_arrays}

@@ -1,6 +1,7 @@
 """What is written of a comparison, by the task that it is of."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import pandas as pd
@@ -39,10 +40,7 @@ def _of_classification(compared, probed, cells, measures) -> Documents:
 
 def _of_regression(compared, probed, cells, measures) -> Documents:
     shown = list(measures.shown())
-    compared, probed = (
-        Comparison(one.summary, one.arms, one.datasets, one.notes, shown[0])
-        for one in (compared, probed)
-    )
+    compared, probed = (replace(one, measure=shown[0]) for one in (compared, probed))
     return Documents(
         error_tables(compared, cells, shown),
         frozen_error_tables(probed, shown),

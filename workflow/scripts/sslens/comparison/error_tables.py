@@ -7,7 +7,6 @@ import pandas as pd
 
 from sslens.comparison.tables import (
     BETTER,
-    MISSING,
     WORSE,
     Comparison,
     collapse_note,
@@ -15,6 +14,7 @@ from sslens.comparison.tables import (
     counts_operations,
     fraction_of,
     frozen_tables,
+    latex_tabular,
     leads,
     mark,
     measure_tables,
@@ -22,7 +22,7 @@ from sslens.comparison.tables import (
     row_notes,
     seeds_of,
 )
-from sslens.formatting import Table, latex_text
+from sslens.formatting import Table
 from sslens.metrics.gaussian import LEVELS
 from sslens.targets import TARGETS
 
@@ -111,25 +111,9 @@ def latex_errors(comparison: Comparison) -> str:
         number = rf"\boldmath{number}" if leads(cell) else number
         return number + marks[mark(cell, measure).strip()]
 
-    def line(cells: Sequence[str]) -> str:
-        return " & ".join(cells) + r" \\"
-
-    rows = comparison.rows(text, [measure.column])
-    return "\n".join(
-        [
-            f"% {measure.name}{measure.unit}; {seeds_of(chosen)}; with three or more seeds:",
-            "% bold: methods that may have the smallest one, the best with 95 % confidence;",
-            f"% + and -: methods significantly better and worse than {references_of(comparison)}",
-            rf"\begin{{tabular}}{{l{'c' * len(comparison.datasets)}}}",
-            r"\toprule",
-            line(["Method", *map(latex_text, comparison.datasets.values())]),
-            r"\midrule",
-            *(
-                line([latex_text(title), *(cell.text.replace(MISSING, "---") for cell in cells)])
-                for title, cells in rows
-            ),
-            r"\bottomrule",
-            r"\end{tabular}",
-            "",
-        ]
-    )
+    comments = [
+        f"{measure.name}{measure.unit}; {seeds_of(chosen)}; with three or more seeds:",
+        "bold: methods that may have the smallest one, the best with 95 % confidence;",
+        f"+ and -: methods significantly better and worse than {references_of(comparison)}",
+    ]
+    return latex_tabular(comparison, comments, comparison.rows(text, [measure.column]))

@@ -154,7 +154,7 @@ def published_table(comparison: Comparison) -> Table:
 
     caption = (
         f"Each cell gives the one-vs-rest AUCs of {', '.join(CLASSES)} on "
-        f"{test_images(comparison)}, {seeds_of(chosen)}{fraction_of(chosen)}. "
+        f"{_images(comparison)}, {seeds_of(chosen)}{fraction_of(chosen)}. "
         f"{_marks(comparison)}{_best(chosen)}{_scope(chosen)}AUCs are rounded to two decimals, as "
         "published, so 0.997 is printed as 1.00; auc_table.csv and auc_summary.csv have full "
         "precision."
@@ -334,7 +334,7 @@ def _frozen_table(comparison: Comparison, title: str) -> Table:
     )
     caption = (
         f"Each cell gives the {measure.name}{measure.unit} with a frozen pretrained encoder vs "
-        f"that with a frozen random encoder, on {test_images(comparison)}, {seeds_of(chosen)}"
+        f"that with a frozen random encoder, on {_images(comparison)}, {seeds_of(chosen)}"
         f"{fraction_of(chosen)}, their difference, and its 95 % interval "
         f"{_random(column, chosen, measure)}{no_gain}"
         f"{_few_seeds(chosen, measure)}{_unequal_seeds(chosen, measure)}"
@@ -454,15 +454,25 @@ def latex_table(comparison: Comparison) -> str:
         bold = rf"\textbf{{{numbers}}}" if leads(cell) else numbers
         return bold + marks[mark(cell).strip()]
 
+    comments = [
+        f"one-vs-rest AUC of {', '.join(CLASSES)}; {seeds_of(chosen)}; with three or more:",
+        "bold: methods that may have the highest macro AUC, the best with 95 % confidence;",
+        f"+ and -: methods significantly better and worse than {references_of(comparison)}",
+    ]
+    return latex_tabular(comparison, comments, comparison.rows(text, PUBLISHED))
+
+
+def latex_tabular(
+    comparison: Comparison, comments: Sequence[str], rows: Sequence[tuple[str, Sequence[Cell]]]
+) -> str:
+    """Rows whose cells are LaTeX, of methods on data sets, under lines of comment."""
+
     def line(cells: Sequence[str]) -> str:
         return " & ".join(cells) + r" \\"
 
-    rows = comparison.rows(text, PUBLISHED)
     return "\n".join(
         [
-            f"% one-vs-rest AUC of {', '.join(CLASSES)}; {seeds_of(chosen)}; with three or more:",
-            "% bold: methods that may have the highest macro AUC, the best with 95 % confidence;",
-            f"% + and -: methods significantly better and worse than {references_of(comparison)}",
+            *(f"% {comment}" for comment in comments),
             rf"\begin{{tabular}}{{l{'c' * len(comparison.datasets)}}}",
             r"\toprule",
             line(["Method", *map(latex_text, comparison.datasets.values())]),
@@ -662,7 +672,7 @@ def collapse_note(comparison: Comparison) -> list[str]:
     ]
 
 
-def test_images(comparison: Comparison) -> str:
+def _images(comparison: Comparison) -> str:
     """How many test images, said once where all data sets have as many."""
     images = comparison.cells.groupby("dataset")["images"].first()
     if images.nunique() <= 1:

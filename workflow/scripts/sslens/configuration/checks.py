@@ -26,13 +26,13 @@ from sslens.configuration.places import (
 )
 from sslens.configuration.settings import (
     ARCHIVE,
-    CLASSIFICATION,
     IMPORT,
     MATCHES,
     SIMULATION,
     SOURCES,
     arm_encoder,
     arm_protocol,
+    classifies,
     controls,
     encoder_fields,
     preprocessing_settings,
@@ -108,11 +108,11 @@ def _check_task(config: Mapping, mistakes: Mistakes) -> None:
     schema = load_schema(task_schema(config["task"]["name"]))
     named = {**schema, "properties": {**schema["properties"], "name": {}}}
     mistakes.check_schema(("task",), named)
-    if config["task"]["name"] != CLASSIFICATION and mistakes.is_sound(("task",)):
+    if not classifies(config) and mistakes.is_sound(("task",)):
         _check_turning(config, mistakes)
     smoothing: Place = ("finetuning", "label_smoothing")
     is_smoothed = mistakes.is_sound(smoothing) and mistakes.at(*smoothing)
-    if is_smoothed and config["task"]["name"] != CLASSIFICATION:
+    if is_smoothed and not classifies(config):
         mistakes.add(smoothing, f"a {config['task']['name']} has no labels to smooth; give 0.0")
 
 
@@ -394,7 +394,7 @@ def _check_fractions(config: Mapping, mistakes: Mistakes) -> None:
         place: Place = ("datasets", name, "class_shares")
         if not mistakes.is_sound(("task",)):
             continue
-        if config["task"]["name"] != CLASSIFICATION:
+        if not classifies(config):
             if "log10_axion_mass" in task_settings(config)["targets"] and not shares["axion"]:
                 mistakes.add(place, "no images of axion, but task.targets has log10_axion_mass")
             continue

@@ -39,8 +39,6 @@ PAIRS_OF_SIMULATOR = {
 }
 #: Figures of a regression alone.
 OF_REGRESSIONS = ("predicted", "calibration", "outliers")
-#: The task that all labels are needed for, and all classes.
-CLASSIFICATION = "classification"
 #: Keys that change no result, and rerun nothing.
 NO_RESULT = ("tensorboard", "planning", "data_dir", "checkpoint_dir", "container")
 
@@ -287,6 +285,11 @@ def task_settings(config: Mapping) -> dict:
     """Settings of the task of the run, with the defaults of its schema."""
     own = config["task"]
     return {"name": own["name"], **with_defaults(own, load_schema(task_schema(own["name"])))}
+
+
+def classifies(config: Mapping) -> bool:
+    """Whether the task of the run is a classification, which needs all labels and all classes."""
+    return config["task"]["name"] == "classification"
 
 
 def arm_settings(config: Mapping, arm: str, dataset: str) -> dict:
@@ -540,20 +543,20 @@ def figures_of_run(config: Mapping) -> list[tuple[str, str]]:
     That is a data set; in `intervals` a protocol, and in `transfer` a pretraining.
     """
     rows, several = bool(arm_titles(config, FINE_TUNE)), len(config["run"]["label_fractions"]) > 1
-    classifies = task_settings(config)["name"] == CLASSIFICATION
+    of_classes = classifies(config)
     chosen = {
         "gallery": True,
-        "embedding": classifies,
-        **dict.fromkeys(("roc", "confusion", "reliability", "mistakes"), rows and classifies),
+        "embedding": of_classes,
+        **dict.fromkeys(("roc", "confusion", "reliability", "mistakes"), rows and of_classes),
         "finetuning": rows,
-        "label_efficiency": rows and several and classifies,
+        "label_efficiency": rows and several and of_classes,
         "pretraining": bool(pretrained_rows(config)),
         "reconstructions": bool(reconstructed_titles(config)),
-        **dict.fromkeys(OF_REGRESSIONS, rows and not classifies),
+        **dict.fromkeys(OF_REGRESSIONS, rows and not of_classes),
     }
     of_datasets = product(filter(chosen.get, chosen), config["run"]["datasets"])
     of_protocols = (("intervals", protocol) for protocol in protocols_of_run(config))
-    of_transfers = (("transfer", name) for name in transfers(config) if classifies)
+    of_transfers = (("transfer", name) for name in transfers(config) if of_classes)
     return [*of_datasets, *of_protocols, *of_transfers]
 
 
@@ -587,13 +590,13 @@ def pages_of_run(config: Mapping) -> list[str]:
     """The tables of the run that have a web page."""
     efficiency = [f"label_efficiency_{name}" for name in page_settings(config)["efficiency"]]
     measure = measure_name(config)
-    shortcuts = ["shortcuts"] if task_settings(config)["name"] == CLASSIFICATION else []
+    shortcuts = ["shortcuts"] if classifies(config) else []
     return [f"{measure}_table", "probe_table", f"{measure}_summary", *shortcuts, *efficiency]
 
 
 def measure_name(config: Mapping) -> str:
     """What the tables of the run are named after."""
-    return "auc" if task_settings(config)["name"] == CLASSIFICATION else "error"
+    return "auc" if classifies(config) else "error"
 
 
 def figure_settings(config: Mapping, figure: str, name: str) -> dict:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from sslens.figures.style import PALETTE, new_figure, own_style, set_title
 from sslens.metrics.distributions import is_inside
-from sslens.metrics.regression import true_and_predicted
+from sslens.metrics.regression import bins_of, true_and_predicted
 from sslens.targets import TARGETS
 
 MOST_POINTS = 1500  # of a panel; more would hide one another, and swell the file
@@ -157,8 +157,7 @@ def _draw_coverage(panel: Axes, below: np.ndarray) -> None:
 
 def _binned(true: np.ndarray, *values: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
     """Centres of bins of the true values that have images, and the means of values in them."""
-    edges = np.linspace(true.min(), true.max(), BINS + 1)
-    places = np.clip(np.searchsorted(edges, true, side="right") - 1, 0, BINS - 1)
+    edges, places = bins_of(true, BINS)
     filled = np.unique(places)
     centres = (edges[filled] + edges[filled + 1]) / 2
     return centres, [np.array([v[places == place].mean() for place in filled]) for v in values]

@@ -146,9 +146,14 @@ def _coverage(below: np.ndarray) -> dict[str, float]:
     return {f"{level:g}": float(is_inside(below, level).mean()) for level in LEVELS}
 
 
+def bins_of(true: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Edges (count + 1,) of even bins of true values, and the bin (n,) of each."""
+    edges = np.linspace(true.min(), true.max(), count + 1)
+    return edges, np.clip(np.searchsorted(edges, true, side="right") - 1, 0, count - 1)
+
+
 def _by_true_value(true: np.ndarray, errors: np.ndarray, found: Distribution) -> list[dict]:
-    edges = np.linspace(true.min(), true.max(), BINS + 1)
-    places = np.clip(np.searchsorted(edges, true, side="right") - 1, 0, BINS - 1)
+    edges, places = bins_of(true, BINS)
     below, bins = found.below(true), []
     for place, (low, high) in enumerate(pairwise(edges)):
         chosen = places == place

@@ -5,7 +5,8 @@ are imported where they are needed.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy.special import log_softmax
 
 from sslens.metrics.gaussian import mixed, variances_of
 from sslens.metrics.regression import bin_columns, columns_of
-from sslens.targets import ARRAYS, PAIRS, POSITION, SMALLEST_VARIANCE, turned
+from sslens.targets import PAIRS, POSITION, SMALLEST_VARIANCE, stack_arrays, turned
 
 
 class Head(ABC):
@@ -95,22 +96,22 @@ class Gaussian(Head):
         means = self.of("mean") + self.of("deviation") * relative
         deviations = self.of("deviation") * np.sqrt(variances_of(raw))
         back = np.swapaxes(turns, 1, 2)[:, None]  # the inverse of the turns
-        means = turned(means, back, self._targets, ARRAYS)
-        deviations = self._deviations_turned(deviations, back, ARRAYS)
+        means = turned(means, back, self._targets, stack_arrays)
+        deviations = self._deviations_turned(deviations, back, stack_arrays)
         made: dict[str, np.ndarray] = {}
         for place, name in enumerate(self._targets):
             mean, deviation = mixed(means[..., place], deviations[..., place])
             made |= dict(zip(columns_of(name)[1:], (mean, deviation), strict=True))
         return made
 
-    def _deviations_turned(self, deviations: Any, turns: Any, ops: Mapping) -> Any:
+    def _deviations_turned(self, deviations: Any, turns: Any, stack: Callable) -> Any:
         """Deviations after quarter turns or flips, which swap the components of a position.
 
         Those of an ellipticity change their signs alone, which no deviation has.
         """
         kept = {name for pair, spin in PAIRS.items() if spin != POSITION for name in pair}
         swapped = ["" if name in kept else name for name in self._targets]
-        return turned(deviations, turns**2, swapped, ops)
+        return turned(deviations, turns**2, swapped, stack)
 
     def readable(self, outputs: Any) -> Any:
         """Means and standard deviations (batch, k, 2), in the units of the targets."""
@@ -128,7 +129,7 @@ class Gaussian(Head):
         """Means and standard deviations of the mixture, see `gaussian.mixed`."""
         from keras import ops
 
-        own = {"stack": lambda parts: ops.stack(parts, axis=-1)}
+        own = partial(ops.stack, axis=-1)
         back = np.swapaxes(turns, 1, 2)[:, None].astype(np.float32)
         means = turned(readable[..., 0], back, self._targets, own)
         deviations = self._deviations_turned(readable[..., 1], back, own)

@@ -1,6 +1,7 @@
 """Regression: numbers that are measured in an image, each as a distribution."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -117,7 +118,7 @@ class Task(base.Task):
         """Positions, ellipticities and shears turn with the image."""
         import tensorflow as tf
 
-        return turned(targets, turns, self.columns, {"stack": lambda parts: tf.stack(parts, -1)})
+        return turned(targets, turns, self.columns, partial(tf.stack, axis=-1))
 
     # --- learning ---------------------------------------------------------------------------------
 
