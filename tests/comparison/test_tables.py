@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from sslens.comparison.cells import check_complete, collect
+from sslens.comparison.measures import Errors
 from sslens.comparison.tables import (
     Comparison,
     comparison_tables,
@@ -753,6 +754,21 @@ def test_efficiency_table_literally():
         "seeds. ▲ and ▼ mark methods whose macro AUC is significantly higher and lower than that "
         'of "Baseline" with other seeds and other test images (compared seed by seed on '
     )
+
+
+def test_efficiency_and_transfer_of_errors():
+    (mass,) = Errors(["log10_axion_mass"]).shown()
+    error = {"mae_log10_axion_mass": 0.25, "mae_log10_axion_mass_std": 0.01}
+    test = {"difference_mae_log10_axion_mass": -0.1, "p_mae_log10_axion_mass_holm": 0.01}
+    frame = pd.DataFrame([cell("byol", "model_1", 0.5) | error | test])
+    titles = {"model_1": "Model I"}
+    table = efficiency_table(Comparison(frame, ARMS, titles, measure=mass))
+    assert "0.250 ± 0.010 ▲" in table.markdown()
+    assert "Each cell gives the mean absolute error of the axion mass in dex" in table.markdown()
+    assert table.title.startswith("Mean absolute error of the axion mass over the number of labels")
+    sources = {"model_1": {"model_1": "byol"}}
+    matrix, _ = transfer_matrix(frame, sources, "baseline", titles, mass.column)
+    assert matrix.loc["Model I", "Model I"] == 0.25
 
 
 def test_transfer_matrix_by_where_encoders_are_from():

@@ -85,6 +85,21 @@ def test_a_single_fraction_is_drawn():
     assert left < 1500 < right
 
 
+def test_errors_are_on_a_logarithmic_axis_that_shows_all_points():
+    frame = table().rename(columns={"auc_macro": "targets_mass_mae"})
+    frame["targets_mass_mae"] = 3 / frame["labelled_images"]
+    # a deviation that is larger than the mean
+    frame.loc[frame.index[-1], "targets_mass_mae"] = 0.1
+    own = {"column": "targets_mass_mae", "measure": "mean absolute error in dex"}
+    (panel,) = label_efficiency_figure(frame, ROWS, "", **own, logarithmic=True).axes
+    assert panel.get_ylabel() == "mean absolute error in dex" and panel.get_yscale() == "log"
+    means = frame.groupby(["arm", "labelled_images"])["targets_mass_mae"].mean()
+    assert named(panel)["BYOL"].get_ydata() == pytest.approx(means["byol"].to_numpy())
+    bottom, top = panel.get_ylim()
+    assert 0 < bottom < 0.002 and 0.1 < top < 0.2
+    assert {0.005, 0.01, 0.02} <= set(np.round(panel.get_yticks(), 6))
+
+
 def test_a_row_looks_the_same_in_every_figure():
     both, one = (
         named(label_efficiency_figure(table(arms), ROWS, "").axes[0])["BYOL"]
@@ -95,7 +110,7 @@ def test_a_row_looks_the_same_in_every_figure():
 
 def test_what_cannot_be_drawn_is_refused():
     for frame in (table().iloc[:0], table(("other",))):
-        with pytest.raises(ValueError, match="no AUCs over labels"):
+        with pytest.raises(ValueError, match="no macro AUC over labels"):
             label_efficiency_figure(frame, ROWS, "")
 
 

@@ -54,6 +54,17 @@ def test_more_panels_than_a_row_holds_go_into_another_and_leave_no_empty_one():
     assert len(set(heights[:4])) == len(set(heights[4:])) == 1 and heights[4] < heights[0]
 
 
+def test_losses_that_are_far_apart_are_on_a_logarithmic_axis():
+    small, large = history(), history(loss=[130.0, 120.0, 110.0])
+    for runs, scale in (
+        ({"small": small}, "linear"),
+        ({"small": small, "large": large}, "log"),
+        ({"negative": history(loss=[1.0, 0.5, -0.5]), "large": large}, "linear"),
+        ({"missing": history(loss=np.nan), "large": large}, "linear"),
+    ):
+        assert history_figure(runs, "").axes[0].get_yscale() == scale
+
+
 def test_what_a_method_measures_has_a_panel_by_its_name():
     own = history(turn_accuracy=0.5, validation_turn_accuracy=0.25, queue_age=[1.0, 2.0, 3.0])
     figure = history_figure({"run": own, "other": history()}, "")

@@ -61,7 +61,7 @@ def test_a_single_cell_is_drawn():
 
 def test_what_cannot_be_drawn_is_refused():
     for nothing in (MATRIX.iloc[:0], MATRIX * np.nan):
-        with pytest.raises(ValueError, match="no AUCs of a transfer"):
+        with pytest.raises(ValueError, match="no macro AUC of a transfer"):
             transfer_figure(nothing, None, "")
     with pytest.raises(ValueError, match="no baseline for Model I$"):
         transfer_figure(MATRIX, BASELINE.drop("Model I"), "")

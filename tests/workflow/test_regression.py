@@ -1,6 +1,8 @@
 """A regression as its users run it: from the records of a run to its tables and figures."""
 
 import json
+import re
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -18,7 +20,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 MASS = "log10_axion_mass"
 OVERLAY = {
     "task": {"name": "regression", "targets": [MASS, "substructure_fraction"]},
-    "run": {"arms": ["baseline", "probe-random"], "images_per_seed": None},
+    "run": {
+        "arms": ["baseline", "probe-random"],
+        "images_per_seed": None,
+        "label_fractions": [0.5, 1.0],
+    },
     "finetuning": {"epochs": 2},
 }
 
@@ -52,6 +58,9 @@ def test_its_tables_and_figures_are_there_and_none_of_a_classification(regressed
         "outliers_model_2.png",
         "intervals_fine_tune.png",
         "finetuning_model_2.png",
+        "label_efficiency_model_2.png",
+        "label_efficiency_model_2.md",
+        "label_efficiency_model_2.html",
     }
     assert not [name for name in names if name.startswith(("auc", "roc", "confusion", "shortc"))]
     table = (comparison / "error_table.md").read_text()
@@ -59,8 +68,19 @@ def test_its_tables_and_figures_are_there_and_none_of_a_classification(regressed
     assert "Mean absolute error of the substructure fraction in the ring" in table
 
 
+def test_its_figures_have_a_category_in_the_report(regressed, repository):
+    page = regressed.parent.with_name("report.html")
+    where = {"configs": (TINY, page.with_name("overlay.json")), "repository": repository}
+    run(regressed.parent, "--report", page, **where)
+    (categories,) = re.findall(r"var categories = (\{.*\})", page.read_text())
+    (paths,) = json.loads(categories)["2 Regression"].values()
+    names = {Path(path).name for path in paths if path.endswith(".png")}
+    assert names == {f"{kind}_model_2.png" for kind in ("predicted", "calibration", "outliers")}
+
+
 def test_metrics_are_recomputed_from_the_predictions(regressed):
-    table = pd.read_csv(regressed / "comparison/error_table.csv").set_index("arm")
+    table = pd.read_csv(regressed / "comparison/error_table.csv")
+    table = table[table["labels"] == 1].set_index("arm")
     for arm in OVERLAY["run"]["arms"]:
         predictions = pd.read_parquet(cell(regressed, arm) / "predictions.parquet")
         assert predictions.attrs["units"] == {MASS: "dex", "substructure_fraction": ""}

@@ -174,7 +174,7 @@ rule embedding:
 rule label_efficiency:
     input:
         **COMPARED,
-        csv="results/comparison/auc_table.csv",
+        csv=f"results/comparison/{MEASURE}_table.csv",
     output:
         *figure("label_efficiency_{dataset}", "label_efficiency", "3 Features, labels, transfer"),
         table="results/comparison/label_efficiency_{dataset}.md",

@@ -1,4 +1,4 @@
-"""Rule label_efficiency: macro AUC over the number of labels, as a figure and a table."""
+"""Rule label_efficiency: AUCs, or errors, over the number of labels, as a figure and a table."""
 
 import sys
 
@@ -8,6 +8,7 @@ from sslens.jobs import process
 dataset, settings = snakemake.wildcards.dataset, snakemake.params.settings
 process.start(snakemake.log[0], f"label_efficiency {dataset}", 1)
 
+from sslens.comparison.measures import MEASURES_OF
 from sslens.comparison.summary import read_summary
 from sslens.comparison.tables import Comparison, efficiency_table
 from sslens.figures.label_efficiency import label_efficiency_figure
@@ -17,9 +18,20 @@ from sslens.formatting import read_csv
 from sslens.jobs.outdated import check
 
 check(snakemake.config, [snakemake.input.provenance])
-rows, title = settings["rows"], settings["title"]
+rows, title, task = (settings[key] for key in ("rows", "title", "task"))
+measures = MEASURES_OF[task["name"]](task)
+measure, *_ = measures.shown()
 frame = read_csv(snakemake.input.csv, ["dataset", "arm"])
 frame = frame[(frame["dataset"] == dataset) & frame["arm"].isin(list(rows))]
-save_figure(label_efficiency_figure(frame, rows, title), snakemake.output[:2], settings)
-comparison = Comparison(read_summary(snakemake.input.summary), rows, {dataset: title})
+drawn = label_efficiency_figure(
+    frame,
+    rows,
+    title,
+    column=measures.cell_column(measures.main),
+    measure=f"{measure.name}{measure.unit}",
+    logarithmic=not measure.higher_is_better,
+)
+save_figure(drawn, snakemake.output[:2], settings)
+summary = read_summary(snakemake.input.summary)
+comparison = Comparison(summary, rows, {dataset: title}, measure=measure)
 write_text(snakemake.output.table, efficiency_table(comparison).markdown())

@@ -26,6 +26,7 @@ notes = settings.get("notes", {})
 compared, probed = (Comparison(summary, arms, datasets, notes) for arms in (rows, frozen))
 task, cells = settings["task"], read_csv(inputs.csv, ["arm", "dataset"])
 measures = MEASURES_OF[task["name"]](task)
+measure, *_ = measures.shown()
 documents_of_task = documents(task["name"], compared, probed, cells, measures)
 tables = {
     outputs.table: ("Comparison", documents_of_task.tables),
@@ -34,7 +35,7 @@ tables = {
 }
 for dataset, path in zip(settings["efficiency"], outputs.label_efficiency, strict=True):
     title = datasets[dataset]
-    table = efficiency_table(Comparison(summary, rows, {dataset: title}))
+    table = efficiency_table(Comparison(summary, rows, {dataset: title}, measure=measure))
     tables[path] = (f"Label efficiency on {title}", [table])
 for path, (title, shown) in tables.items():
     write_text(path, page(title, shown, problems, settings))

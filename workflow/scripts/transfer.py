@@ -7,6 +7,7 @@ from sslens.jobs import process
 
 process.start(snakemake.log[0], f"transfer {snakemake.wildcards.pretraining}", 1)
 
+from sslens.comparison.measures import MEASURES_OF
 from sslens.comparison.summary import read_summary
 from sslens.comparison.tables import transfer_matrix
 from sslens.figures.style import save_figure
@@ -15,8 +16,11 @@ from sslens.jobs.outdated import check
 
 check(snakemake.config, [snakemake.input.provenance])
 settings = snakemake.params.settings
+measure, *_ = MEASURES_OF[settings["task"]["name"]](settings["task"]).shown()
 summary = read_summary(snakemake.input.summary)
 matrix, baseline = transfer_matrix(
-    summary, settings["sources"], settings["baseline"], settings["datasets"]
+    summary, settings["sources"], settings["baseline"], settings["datasets"], measure.column
 )
-save_figure(transfer_figure(matrix, baseline, settings["title"]), snakemake.output, settings)
+title = f"{settings['title']}: {measure.name}"
+drawn = transfer_figure(matrix, baseline, title, f"{measure.name}{measure.unit}")
+save_figure(drawn, snakemake.output, settings)

@@ -349,19 +349,20 @@ def _frozen_table(comparison: Comparison, title: str) -> Table:
 
 
 def efficiency_table(comparison: Comparison) -> Table:
-    """Macro AUC over the share of the labels on one data set, one row per arm."""
+    """The measure over the share of the labels on one data set, one row per arm."""
     (title,) = comparison.datasets.values()
-    part = comparison.cells
+    part, measure = comparison.cells, comparison.measure
     counts = part.groupby("labels")["labelled_images"].first()
     cells = part.set_index(["arm", "labels"])
+    columns = measure.column, f"{measure.column}_std"
 
     def shown(arm: str, labels: float) -> Cell:
         if (arm, labels) not in cells.index:
             return Cell(MISSING)
         cell = cells.loc[(arm, labels)]
-        deviation = "" if pd.isna(cell.auc_macro_std) else f" ± {cell.auc_macro_std:.3f}"
-        text = f"{cell.auc_macro:.3f}{deviation}{mark(cell)}"
-        return _cell(cell, text, ("auc_macro", "auc_macro_std"))
+        mean, spread = cell[list(columns)]
+        deviation = "" if pd.isna(spread) else f" ± {spread:.3f}"
+        return _cell(cell, f"{mean:.3f}{deviation}{mark(cell, measure)}", columns)
 
     header = [title, *(f"{count:,} labels ({labels:.3g})" for labels, count in counts.items())]
     rows = [
@@ -369,10 +370,11 @@ def efficiency_table(comparison: Comparison) -> Table:
         for arm, name in comparison.arms.items()
     ]
     caption = (
-        f"Each cell gives the macro AUC, {seeds_of(part)}; ± is the standard deviation over seeds. "
-        f"{_marks(comparison)}With few labels, every row is trained for as many steps as with all."
+        f"Each cell gives the {measure.name}{measure.unit}, {seeds_of(part)}; ± is the standard "
+        f"deviation over seeds. {_marks(comparison)}"
+        "With few labels, every row is trained for as many steps as with all."
     )
-    return Table(f"Macro AUC over the number of labels: {title}", header, rows, [caption])
+    return Table(f"{measure.title} over the number of labels: {title}", header, rows, [caption])
 
 
 def summary_table(summary: pd.DataFrame, measures: Measures) -> Table:
@@ -413,6 +415,7 @@ def transfer_matrix(
     sources: Mapping[str, Mapping[str, str]],
     baseline: str,
     datasets: Mapping[str, str],
+    column: str = "auc_macro",
 ) -> tuple[pd.DataFrame, pd.Series | None]:
     """Macro AUCs of one pretraining with the most labels, by where its encoder is from.
 
@@ -421,12 +424,13 @@ def transfer_matrix(
         sources: data set -> data set the encoder is from -> arm, of `settings.transfers`.
         baseline: arm without a pretraining.
         datasets: names to titles.
+        column: of the summary, which has another measure.
 
     Returns:
         Rows the titles of where encoders are from, columns those of where they were fine-tuned,
         missing where not run; and the baseline's by column, or None where it was not run.
     """
-    part = next(by_labels(summary)).set_index(["arm", "dataset"])["auc_macro"]
+    part = next(by_labels(summary)).set_index(["arm", "dataset"])[column]
     names = {name: datasets.get(name, name) for table in sources.values() for name in table}
     matrix = pd.DataFrame(
         {

@@ -549,14 +549,14 @@ def figures_of_run(config: Mapping) -> list[tuple[str, str]]:
         "embedding": of_classes,
         **dict.fromkeys(("roc", "confusion", "reliability", "mistakes"), rows and of_classes),
         "finetuning": rows,
-        "label_efficiency": rows and several and of_classes,
+        "label_efficiency": rows and several,
         "pretraining": bool(pretrained_rows(config)),
         "reconstructions": bool(reconstructed_titles(config)),
         **dict.fromkeys(OF_REGRESSIONS, rows and not of_classes),
     }
     of_datasets = product(filter(chosen.get, chosen), config["run"]["datasets"])
     of_protocols = (("intervals", protocol) for protocol in protocols_of_run(config))
-    of_transfers = (("transfer", name) for name in transfers(config) if of_classes)
+    of_transfers = (("transfer", name) for name in transfers(config))
     return [*of_datasets, *of_protocols, *of_transfers]
 
 
@@ -615,7 +615,8 @@ def figure_settings(config: Mapping, figure: str, name: str) -> dict:
     labels, seeds = most_labels(config), config["run"]["seeds"]
     if figure == "transfer":
         return {
-            "title": f"Transfer of {name}: macro AUC",
+            "title": f"Transfer of {name}",
+            "task": task_settings(config),
             "sources": transfers(config)[name],
             "datasets": dataset_titles(config),
             "baseline": config["comparison"]["baseline"],
@@ -657,6 +658,8 @@ def figure_settings(config: Mapping, figure: str, name: str) -> dict:
         # of the frozen encoders where there are any, which have seen no label
         rows, seeds = arm_titles(config, LINEAR_PROBE) or rows, seeds[:1]
     shown = {"title": title, "rows": rows, "labels": labels, "seeds": seeds}
+    if figure == "label_efficiency":
+        shown["task"] = task_settings(config)
     if figure == "mistakes":
         shown["rows"] = list(rows)  # it names none of them
     if figure in ("pretraining", "finetuning"):

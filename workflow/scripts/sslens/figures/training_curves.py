@@ -34,6 +34,8 @@ HISTORY_PANELS = (
 )
 #: Columns of a history without a panel; what a method measures has one after all others.
 NOT_DRAWN = ("epoch", "step", "operations", "collapsed", "accuracy")
+#: Losses of runs that differ by more than this factor are on a logarithmic axis.
+APART = 30.0
 #: Panels side by side; more go into another row.
 PANELS_PER_ROW = 4
 _HOLLOW: dict[str, Any] = {
@@ -86,6 +88,8 @@ def history_figure(
             # Every run has its line in every panel, if an empty one: one legend serves them all.
             values = frame.get(column, pd.Series(np.nan, index=frame.index))
             panel.plot(frame["epoch"], values, marker=".", linewidth=1.4, label=name, **look)
+        if column == "loss" and _are_apart([frame[column] for frame in history.values()]):
+            panel.set_yscale("log")
         panel.set_title(heading, fontsize="medium")
         panel.set_xlabel("epoch")
         panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -113,6 +117,14 @@ def _further_panels(frames: Iterable[pd.DataFrame]) -> list[tuple[str, str, str 
         else:
             found.append((heading, column, None, False))
     return found
+
+
+def _are_apart(losses: Iterable[pd.Series]) -> bool:
+    """Whether losses are all positive, and their medians so far apart that some would look flat."""
+    recorded = [own.dropna() for own in losses if own.notna().any()]
+    medians = [own.median() for own in recorded]
+    positive = len(medians) > 1 and all((own > 0).all() for own in recorded)
+    return positive and max(medians) > APART * min(medians)
 
 
 def _ended_collapsed(frame: pd.DataFrame) -> bool:

@@ -1,4 +1,4 @@
-"""What a pretraining on one data set is worth on another: a heat map of AUCs."""
+"""What a pretraining on one data set is worth on another: a heat map of AUCs, or errors."""
 
 import textwrap
 
@@ -10,7 +10,9 @@ from sslens.figures.style import SEQUENTIAL, new_figure, own_style, text_colours
 
 
 @own_style()
-def transfer_figure(matrix: pd.DataFrame, baseline: pd.Series | None, title: str) -> Figure:
+def transfer_figure(
+    matrix: pd.DataFrame, baseline: pd.Series | None, title: str, measure: str = "macro AUC"
+) -> Figure:
     """Heat map of macro AUCs: where an encoder was pretrained by where it was fine-tuned.
 
     A cell has its AUC and, in brackets, what that is above the baseline of its column, which is the
@@ -21,12 +23,13 @@ def transfer_figure(matrix: pd.DataFrame, baseline: pd.Series | None, title: str
         baseline: macro AUCs without pretraining, by target; its name, if it has one, is that of the
             row.
         title: of the figure.
+        measure: what the numbers are.
 
     Raises:
         ValueError: where nothing was run, or the baseline lacks a target.
     """
     if matrix.empty or not matrix.notna().any(axis=None):
-        raise ValueError("no AUCs of a transfer to draw")
+        raise ValueError(f"no {measure} of a transfer to draw")
     missing = [] if baseline is None else [t for t in matrix.columns if t not in baseline.index]
     if missing:
         raise ValueError(f"no baseline for {', '.join(missing)}")
@@ -76,5 +79,5 @@ def transfer_figure(matrix: pd.DataFrame, baseline: pd.Series | None, title: str
     panel.tick_params(length=0)
     panel.spines[:].set_visible(False)
     panel.set(xlabel="fine-tuned and tested on", ylabel="pretrained on")
-    figure.colorbar(image, ax=panel, label="macro AUC", aspect=30)
+    figure.colorbar(image, ax=panel, label=measure, aspect=30)
     return figure
