@@ -5,7 +5,6 @@ import os
 import re
 import runpy
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -14,7 +13,7 @@ from paths import ROOT
 
 TINY = ROOT / "tests" / "configs" / "tiny.yaml"
 
-# a process that has imported Snakemake, and nothing of ours, and is copied for each dry run
+# a process that has imported Snakemake, and nothing of ours, and is copied for each run
 _COPIES = multiprocessing.get_context("forkserver")
 _COPIES.set_forkserver_preload(["snakemake.cli", "pandas", "jsonschema"])
 
@@ -31,28 +30,20 @@ def command(
 
 def run(directory: Path, *arguments: str, variables: dict[str, str] | None = None, **where) -> str:
     """Run it to its end, with variables of its own; what it printed."""
-    done = subprocess.run(
-        command(directory, *arguments, **where),
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=os.environ | (variables or {}),
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-    return done.stdout + done.stderr
+    words = command(directory, *arguments, **where)[2:]
+    with tempfile.NamedTemporaryFile() as printed:
+        own = os.environ | (variables or {})
+        copy = _COPIES.Process(target=_as_program, args=(words, dict(own), printed.name))
+        copy.start()
+        copy.join()
+        text = Path(printed.name).read_text()
+    assert copy.exitcode == 0, text[-9000:]
+    return text
 
 
 def dry_run(directory: Path, *arguments: str, **where) -> str:
     """What it prints of a run that is only planned."""
-    words = command(directory, *arguments, "--dry-run", **where)[2:]
-    with tempfile.NamedTemporaryFile() as printed:
-        copy = _COPIES.Process(target=_as_program, args=(words, dict(os.environ), printed.name))
-        copy.start()
-        copy.join()
-        text = Path(printed.name).read_text()
-    assert copy.exitcode == 0, text[-6000:]
-    return text
+    return run(directory, *arguments, "--dry-run", **where)
 
 
 def _as_program(words: list[str], variables: dict[str, str], printed: str) -> None:

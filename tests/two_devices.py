@@ -40,7 +40,6 @@ OVERLAY = {
     }
     | {
         # a queue and a centre that decide the second step
-        "byol-dihedral": {"batch_size": 8},
         "nnclr": {"method": "nnclr", "pretext": "gaussian_noise", "options": {"queue": 6}},
         "dino": {"method": "dino", "pretext": "gaussian_noise", "options": {"frozen": 0.0}},
         "mae": {
@@ -64,7 +63,7 @@ OVERLAY = {
 }
 #: Of some a shallow network, since most of the time is tracing; of the others less.
 resnet.DEPTHS["resnet18"] = (1, 1)
-WHOLE = ("supervised", "contrastive-rotation", "byol-dihedral", "mae")
+WHOLE = ("supervised", "contrastive-rotation", "mae")
 CONFIG = load(ROOT / "config", OVERLAY)
 IMAGES = np.random.default_rng(0).normal(size=(24, 32, 32, 1)).astype(np.float32)
 DATA = Split.of(IMAGES, np.arange(24) % 3, lens_id=np.arange(24))

@@ -74,14 +74,18 @@ def test_the_plan_of_a_configuration(tmp_path):
         return subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
 
     one = tmp_path / "one.yaml"
-    one.write_text("run: {datasets: [model_1]}")
+    one.write_text(
+        "run: {datasets: [model_1]}\n"
+        "splits:\n"
+        "  {train: {shard_size: 9000}, validation: {shard_size: 3000}, test: {shard_size: 5000}}"
+    )
     published = ["--configfile", "config/published.yaml", str(one)]
     done = plan("--workflow-profile", "profiles/slurm", *published)
     assert done.returncode == 0
     lines = [line.split("|") for line in done.stdout.splitlines() if line.startswith("|")]
     rows = {line[1].strip(): line[2:] for line in lines}
     counts = {rule: int(rows[rule][0]) for rule in ("records", "pretrain", "features")}
-    assert counts == {"records": 90 + 10 + 15, "pretrain": 3, "features": 4}
+    assert counts == {"records": 9 + 3 + 3, "pretrain": 3, "features": 4}
     assert {int(rows[rule][0]) for rule in ("finetune", "evaluate", "probe")} == {4}
     assert rows["pretrain"][1].strip() == "2"  # CPUs, whatever this machine has
     slow = tmp_path / "slow.yaml"

@@ -19,6 +19,7 @@ from sslens.images import Images
 from sslens.metrics.features import normalised
 from sslens.metrics.predictions import PROBABILITY_COLUMNS, mean_logits, predictions_frame
 from sslens.networks.classifiers import build_network, network_of_probe
+from sslens.networks.encoders import resnet
 from sslens.networks.export import exportable
 from sslens.networks.inference import predict, predict_oriented
 from sslens.protocols import FINE_TUNE, FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
@@ -86,6 +87,13 @@ def evaluated(classifier, facts, images, average):
     labels = [CLASSES[k % 3] for k in range(len(images))]
     frame = predictions_frame(range(len(images)), labels, logits)
     return frame[list(PROBABILITY_COLUMNS)].to_numpy()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shallow():
+    """A block in each of two stages, since most of the time is tracing."""
+    with mock.patch.dict(resnet.DEPTHS, resnet18=(1, 1)):
+        yield
 
 
 @pytest.fixture(scope="module")

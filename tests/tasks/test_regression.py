@@ -46,17 +46,21 @@ def test_images_without_any_target_are_left_out():
     assert both.images is split.images and both.labels.shape == (60, 2)
 
 
-def test_a_part_of_the_labels_is_of_all_tenths_of_the_first_target():
+@pytest.mark.parametrize("images, parts", [(20, 1), (100, 5), (500, 10)])
+def test_a_part_of_the_labels_is_of_all_parts_of_the_first_target(images, parts):
+    rng = np.random.default_rng(0)
+    first = np.concatenate([rng.uniform(-24, -22, images), np.full(30, np.nan)])
     task = task_of(MASS, RADIUS)
-    targets = task.targets(MASSES, RADII)
-    strata = task.strata(targets)
-    assert np.bincount(strata).tolist() == [*[2] * 10, 40]
-    ordered = strata[np.argsort(MASSES)[:20]]
+    strata = task.strata(task.targets(first, rng.uniform(1, 2, images + 30)))
+    each = images // parts
+    assert np.bincount(strata).tolist() == [*[each] * parts, *[0] * (10 - parts), 30]
+    ordered = strata[np.argsort(first)[:images]]
     assert (np.diff(ordered) >= 0).all()
-    rows = labelled_subset(strata, 0.5, 1, task.name_of_stratum)
-    assert np.bincount(strata[rows]).tolist() == [*[1] * 10, 20]
-    with pytest.raises(ValueError, match="0.1 leaves no image of tenth 1 of log10_axion_mass"):
-        labelled_subset(strata, 0.1, 1, task.name_of_stratum)
+    rows = labelled_subset(strata, 0.1, 1, task.name_of_stratum)
+    assert np.bincount(strata[rows])[:parts].tolist() == [round(each / 10)] * parts
+    named = "part 1 of log10_axion_mass, from the least"
+    with pytest.raises(ValueError, match=f"0.001 leaves no image of {named}"):
+        labelled_subset(strata, 0.001, 1, task.name_of_stratum)
 
 
 def test_targets_are_learned_with_mean_0_and_deviation_1():

@@ -1,4 +1,7 @@
-"""The published preset learns: a handful of images of native size, as in its four rows."""
+"""The published preset learns: a handful of images of native size, as in its four rows.
+
+Of its ResNet50 a block a stage alone, since most of the time is tracing; `test_resnet.py` has all.
+"""
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from sslens.data.preprocessing import measure, preprocess
 from sslens.data.records import Split
 from sslens.data.simulation.rendering import render_all
 from sslens.data.simulation.sampling import draw_catalogue
+from sslens.networks.encoders import resnet
 from sslens.networks.inference import predict
 from sslens.training.checkpoints import Checkpoint
 from sslens.training.labels import learn_labels
@@ -22,6 +26,11 @@ PUBLISHED = yaml.safe_load((ROOT / "config/published.yaml").read_text())
 CONFIG = load(ROOT / "config", PUBLISHED)
 # a handful of images, two steps: all else is as in the preset
 SHORT = {"batch_size": 3, "steps": 2}
+
+
+@pytest.fixture
+def shallow(monkeypatch):
+    monkeypatch.setitem(resnet.DEPTHS, "resnet50", (1, 1, 1, 1))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +50,7 @@ def test_images_are_of_native_size_between_0_and_1(data):
     np.testing.assert_array_equal(data.images[:].max(axis=(1, 2, 3)), 1)
 
 
-def test_a_pretraining_learns_and_its_encoder_is_fine_tuned(data, tmp_path):
+def test_a_pretraining_learns_and_its_encoder_is_fine_tuned(data, shallow, tmp_path):
     weights = tmp_path / "encoder.weights.h5"
     chosen = settings.pretraining_settings(CONFIG, "contrastive-rotation", "model_1") | SHORT
     checkpoint = Checkpoint(tmp_path / "pretrain", "fingerprint")
@@ -57,7 +66,6 @@ def test_a_pretraining_learns_and_its_encoder_is_fine_tuned(data, tmp_path):
     assert {"validation_loss", "validation_auc"} <= set(history.columns)
     logits = predict(classifier, data.images)
     assert logits.shape == (6, 3) and np.isfinite(logits).all()
-    assert classifier.count_params() > 23_508_032  # ResNet50's, and the dense layers'
 
 
 def test_the_rows_differ_in_the_weights_that_they_start_from_alone():

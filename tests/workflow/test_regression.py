@@ -71,7 +71,7 @@ def test_its_tables_and_figures_are_there_and_none_of_a_classification(regressed
 def test_its_figures_have_a_category_in_the_report(regressed, repository):
     page = regressed.parent.with_name("report.html")
     where = {"configs": (TINY, page.with_name("overlay.json")), "repository": repository}
-    run(regressed.parent, "--report", page, **where)
+    run(regressed.parent, "--report", str(page), **where)
     (categories,) = re.findall(r"var categories = (\{.*\})", page.read_text())
     (paths,) = json.loads(categories)["2 Regression"].values()
     names = {Path(path).name for path in paths if path.endswith(".png")}

@@ -102,9 +102,9 @@ def test_an_axion_comes_with_its_mass(tmp_path, mass):
     assert found.mass == 3e-23
 
 
-@pytest.mark.parametrize("mass", [None, 0, -1e-23, np.nan, np.inf])
-def test_a_missing_or_impossible_mass_is_a_missing_value(tmp_path, mass):
-    assert np.isnan(read_one(saved(tmp_path, with_mass(IMAGE, mass))).mass)
+def test_a_mass_is_as_the_file_has_it(tmp_path):
+    assert np.isnan(read_one(saved(tmp_path, with_mass(IMAGE, None))).mass)
+    assert read_one(saved(tmp_path, with_mass(IMAGE, -23.5))).mass == -23.5
 
 
 def test_negative_pixels_are_kept(tmp_path):

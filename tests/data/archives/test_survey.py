@@ -13,6 +13,7 @@ from archives import CELLS, DEFAULTS, PIXELS, image, with_mass, write_archive
 from astropy.io import fits
 
 from sslens.classes import CLASSES
+from sslens.data.archives.errors import Ambiguous
 from sslens.data.archives.paths import watched
 from sslens.data.archives.survey import COLUMNS, read_rows, shard_rows, survey
 from sslens.data.catalogue import read_catalogue, write_catalogue
@@ -281,6 +282,35 @@ def test_zeros_of_either_sign_are_identical(archive):
 
 
 # --- a hostile one --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mass", "reading"),
+    [
+        (-23.5, "log10 of it?"),
+        (23.5, "log10 of it without the sign, or another unit?"),
+        (0.3, "another unit?"),  # 1e-22 eV
+    ],
+)
+def test_a_mass_that_is_not_in_ev_stops_with_its_readings(archive, mass, reading):
+    folder, entry = archive
+    path = folder / "train" / "axion" / "one more.npy"
+    np.save(path, with_mass(image(80_000), mass))
+    with pytest.raises(Ambiguous) as error:
+        survey("mine", entry)
+    told = str(error.value)
+    assert told.startswith(f"{path}: an axion's mass of {mass} is not between 1e-30 and 1e-10 eV")
+    assert reading in told and told.endswith(
+        "Save masses in eV, and 0 or NaN where one is not known"
+    )
+
+
+@pytest.mark.parametrize("mass", [0, -1e-23, -1, -9, -99, np.nan, np.inf])
+def test_a_mass_that_is_missing_or_a_fill_value_is_missing(archive, mass):
+    folder, entry = archive
+    np.save(folder / "train" / "axion" / "one more.npy", with_mass(image(80_000), mass))
+    images = survey("mine", entry).images.set_index("file")
+    assert np.isnan(images.loc["axion/one more.npy", "log10_axion_mass"])
 
 
 class Exploit:

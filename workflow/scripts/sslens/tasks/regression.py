@@ -12,7 +12,9 @@ from sslens.targets import PAIRS, TARGETS, turned
 from sslens.tasks import base
 from sslens.tasks.heads import HEADS
 
-STRATA = 10  # of the first target, by which subsets of the labels are chosen
+#: Parts of the images by their first target, by which subsets of the labels are chosen: at most so
+#: many, and of at least so many images.
+STRATA, LEAST = 10, 20
 #: A target whose values differ by less than this share of the largest is called constant.
 VARIES = 1e-6
 
@@ -46,17 +48,19 @@ class Task(base.Task):
         return np.isfinite(targets).any(axis=1)
 
     def strata(self, targets: np.ndarray) -> np.ndarray:
-        """Tenths of the images, by their first target; those without it, by themselves."""
+        """Even parts of the images by their first target; those without it, by themselves."""
         first = targets[:, 0]
         ranks = np.argsort(np.argsort(first, kind="stable"), kind="stable")
         known = np.isfinite(first)  # NaN is sorted last
-        return np.where(known, ranks * STRATA // max(int(known.sum()), 1), STRATA)
+        count = int(known.sum())
+        parts = min(max(count // LEAST, 1), STRATA)
+        return np.where(known, ranks * parts // max(count, 1), STRATA)
 
     def name_of_stratum(self, stratum: int) -> str:
-        """The tenth."""
+        """By the target."""
         if stratum == STRATA:
             return f"those without {self.columns[0]}"
-        return f"tenth {stratum + 1} of {self.columns[0]}"
+        return f"part {stratum + 1} of {self.columns[0]}, from the least"
 
     def learning_from(self, targets: np.ndarray) -> Self:
         """The task with the mean and the deviation of each target.

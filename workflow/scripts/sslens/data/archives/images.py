@@ -29,7 +29,7 @@ class Found(NamedTuple):
     image_index: of the image in its file, from 0.
     image: float32 (pixels, pixels), finite and not constant; None where `reason` is not empty.
     label: what the file itself says of its class, or None.
-    mass: of the axion, eV; NaN where it is missing or not positive.
+    mass: of the axion, eV, as the file has it; NaN where it has none.
     """
 
     image_index: int

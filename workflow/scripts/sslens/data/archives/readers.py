@@ -1,6 +1,5 @@
 """Files of an archive become images, by the reader that their suffix has."""
 
-import math
 import stat
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
@@ -64,14 +63,13 @@ def _short(error: Exception) -> str:
 
 
 def _found(raw: RawImage) -> Found:
-    mass = raw.mass if raw.mass > 0 and math.isfinite(raw.mass) else math.nan
     if raw.missing:
-        return Found(raw.image_index, None, raw.label, mass, raw.missing)
+        return Found(raw.image_index, None, raw.label, raw.mass, raw.missing)
     try:
         image = as_image(raw.array)
     except Unusable as error:
-        return Found(raw.image_index, None, raw.label, mass, str(error))
-    return Found(raw.image_index, image, raw.label, mass, "")
+        return Found(raw.image_index, None, raw.label, raw.mass, str(error))
+    return Found(raw.image_index, image, raw.label, raw.mass, "")
 
 
 #: Suffix -> generator of what a file with it holds.

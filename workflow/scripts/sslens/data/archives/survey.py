@@ -49,6 +49,9 @@ COLUMNS = [
     "file_sha256",
     "image_sha256",  # of its float32 pixels
 ]
+#: The least and the largest mass (eV) that is taken for an axion's: those of DeepLense's images are
+#: 1e-24 to 1e-22, and the vortices of much heavier axions are too small to be seen.
+AXION_MASSES = (1e-30, 1e-10)
 REJECT_COLUMNS = ["found_in", "file", "image_index", "kind", "reason"]
 IMAGE, REJECTED, IGNORED = "image", "rejected", "ignored"  # kinds of what is found
 _JUNK = {"__MACOSX", "Thumbs.db", "desktop.ini"}
@@ -243,14 +246,14 @@ def _read_file(path: Path, file: str, reading: Mapping, aliases: Mapping[str, st
     """One row for every image of a file, or of the file if nothing can be read."""
     folder = _class_of_folder(file, aliases)
     try:
-        rows = [_describe(found, folder, aliases) for found in read_images(path, reading)]
+        rows = [_describe(path, found, folder, aliases) for found in read_images(path, reading)]
         digest = sha256_of(path)  # not before: reading it has shown that it is a file
     except (Unusable, OSError) as error:
         return [{"kind": REJECTED, "reason": str(error)}]
     return [one | {"several": len(rows) > 1, "file_sha256": digest} for one in rows]
 
 
-def _describe(found: Found, folder: str | None, aliases: Mapping[str, str]) -> dict:
+def _describe(path: Path, found: Found, folder: str | None, aliases: Mapping[str, str]) -> dict:
     """An image as a row: its class, its axion's mass, its digest; or why it is rejected."""
     label, reason = _class_of(found.label, folder, aliases)
     if found.image is None or label is None:
@@ -265,10 +268,29 @@ def _describe(found: Found, folder: str | None, aliases: Mapping[str, str]) -> d
         "reason": "",
         "image_index": found.image_index,
         "label": label,
-        "log10_axion_mass": np.log10(found.mass) if label == "axion" else np.nan,
+        "log10_axion_mass": _log10_mass(path, found.mass) if label == "axion" else np.nan,
         "image_sha256": _sha256(found.image),
         **image_facts(found.image),
     }
+
+
+def _log10_mass(path: Path, mass: float) -> float:
+    """log10 of an axion's mass in eV; NaN where it is missing, zero, or a negative fill value.
+
+    Raises:
+        Ambiguous: for a number that is no mass in eV.
+    """
+    low, high = AXION_MASSES
+    if low <= mass <= high:
+        return math.log10(mass)
+    is_log10 = math.log10(low) <= mass <= math.log10(high)
+    if math.isfinite(mass) and (mass > 0 or is_log10):
+        reading = "log10 of it" if is_log10 else "log10 of it without the sign, or another unit"
+        raise Ambiguous(
+            f"{path}: an axion's mass of {mass:.6g} is not between {low:g} and {high:g} eV; is it "
+            f"{reading}? Save masses in eV, and 0 or NaN where one is not known"
+        )
+    return math.nan
 
 
 def _class_of_folder(file: str, aliases: Mapping[str, str]) -> str | None:
