@@ -43,16 +43,19 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(items):
-    """The finished run starts first; files with slow tests come before those that are quick.
+    """The finished run starts first, and then what waits most; slow files come before quick ones.
 
     Those that need the finished run come last of the slow ones, so that no worker waits for it.
     """
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    slow, slurm = (
+        {item.path for item in items if item.get_closest_marker(name)} for name in ("slow", "slurm")
+    )
     waiting = Counter(item.path for item in items if "finished" in item.fixturenames)
     first = [path for path, _ in waiting.most_common(1)]
 
     def order(item):
-        return item.path not in first, item.path not in slow, item.path in waiting
+        path = item.path
+        return path not in first, path not in slurm, path not in slow, path in waiting
 
     items.sort(key=order)
 

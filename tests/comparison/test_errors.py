@@ -17,7 +17,7 @@ from sslens.comparison.tables import (
     uncertainty_table,
 )
 from sslens.metrics import mrmc
-from sslens.metrics.regression import columns_of, score
+from sslens.metrics.regression import SCORES, columns_of, score
 
 MASS = "log10_axion_mass"
 ARMS = {"baseline": "Baseline", "better": "Better", "alike": "Alike", "probe": "Pretrained"}
@@ -94,6 +94,29 @@ def test_an_error_is_a_mean_over_seeds_with_the_interval_of_the_method(compared)
     assert row[f"p_mae_{MASS}"] == pytest.approx(float(mrmc.p_value(paired)))
 
 
+def test_other_scores_have_intervals_and_tests_of_methods(compared):
+    cells, frames, summary = compared
+    row = summary.set_index("arm").loc["better"]
+    for kind in SCORES:
+        name = f"{kind}_{MASS}"
+        values = cells.loc[cells["arm"] == "better", f"targets_{MASS}_{kind}"]
+        assert row[name] == pytest.approx(values.mean())
+        assert row[f"{name}_low"] < row[name] < row[f"{name}_high"]
+        assert np.isfinite(row[[f"difference_{name}_low", f"p_{name}_holm"]].to_numpy(float)).all()
+    assert row[f"r2_{MASS}_high"] < 1
+    for kind in ("rmse", "r2", "crps"):
+        assert row[f"p_{kind}_{MASS}"] < 0.05
+    # of R² with one seed: by the delta method, beside resampled images
+    frame = frames["better", "model_1", 1.0, 1]
+    true, found = TRUE, frame[f"mean_{MASS}"].to_numpy()
+    one = mrmc.of_networks(mrmc.estimate(MEASURES.samples([frame], ["one"])[SCORES.index("r2")]))
+    rng, draws = np.random.default_rng(1), []
+    for _ in range(2000):
+        rows = rng.integers(IMAGES, size=IMAGES)
+        draws.append(1 - np.mean((true - found)[rows] ** 2) / true[rows].var())
+    assert float(one.standard_error) == pytest.approx(np.std(draws), rel=0.1)
+
+
 def test_the_smallest_error_is_the_best_and_better_ones_are_marked(compared):
     _, _, summary = compared
     rows = summary.set_index("arm")
@@ -112,6 +135,8 @@ def test_tables_say_what_is_better(compared):
     assert "▲" in line and "0.0" in line
     assert "in dex" in text and "smaller and larger than that of" in text
     assert "may have the smallest mean absolute error of the axion mass" in text
+    assert "| RMSE, bias, R², correlation, NLL, CRPS" in text.replace("  ", " ")
+    assert "errors, bias and CRPS in dex" in text
     assert "Coverage in %" in text and "10¹² operations" in text
     assert "AUC" not in text.replace("auc_", "")
     probes = markdown(made.probes)
@@ -139,7 +164,8 @@ def test_a_mean_that_seeds_and_images_do_not_change_has_no_interval():
 def test_captions_speak_of_errors(compared):
     _, _, summary = compared
     table = summary_table(summary, MEASURES)
-    assert "mae_T or crps_T" in table.notes[0] and "auc" not in table.notes[0].lower()
+    assert "the score K of a target T: mae, rmse, bias" in table.notes[0]
+    assert "auc" not in table.notes[0].lower()
     one = summary[summary["arm"] == "better"].assign(seeds=1, collapsed_seeds="1")
     shown, *_ = MEASURES.shown()
     part = Comparison(one, {"better": "Better"}, DATASETS, measure=shown)

@@ -5,7 +5,14 @@ import pandas as pd
 import pytest
 
 from sslens.metrics.distributions import Histogram, Normal
-from sslens.metrics.regression import check_predictions, columns_of, score, score_target
+from sslens.metrics.regression import (
+    SCORES,
+    check_predictions,
+    columns_of,
+    contributions,
+    score,
+    score_target,
+)
 
 MASS = "log10_axion_mass"
 #: Evenly over the two dex of the prior.
@@ -59,6 +66,31 @@ def test_scores_by_hand():
     # errors in deviations: 0.5, 0, 2, 2
     assert found["coverage"] == {"0.5": 0.5, "0.68": 0.5, "0.9": 0.5, "0.95": 0.5}
     assert found["calibrated"]["coverage"] == {"0.5": 0.5, "0.68": 0.5, "0.9": 1.0, "0.95": 1.0}
+
+
+def test_contributions_are_what_scores_change_by_without_an_image():
+    rng, images = np.random.default_rng(0), 500
+    true = rng.uniform(-24, -22, images)
+    spread = rng.uniform(0.1, 0.4, images)
+    mean = 0.9 * true - 2.2 + spread * rng.normal(size=images)
+    scores = contributions(true, Normal(mean, spread))
+    assert tuple(scores) == SCORES
+    for place in (0, 17, 499):
+        kept = np.arange(images) != place
+        without = contributions(true[kept], Normal(mean[kept], spread[kept]))
+        for name, (value, parts) in scores.items():
+            assert parts.mean() == pytest.approx(0, abs=1e-12)
+            # to first order in 1 / n
+            expected = (images - 1) * (value - without[name][0])
+            assert parts[place] == pytest.approx(expected, abs=0.03 * parts.std()), name
+
+
+def test_scores_of_what_is_exact_or_does_not_vary():
+    true = np.array([1.0, 2.0, 3.0])
+    exact = contributions(true, Normal(true, np.ones(3)))
+    assert exact["rmse"][0] == 0 and not exact["rmse"][1].any() and exact["r2"][0] == 1
+    constant = score_target(np.ones(3), Normal(true, np.ones(3)), 1.0)
+    assert constant["r2"] is None and constant["correlation"] is None
 
 
 def test_the_scale_is_of_the_validation_images_and_images_without_a_target_do_not_count():

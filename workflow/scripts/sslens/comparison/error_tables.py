@@ -7,6 +7,7 @@ import pandas as pd
 
 from sslens.comparison.tables import (
     BETTER,
+    MISSING,
     WORSE,
     Comparison,
     collapse_note,
@@ -26,12 +27,22 @@ from sslens.formatting import Table
 from sslens.metrics.gaussian import LEVELS
 from sslens.targets import TARGETS
 
+#: Scores beside the mean absolute error -> their names in a caption.
+OTHERS = {
+    "rmse": "the root of the mean squared error",
+    "bias": "the bias",
+    "r2": "R²",
+    "correlation": "the correlation",
+    "nll": "the negative log-likelihood",
+    "crps": "the CRPS",
+}
+
 
 def error_tables(comparison: Comparison, cells: pd.DataFrame, measures: Sequence) -> list[Table]:
     """The tables of a regression, for every share of the labels, the largest first.
 
-    Of each: for every measure its values, differences and components; the coverage of the predicted
-    intervals; and how much was computed.
+    Of each: for every measure its values, differences and components; the other scores, and the
+    coverage of the predicted intervals; and how much was computed.
 
     Args:
         comparison: whichever its measure is.
@@ -48,7 +59,8 @@ def error_tables(comparison: Comparison, cells: pd.DataFrame, measures: Sequence
             if measure.is_marked:
                 first = replace(first, notes=[*first.notes, *row_notes(part), *collapse_note(part)])
             tables += [first, *others]
-        tables += [calibration_table(part, cells, target) for target in targets_of(cells)]
+        for target in targets_of(cells):
+            tables += [score_table(part, cells, target), calibration_table(part, cells, target)]
         if counts_operations(part):
             tables.append(computing_table(part))
     return tables
@@ -59,13 +71,44 @@ def targets_of(cells: pd.DataFrame) -> list[str]:
     return [name for name in TARGETS if f"targets_{name}_mae" in cells]
 
 
+def score_table(comparison: Comparison, cells: pd.DataFrame, target: str) -> Table:
+    """The scores of a target beside its mean absolute error."""
+    chosen = comparison.cells
+    means = _means_over_seeds(comparison, cells, [f"targets_{target}_{name}" for name in OTHERS])
+
+    def text(cell) -> str:
+        numbers = means.loc[(cell["arm"], cell["dataset"])]
+        return ", ".join(MISSING if pd.isna(number) else f"{number:.3f}" for number in numbers)
+
+    title, unit, _ = TARGETS[target]
+    units = f" in {unit}" if unit else ""
+    caption = (
+        f"Each cell gives {', '.join(OTHERS.values())}, {seeds_of(chosen)}{fraction_of(chosen)}; "
+        f"errors, bias and CRPS{units}, the last two numbers of the distributions as predicted. "
+        "error_summary.csv has intervals and tests of all but the correlation."
+    )
+    return Table(
+        f"Other scores: {title}{fraction_of(chosen)}",
+        comparison.header("RMSE, bias, R², correlation, NLL, CRPS"),
+        comparison.rows(text, [comparison.measure.column]),
+        [caption],
+    )
+
+
+def _means_over_seeds(
+    comparison: Comparison, cells: pd.DataFrame, columns: Sequence[str]
+) -> pd.DataFrame:
+    """Columns of cells, by arm and data set, with the share of the labels of a comparison."""
+    (labels,) = comparison.cells["labels"].unique()
+    part = cells[cells["labels"] == labels]
+    return part.groupby(["arm", "dataset"])[list(columns)].mean()
+
+
 def calibration_table(comparison: Comparison, cells: pd.DataFrame, target: str) -> Table:
     """How many true values lie within the intervals that are predicted."""
     chosen = comparison.cells
-    (labels,) = chosen["labels"].unique()
-    part = cells[cells["labels"] == labels]
     columns = [f"targets_{target}_calibrated_coverage_{level:g}" for level in LEVELS]
-    means = part.groupby(["arm", "dataset"])[[*columns, f"targets_{target}_scale"]].mean()
+    means = _means_over_seeds(comparison, cells, [*columns, f"targets_{target}_scale"])
 
     def text(cell) -> str:
         numbers = means.loc[(cell["arm"], cell["dataset"])]

@@ -92,7 +92,7 @@ class Measures(ABC):
         """Half the width of an interval of networks where nothing varies, of each measure."""
 
     @abstractmethod
-    def interval(self, estimate: mrmc.Estimate) -> np.ndarray:
+    def interval(self, name: str, estimate: mrmc.Estimate) -> np.ndarray:
         """The 95 % interval of a measure."""
 
     @abstractmethod
@@ -147,7 +147,7 @@ class Aucs(Measures):
         bounds.append(uncertainty.macro_agreement_bound(np.bincount(classes)))
         return [1 - bound for bound in bounds]
 
-    def interval(self, estimate: mrmc.Estimate) -> np.ndarray:
+    def interval(self, name: str, estimate: mrmc.Estimate) -> np.ndarray:
         """On the scale of the logit."""
         return mrmc.row_interval(estimate)
 
@@ -173,22 +173,22 @@ MACRO_AUC = Shown("macro AUC", "auc_macro", "difference_macro", higher_is_better
 
 
 class Errors(Measures):
-    """Mean absolute errors of targets, and their CRPS (see `distributions`) as predicted.
+    """Mean absolute errors of targets, and their other scores (see `regression`) as predicted.
 
     Args:
         targets: names of them.
     """
 
     highest = False
-    lowest = (0.0, -np.inf)
+    lowest = (-np.inf, -np.inf)
     largest = (np.inf, np.inf)
-    what = "errors"
-    every = "mae_T or crps_T, the mean absolute error or the CRPS of a target T"
+    what = "scores"
+    every = f"K_T, the score K of a target T: {', '.join(regression.SCORES)}"
     best = "the smallest mean absolute error of the first target"
 
     def __init__(self, targets: Sequence[str]):
         self._targets = list(targets)
-        self.names = tuple(f"{kind}_{name}" for name in targets for kind in ("mae", "crps"))
+        self.names = tuple(f"{kind}_{name}" for name in targets for kind in regression.SCORES)
         self.families = tuple((name,) for name in self.names)
         self.main = self.names[0]
         self.truth = ("image_id", *(regression.columns_of(name)[0] for name in targets))
@@ -203,22 +203,30 @@ class Errors(Measures):
         return f"targets_{target}_{kind}"
 
     def samples(self, frames: Sequence[pd.DataFrame], seeds: Sequence) -> list[mrmc.Sample]:
-        """Means over the images that have a target, see `mrmc.mean_sample`."""
+        """Over the images that have a target, see `regression.contributions`."""
         found = []
         for target in self._targets:
-            pairs = [regression.true_and_predicted(frame, target) for frame in frames]
-            errors = np.stack([np.abs(true - own.mean) for true, own in pairs])
-            scores = np.stack([own.crps(true) for true, own in pairs])
-            found += [mrmc.mean_sample(values, seeds) for values in (errors, scores)]
+            networks = [
+                regression.contributions(*regression.true_and_predicted(frame, target))
+                for frame in frames
+            ]
+            for kind in regression.SCORES:
+                values, parts = zip(*(scores[kind] for scores in networks), strict=True)
+                found.append(mrmc.smooth_sample(np.array(values), np.stack(parts), seeds))
         return found
 
     def slacks(self, predictions: pd.DataFrame) -> list[float]:
         """None: what does not vary is the same on other images."""
         return [0.0] * len(self.names)
 
-    def interval(self, estimate: mrmc.Estimate) -> np.ndarray:
-        """On the scale of the logarithm."""
-        return mrmc.positive_interval(estimate)
+    def interval(self, name: str, estimate: mrmc.Estimate) -> np.ndarray:
+        """On the scale of the logarithm, where a score is positive; of R², of 1 - R²."""
+        of_kinds = {
+            "bias": mrmc.mean_interval,
+            "nll": mrmc.mean_interval,
+            "r2": mrmc.share_interval,
+        }
+        return of_kinds.get(name.split("_")[0], mrmc.positive_interval)(estimate)
 
     def difference_interval(self, estimate: mrmc.Estimate) -> np.ndarray:
         """Symmetric."""
@@ -240,9 +248,9 @@ class Errors(Measures):
             )
 
     def stated(self, metrics: Mapping) -> list[float]:
-        """Of each target its mean absolute error and its CRPS."""
+        """All scores of each target."""
         targets = metrics["targets"]
-        return [targets[name][kind] for name in self._targets for kind in ("mae", "crps")]
+        return [targets[name][kind] for name in self._targets for kind in regression.SCORES]
 
     def of_predictions(self, predictions: pd.DataFrame) -> list[float]:
         """The same."""

@@ -7,6 +7,7 @@ alone: with one seed there is nothing else.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,8 @@ def _scored(
     column = f"{measures.prefix}{name}"
     row = {column: values.mean(), f"{column}_std": values.std(ddof=1)}
     limits = measures.lowest[0], measures.largest[0]
-    return row | _uncertainty(column, found, measures.interval, slack, limits)
+    interval = partial(measures.interval, name)
+    return row | _uncertainty(column, found, interval, slack, limits)
 
 
 def _compared(

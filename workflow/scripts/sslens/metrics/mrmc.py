@@ -26,7 +26,7 @@ Example:
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -126,11 +126,25 @@ def mean_sample(values: np.ndarray, seeds: Sequence | None = None) -> Sample:
         seeds: their names, 0, 1, ... by default.
     """
     values = np.asarray(values, np.float64)
-    means, images = values.mean(axis=-1), values.shape[-1]
+    means = values.mean(axis=-1)
+    return smooth_sample(means, values - means[..., None], seeds)
+
+
+def smooth_sample(
+    values: np.ndarray, contributions: np.ndarray, seeds: Sequence | None = None
+) -> Sample:
+    """Smooth functions of means over the test images, such as a root mean squared error.
+
+    Args:
+        values: (..., seeds).
+        contributions: (..., seeds, n) of each image, with a mean of 0, see
+            `regression.contributions`; n is at least 2.
+        seeds: their names, 0, 1, ... by default.
+    """
+    images = contributions.shape[-1]
     if images < 2:
         raise ValueError(f"the variance of a mean needs two images; got {images}")
-    influence = (values - means[..., None]) / np.sqrt(images * (images - 1))
-    return Sample(_names(seeds, means), means, influence)
+    return Sample(_names(seeds, values), values, contributions / np.sqrt(images * (images - 1)))
 
 
 def _aucs(is_positive: np.ndarray, placed: np.ndarray) -> np.ndarray:
@@ -354,6 +368,14 @@ def positive_interval(estimate: Estimate) -> np.ndarray:
         # by the delta method, the derivative of the logarithm is 1 / mean
         factor = np.exp(_half_width(estimate) / estimate.mean)
     return np.stack([estimate.mean / factor, estimate.mean * factor])
+
+
+def share_interval(estimate: Estimate) -> np.ndarray:
+    """95 % interval of what is at most 1, such as R²: (2, ...).
+
+    It is symmetric on the scale of the logarithm of what is missing from 1.
+    """
+    return 1 - positive_interval(replace(estimate, mean=1 - estimate.mean))[::-1]
 
 
 def p_value(estimate: Estimate) -> np.ndarray:

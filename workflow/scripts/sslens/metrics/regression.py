@@ -12,6 +12,8 @@ from sslens.metrics.gaussian import LEVELS
 
 #: Bins of the true values, of equal width between the least and the largest one.
 BINS = 8
+#: The scores of `contributions`.
+SCORES = ("mae", "rmse", "bias", "r2", "nll", "crps")
 
 
 def columns_of(target: str) -> tuple[str, str, str]:
@@ -93,6 +95,43 @@ def score(
     return {"images": len(predictions), "targets": scores}
 
 
+def contributions(true: np.ndarray, found: Distribution) -> dict[str, tuple[float, np.ndarray]]:
+    """Scores of one target, each with what every image contributes to it.
+
+    A contribution is the change of the score, to first order, with the weight of the image (the
+    influence function, Hampel 1974, doi:10.1080/01621459.1974.10482962). Of a mean it is the
+    difference from the mean. The variance of a score is that of its contributions divided by n.
+
+    Args:
+        true: (n,).
+        found: what is predicted.
+
+    Returns:
+        `SCORES` -> the score, and contributions (n,) with a mean of 0. Where true values do not
+        vary, r2 and its contributions are NaN.
+    """
+
+    def mean_of(values: np.ndarray) -> tuple[float, np.ndarray]:
+        return float(values.mean()), values - values.mean()
+
+    errors = found.mean - true
+    squared, of_squares = mean_of(errors**2)
+    variance, of_variance = mean_of((true - true.mean()) ** 2)
+    root = np.sqrt(squared)
+    of_root = of_squares / (2 * root) if root else np.zeros(len(true))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.float64(squared) / variance  # that is not explained
+        of_share = (of_squares - share * of_variance) / variance
+    return {
+        "mae": mean_of(np.abs(errors)),
+        "rmse": (float(root), of_root),
+        "bias": mean_of(errors),
+        "r2": (float(1 - share), -of_share),
+        "nll": mean_of(found.negative_log_likelihood(true)),
+        "crps": mean_of(found.crps(true)),
+    }
+
+
 def score_target(true: np.ndarray, found: Distribution, scale: float) -> dict[str, Any]:
     """The metrics of one target.
 
@@ -108,37 +147,34 @@ def score_target(true: np.ndarray, found: Distribution, scale: float) -> dict[st
         - mae, rmse, bias: mean absolute error, root of the mean squared error, and mean of the
           prediction less the true value;
         - r2: the share of the true values' variance that is explained, negative where it is less
-          than by their mean; correlation: Pearson's, None where predictions do not vary;
+          than by their mean; correlation: Pearson's; None where true values do not vary, and the
+          correlation also where predictions do not;
         - nll, crps: means of the negative log-likelihood and of the CRPS;
         - coverage: level -> share of the images whose true value is in the central interval;
         - deviation: the mean standard deviation;
         - scale, calibrated: as given, and {nll, crps, coverage} with it;
         - by_true_value: of each bin of the true values low, high, images, and where it has any
-          mae, bias, deviation, and coverage (calibrated).
+          mae, rmse, bias, deviation, nll, crps and coverage (the last four calibrated).
     """
-    errors, calibrated = true - found.mean, found.scaled(scale)
-    total = np.sum((true - true.mean()) ** 2)
-    varies = np.ptp(found.mean) > 0 and total > 0
+    calibrated = found.scaled(scale)
+    scores = {name: value for name, (value, _) in contributions(true, found).items()}
+    varies = np.ptp(true) > 0
+    explained = scores["r2"] if varies else None
+    varies = varies and np.ptp(found.mean) > 0
     return {
         "images": len(true),
-        "mae": float(np.abs(errors).mean()),
-        "rmse": float(np.sqrt(np.mean(errors**2))),
-        "bias": float(-errors.mean()),
-        "r2": float(1 - np.sum(errors**2) / total) if total > 0 else None,
+        **scores,
+        "r2": explained,
         "correlation": float(np.corrcoef(true, found.mean)[0, 1]) if varies else None,
         "deviation": float(found.deviation.mean()),
-        **_of_distribution(true, found),
-        "scale": scale,
-        "calibrated": _of_distribution(true, calibrated),
-        "by_true_value": _by_true_value(true, errors, calibrated),
-    }
-
-
-def _of_distribution(true: np.ndarray, found: Distribution) -> dict[str, Any]:
-    return {
-        "nll": float(found.negative_log_likelihood(true).mean()),
-        "crps": float(found.crps(true).mean()),
         "coverage": _coverage(found.below(true)),
+        "scale": scale,
+        "calibrated": {
+            "nll": float(calibrated.negative_log_likelihood(true).mean()),
+            "crps": float(calibrated.crps(true).mean()),
+            "coverage": _coverage(calibrated.below(true)),
+        },
+        "by_true_value": _by_true_value(true, calibrated),
     }
 
 
@@ -152,17 +188,22 @@ def bins_of(true: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     return edges, np.clip(np.searchsorted(edges, true, side="right") - 1, 0, count - 1)
 
 
-def _by_true_value(true: np.ndarray, errors: np.ndarray, found: Distribution) -> list[dict]:
+def _by_true_value(true: np.ndarray, found: Distribution) -> list[dict]:
     edges, places = bins_of(true, BINS)
-    below, bins = found.below(true), []
+    below, errors = found.below(true), found.mean - true
+    likelihoods, scores = found.negative_log_likelihood(true), found.crps(true)
+    bins = []
     for place, (low, high) in enumerate(pairwise(edges)):
         chosen = places == place
         row: dict[str, Any] = {"low": float(low), "high": float(high), "images": int(chosen.sum())}
         if chosen.any():
             row |= {
                 "mae": float(np.abs(errors[chosen]).mean()),
-                "bias": float(-errors[chosen].mean()),
+                "rmse": float(np.sqrt(np.mean(errors[chosen] ** 2))),
+                "bias": float(errors[chosen].mean()),
                 "deviation": float(found.deviation[chosen].mean()),
+                "nll": float(likelihoods[chosen].mean()),
+                "crps": float(scores[chosen].mean()),
                 "coverage": _coverage(below[chosen]),
             }
         bins.append(row)
