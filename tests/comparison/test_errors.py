@@ -152,13 +152,13 @@ def test_rows_of_other_images_are_refused(compared):
         summarise(cells, changed, REFERENCES, MEASURES)
 
 
-def test_a_mean_that_seeds_and_images_do_not_change_has_no_interval():
-    sample = mrmc.mean_sample(np.full((3, 10), 0.25), SEEDS)
+def test_a_score_that_seeds_and_images_do_not_change_has_no_interval():
+    sample = mrmc.smooth_sample(np.full(3, 0.25), np.zeros((3, 10)), SEEDS)
     assert np.isnan(mrmc.positive_interval(mrmc.estimate(sample))).all() or np.allclose(
         mrmc.positive_interval(mrmc.estimate(sample)), 0.25
     )
     with pytest.raises(ValueError, match="needs two images"):
-        mrmc.mean_sample(np.ones((3, 1)))
+        mrmc.smooth_sample(np.ones(3), np.zeros((3, 1)))
 
 
 def test_captions_speak_of_errors(compared):

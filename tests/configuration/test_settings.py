@@ -1673,6 +1673,13 @@ def test_data_sets_under_a_misspelt_key_are_not_unknown_too():
 
 # --- tasks ----------------------------------------------------------------------------------------
 
+MASS_OF_AXIONS = {
+    "run": {"datasets": ["model_2"]},
+    "task": {"name": "regression"},
+    "datasets": {"model_2": {"class_shares": {"axion": 1, "cdm": 0, "no_sub": 0}}},
+    "finetuning": {"augmentation": "dihedral"},
+}
+
 
 @pytest.mark.parametrize(
     ("given", "expected"),
@@ -1719,14 +1726,46 @@ def test_data_sets_under_a_misspelt_key_are_not_unknown_too():
 )
 def test_what_a_task_cannot_be_is_said(given, expected):
     # model_3 would be like model_2
-    config = load(ROOT / "config", merge({"run": {"datasets": ["model_2"]}}, given))
+    whole = {"run": {"datasets": ["model_2"]}, "finetuning": {"augmentation": "dihedral"}}
+    config = load(ROOT / "config", merge(whole, given))
     assert error_of(config).startswith(expected)
 
 
+@pytest.mark.parametrize(
+    "layer", ["finetuning", "finetuning.for_dataset.model_2", "arms.baseline.finetuning"]
+)
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("augmentation", "rotation_flip", "rotation interpolates, which shifts the answers"),
+        ("augmentation", "moved", "shift moves the source, which task.targets has"),
+        ("label_smoothing", 0.1, "a regression has no labels to smooth"),
+    ],
+)
+def test_no_fine_tuning_of_a_regression_shifts_its_answers(layer, key, value, problem):
+    config = load(ROOT / "config", MASS_OF_AXIONS)
+    config["task"]["targets"] = ["source_x", "source_y"]
+    config["pretexts"]["moved"] = [{"shift": {"max_pixels": 2}}]
+    section = config
+    for name in layer.split("."):
+        section = section.setdefault(name, {})
+    section[key] = value
+    assert error_of(config).startswith(f"{layer}.{key}: {problem}")
+    config["task"] = {"name": "classification"}
+    config["datasets"]["model_2"]["class_shares"] = {"axion": 1, "cdm": 1, "no_sub": 1}
+    check(config, SCHEMA)
+
+
+def test_a_method_that_learns_classes_needs_two():
+    given = {"run": {"arms": ["supervised-contrastive"]}}
+    config = load(ROOT / "config", merge(MASS_OF_AXIONS, given))
+    place = "pretrainings.supervised_contrastive-rotation.method"
+    problem = "supervised_contrastive learns classes, and model_2 has one alone"
+    assert error_of(config).startswith(f"{place}: {problem}")
+
+
 def test_a_regression_needs_axions_alone():
-    axions = {"class_shares": {"axion": 1, "cdm": 0, "no_sub": 0}}
-    given = {"task": {"name": "regression"}, "datasets": {"model_2": axions}}
-    config = load(ROOT / "config", merge({"run": {"datasets": ["model_2"]}}, given))
+    config = load(ROOT / "config", MASS_OF_AXIONS)
     check(config, SCHEMA)
     task = settings.arm_settings(config, "baseline", "model_2")["task"]
     assert (task["targets"], task["head"]) == (["log10_axion_mass"], "gaussian")

@@ -8,7 +8,7 @@ from sslens.configuration.loading import load
 from sslens.data.preprocessing import measure, preprocess
 from sslens.files import read_arrays, write_arrays
 from sslens.images import Images
-from sslens.labelled import labelled_subset
+from sslens.labelled import stratified_subset
 from sslens.metrics.auc import class_aucs
 from sslens.metrics.predictions import mean_logits, softmax
 from sslens.networks.classifiers import build_network, network_of_probe
@@ -56,7 +56,7 @@ def encoder_of(seed=3):
 
 def probe_of(protocol, encoder, path, fraction=1.0):
     """The arrays of a probe of the features of an encoder, out of a file, and its history."""
-    rows = labelled_subset(TRAIN_LABELS, fraction, 3)
+    rows = stratified_subset(TRAIN_LABELS, fraction, 3)
     labelled = Features(predict(encoder, TRAIN)[rows], TRAIN_LABELS[rows])
     validation = Features(predict(encoder, VALIDATION), VALIDATION_LABELS)
     arrays, history = PROBES[protocol].fit(labelled, validation, SETTINGS[protocol]["learning"])
@@ -128,7 +128,7 @@ def test_the_network_of_a_linear_probe_is_like_a_fine_tuned_one(tmp_path):
 def test_the_network_of_neighbours_holds_as_many_images_as_have_labels(fraction, tmp_path):
     encoder = encoder_of()
     probe, _ = probe_of(NEAREST_NEIGHBOURS, encoder, tmp_path, fraction)
-    rows = labelled_subset(TRAIN_LABELS, fraction, 3)
+    rows = stratified_subset(TRAIN_LABELS, fraction, 3)
     classifier = network_of_probe(SETTINGS[NEAREST_NEIGHBOURS], encoder, probe)
     kernel = classifier.get_layer("cosines").kernel.numpy()
     votes = classifier.get_layer("classes").embeddings.numpy()

@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 from sslens.data.records import Split
-from sslens.labelled import labelled_subset
 from sslens.metrics.gaussian import raw_of, variances_of
 from sslens.metrics.predictions import write_predictions
 from sslens.metrics.regression import true_and_predicted
@@ -46,21 +45,17 @@ def test_images_without_any_target_are_left_out():
     assert both.images is split.images and both.labels.shape == (60, 2)
 
 
-@pytest.mark.parametrize("images, parts", [(20, 1), (100, 5), (500, 10)])
-def test_a_part_of_the_labels_is_of_all_parts_of_the_first_target(images, parts):
-    rng = np.random.default_rng(0)
-    first = np.concatenate([rng.uniform(-24, -22, images), np.full(30, np.nan)])
+def test_a_share_of_the_labels_is_chosen_by_the_first_target_and_has_to_vary():
     task = task_of(MASS, RADIUS)
-    strata = task.strata(task.targets(first, rng.uniform(1, 2, images + 30)))
-    each = images // parts
-    assert np.bincount(strata).tolist() == [*[each] * parts, *[0] * (10 - parts), 30]
-    ordered = strata[np.argsort(first)[:images]]
-    assert (np.diff(ordered) >= 0).all()
-    rows = labelled_subset(strata, 0.1, 1, task.name_of_stratum)
-    assert np.bincount(strata[rows])[:parts].tolist() == [round(each / 10)] * parts
-    named = "part 1 of log10_axion_mass, from the least"
-    with pytest.raises(ValueError, match=f"0.001 leaves no image of {named}"):
-        labelled_subset(strata, 0.001, 1, task.name_of_stratum)
+    targets = task.targets(MASSES, RADII)
+    rows = task.labelled(targets, 0.5, 1)
+    assert np.isfinite(MASSES[rows]).sum() == 10 and np.isnan(MASSES[rows]).sum() == 20
+    task.check_labelled(targets, 0.1, 1)
+    same = task.targets(MASSES, np.where(np.arange(60) == rows[0], 1.0, 2.0))
+    few = "all images of the labelled training images; take more, or leave it out"
+    with pytest.raises(ValueError, match=few):
+        for seed in range(9):  # the only other radius is in half of the subsets
+            task.check_labelled(same, 0.5, seed)
 
 
 def test_targets_are_learned_with_mean_0_and_deviation_1():
@@ -199,8 +194,9 @@ def test_bins_are_learned_by_the_cross_entropy_of_where_targets_are():
         for place, values in enumerate((MASSES, RADII)):
             if np.isnan(values[row]):
                 continue
-            low, high = np.nanmin(values), np.nanmax(values)
-            number = min(int((values[row] - low) / (high - low) * 12), 11)
+            room = 0.05 * (np.nanmax(values) - np.nanmin(values))
+            low, high = np.nanmin(values) - room, np.nanmax(values) + room
+            number = int((values[row] - low) / (high - low) * 12)
             logits = outputs[row, 12 * place : 12 * place + 12].astype(float)
             width = (high - low) / 12 / task.facts[(MASS, RADIUS)[place]]["deviation"]
             expected.append(np.log(np.exp(logits).sum()) - logits[number] + np.log(width))
@@ -213,7 +209,9 @@ def test_bins_are_predicted_mixed_over_orientations_and_scored():
     task = task.learning_from(targets)
     outputs = RNG.normal(size=(8, 60, 24)).astype(np.float32)
     frame = task.predictions(range(60), targets, outputs, orientation_turns())
-    assert frame.attrs["edges"][RADIUS][0] == RADII.min()
+    edges = frame.attrs["edges"][RADIUS]
+    assert edges[0] == pytest.approx(RADII.min() - 0.05 * np.ptp(RADII))
+    assert edges[-1] == pytest.approx(RADII.max() + 0.05 * np.ptp(RADII))
     logits = outputs[..., 12:].astype(float)
     shares = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
     columns = [f"p_{RADIUS}_{number:03d}" for number in range(12)]
@@ -228,7 +226,7 @@ def test_bins_are_predicted_mixed_over_orientations_and_scored():
     assert metrics[RADIUS]["mae"] == np.abs(RADII - distribution.mean).mean()
     relative = task.relative(targets)
     errors = task.measures((relative, outputs[0]), (relative, outputs[0]))
-    centres = (np.arange(12) + 0.5) / 12 * np.ptp(RADII) + RADII.min()
+    centres = (np.array(edges[1:]) + edges[:-1]) / 2
     expected = np.abs(shares[0] @ centres - RADII).mean()
     assert errors[f"mae_{RADIUS}"] == pytest.approx(expected, rel=1e-4)
 

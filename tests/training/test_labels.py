@@ -10,7 +10,7 @@ from sklearn.metrics import log_loss
 from sslens.configuration.loading import load
 from sslens.configuration.settings import arm_settings, pretraining_settings
 from sslens.data.records import Split
-from sslens.labelled import labelled_subset
+from sslens.labelled import stratified_subset
 from sslens.metrics.auc import class_aucs
 from sslens.metrics.predictions import softmax
 from sslens.networks.classifiers import build_network
@@ -254,7 +254,7 @@ def test_few_labels_are_those_of_the_subset_and_an_epoch_is_of_all_images(learne
     classifier, given = learned("fresh", fraction=0.2)
     model, train, validation, _, learning, plan, seed, *_ = given
     assert model is classifier
-    rows = labelled_subset(TRAIN.labels, 0.2, 3)
+    rows = stratified_subset(TRAIN.labels, 0.2, 3)
     assert len(rows) == 18
     assert np.array_equal(train.images[:], TRAIN.images[rows])
     assert np.array_equal(train.labels, TRAIN.labels[rows])
@@ -297,7 +297,7 @@ def test_the_steps_are_those_of_both(planned, arm, own, more, fraction):
     plan = planned(arm, fraction)
     assert plan.steps == own + more
     assert plan.steps_per_epoch == 11, "of the fine-tuning"
-    assert plan.batch_size == min(8, len(labelled_subset(TRAIN.labels, fraction, 3)))
+    assert plan.batch_size == min(8, len(stratified_subset(TRAIN.labels, fraction, 3)))
 
 
 @pytest.mark.parametrize("pretraining", ["small", "large batches", "in steps"])

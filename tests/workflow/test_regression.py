@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from running import TINY, copy_data, dry_run, run
 
+from sslens.configuration.loading import merge
 from sslens.data.records import read_split
 from sslens.files import read_json
 from sslens.metrics.distributions import Normal
@@ -25,7 +26,7 @@ OVERLAY = {
         "images_per_seed": None,
         "label_fractions": [0.5, 1.0],
     },
-    "finetuning": {"epochs": 2},
+    "finetuning": {"epochs": 2, "augmentation": "dihedral"},
 }
 
 
@@ -105,17 +106,28 @@ def test_the_exported_network_answers_as_the_predictions_do(regressed):
             np.testing.assert_allclose(answers[:, place, part], expected, rtol=2e-4)
 
 
-def test_a_target_that_is_constant_stops_the_run_before_any_training(
-    finished, repository, tmp_path
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [
+        (
+            {"task": {"name": "regression", "targets": ["shown_einstein_radius"]}},
+            "in all images of model_2/train; leave it out",
+        ),
+        (
+            {"run": {"label_fractions": [1.0, 0.1]}},
+            f"label_fractions: 0.1 leaves 1 images with {MASS}; a regression needs two",
+        ),
+    ],
+)
+def test_what_cannot_be_learned_stops_the_run_before_any_training(
+    finished, repository, tmp_path, chosen, told
 ):
     directory, overlay = tmp_path / "run", tmp_path / "overlay.json"
     copy_data(finished, directory)
-    constant = OVERLAY | {"task": {"name": "regression", "targets": ["shown_einstein_radius"]}}
-    overlay.write_text(json.dumps(constant))
+    overlay.write_text(json.dumps(merge(OVERLAY, chosen)))
     with pytest.raises(AssertionError, match="Error in rule targets"):
         target = "results/pretrain/model_2/byol-dihedral/seed-1/history.csv"
         run(directory, target, configs=(TINY, overlay), repository=repository)
     *_, line = (directory / "logs/targets/model_2.log").read_text().splitlines()
-    assert "task.targets: shown_einstein_radius is 0.81" in line
-    assert line.endswith("in all images of model_2/train; leave it out")
+    assert chosen.get("task", {}).get("targets", [MASS])[0] in line and line.endswith(told)
     assert not (directory / "results/pretrain").exists()

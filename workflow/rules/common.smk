@@ -175,9 +175,13 @@ def own_images(wildcards):
     return settings.own_images(config, int(wildcards.seed))
 
 
-def targets_of_task(wildcards):
-    """What tells that a data set has the targets of a regression, before anything is trained."""
-    return [] if CLASSIFIES else f"{DATA}/targets.json".format(dataset=wildcards.dataset)
+def targets_of_run(wildcards):
+    """What tells that all data sets have the targets of a regression, before anything is trained.
+
+    Trainings do not depend on what it says.
+    """
+    of_datasets = [f"{DATA}/targets.json".format(dataset=name) for name in config["run"]["datasets"]]
+    return [] if CLASSIFIES else [ancient(path) for path in of_datasets]
 
 
 def watched_of(wildcards):

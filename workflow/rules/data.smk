@@ -108,6 +108,8 @@ rule targets:
         mem_mb=1000,
     params:
         task=settings.task_settings(config),
+        fractions=config["run"]["label_fractions"],
+        own_images={seed: settings.own_images(config, seed) for seed in config["run"]["seeds"]},
         code=code_of("targets", TASK_MODULES[0]),
     message:
         "Measuring the targets of {wildcards.dataset}"

@@ -34,7 +34,7 @@ rule probe:
     input:
         **indexes_of("train", "validation", "test"),
         preprocessing=f"{DATA}/preprocessing.json",
-        targets=targets_of_task,
+        targets=targets_of_run,
         train=of_features("train.npy"),
         validation=of_features("validation.npy"),
         test=of_features("test.npy"),

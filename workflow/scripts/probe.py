@@ -19,7 +19,6 @@ from sslens.data.records import read_columns
 from sslens.files import read_json, write_arrays, write_json, write_text
 from sslens.formatting import csv_text
 from sslens.jobs.provenance import provenance_record
-from sslens.labelled import labelled_subset
 from sslens.metrics.collapse import ended_collapsed
 from sslens.metrics.predictions import write_predictions
 from sslens.metrics.scores import metrics_of_file
@@ -38,8 +37,7 @@ for split in ("train", "validation", "test"):
     rows = slice(None) if known.all() else np.flatnonzero(known)
     ids[split], targets[split] = ids[split][own][rows], targets[split][rows]
     features[split] = np.load(inputs[split])[:, rows]
-strata = task.strata(targets["train"])
-rows = labelled_subset(strata, fraction, seed, task.name_of_stratum)
+rows = task.labelled(targets["train"], fraction, seed)
 task = task.learning_from(targets["train"][rows])
 labelled = Features(features["train"][0][rows], task.relative(targets["train"][rows]))
 validation = Features(features["validation"][0], task.relative(targets["validation"]))

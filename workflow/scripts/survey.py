@@ -9,14 +9,17 @@ wildcards, params = snakemake.wildcards, snakemake.params
 process.start(snakemake.log[0], f"survey {wildcards.dataset}", 1)
 
 from sslens.configuration.checks import check_labels
-from sslens.data.archives.survey import survey
+from sslens.configuration.settings import classifies
+from sslens.data.archives.survey import check_classes, survey
 from sslens.data.catalogue import write_catalogue
 from sslens.files import write_text
 from sslens.formatting import csv_text
 
 found = survey(wildcards.dataset, params.archive)
-labels = found.images.loc[found.images["split"] == "train", "label"]
-# not by `params`: other label fractions leave the images as they are
-check_labels(snakemake.config, wildcards.dataset, labels.value_counts().to_dict())
+# not by `params`: another task, or other label fractions, leave the images as they are
+if classifies(snakemake.config):
+    check_classes(wildcards.dataset, params.archive, found.images)
+    labels = found.images.loc[found.images["split"] == "train", "label"]
+    check_labels(snakemake.config, wildcards.dataset, labels.value_counts().to_dict())
 write_text(snakemake.output.rejects, csv_text(found.rejects))
 write_catalogue(found.images, snakemake.output.images, params.archive)

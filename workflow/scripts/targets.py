@@ -24,4 +24,9 @@ for split in ("train", "validation", "test"):
     targets = task.targets(*read_columns(manifest, split, *task.columns))
     found[split] = task.described(targets, f"{dataset}/{split}")
     process.log.info("%s: %s", split, found[split])
+    if split == "train":
+        for seed, own in snakemake.params.own_images.items():
+            of_seed = targets[slice(*own.get("training_images", [None]))]
+            for fraction in snakemake.params.fractions:
+                task.check_labelled(of_seed, fraction, seed)
 write_json(snakemake.output.targets, found)

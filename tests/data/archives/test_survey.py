@@ -15,7 +15,7 @@ from astropy.io import fits
 from sslens.classes import CLASSES
 from sslens.data.archives.errors import Ambiguous
 from sslens.data.archives.paths import watched
-from sslens.data.archives.survey import COLUMNS, read_rows, shard_rows, survey
+from sslens.data.archives.survey import COLUMNS, check_classes, read_rows, shard_rows, survey
 from sslens.data.catalogue import read_catalogue, write_catalogue
 from sslens.data.records import describe, read_split, write_shard
 from sslens.digests import sha256_of
@@ -166,8 +166,9 @@ def test_a_folder_of_another_name_is_told_and_can_be_named(archive):
         (folder / split / "cdm").rename(folder / split / "wdm")
     with pytest.raises(ValueError, match="40 of 120 images cannot be used.*wdm.*class's name"):
         survey("mine", entry)
+    found = survey("mine", entry | {"max_rejected": 1.0}).images
     with pytest.raises(ValueError, match="^mine: train: no image of cdm$"):
-        survey_all(entry)
+        check_classes("mine", entry, found)
     images = survey("mine", entry | {"classes": {"WDM": "cdm"}}).images
     assert images["label"].value_counts().to_dict() == dict.fromkeys(CLASSES, 40)
 
@@ -566,19 +567,25 @@ def test_unbalanced_classes_are_kept(archive):
     assert images["label"].value_counts().to_dict() == {"axion": 40, "no_sub": 40, "cdm": 25}
 
 
-@pytest.mark.parametrize(
-    ("remove", "told"),
-    [("train", "^mine: no image in"), ("test/cdm", "^mine: test: no image of cdm$")],
-)
-def test_an_archive_without_a_class_or_an_image_is_told(archive, remove, told):
+def test_an_archive_without_an_image_is_told(archive):
     folder, entry = archive
-    if remove == "train":
-        entry = entry | {"paths": {"train": str(folder / "empty"), "test": str(folder / "empty")}}
-        (folder / "empty").mkdir()
-    else:
-        shutil.rmtree(folder / remove)
-    with pytest.raises(ValueError, match=told):
-        survey("mine", entry)
+    (folder / "empty").mkdir()
+    nothing = {"paths": {"train": str(folder / "empty"), "test": str(folder / "empty")}}
+    with pytest.raises(ValueError, match="^mine: no image in"):
+        survey("mine", entry | nothing)
+    with pytest.raises(ValueError, match="^mine: test: no image$"):
+        survey("mine", entry | {"paths": entry["paths"] | {"test": str(folder / "empty")}})
+
+
+def test_an_archive_of_one_class_serves_a_regression_and_no_classification(archive):
+    folder, entry = archive
+    for split in ("train", "test"):
+        for label in ("cdm", "no_sub"):
+            shutil.rmtree(folder / split / label)
+    images = survey("mine", entry).images
+    assert set(images["label"]) == {"axion"}
+    with pytest.raises(ValueError, match="^mine: train: no image of cdm and no_sub$"):
+        check_classes("mine", entry, images)
 
 
 def test_a_single_test_image_of_a_class_is_too_few(archive):
@@ -586,10 +593,10 @@ def test_a_single_test_image_of_a_class_is_too_few(archive):
     paths = sorted((folder / "test" / "cdm").glob("*.npy"))
     for path in paths[2:]:
         path.unlink()
-    survey("mine", entry)
+    check_classes("mine", entry, survey("mine", entry).images)
     paths[1].unlink()
     with pytest.raises(ValueError) as error:
-        survey("mine", entry)
+        check_classes("mine", entry, survey("mine", entry).images)
     assert str(error.value) == (
         "mine: test: 1 image of cdm; the interval of an AUC needs 2 test images of each class"
     )

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 import sslens
 from sslens.files import read_arrays, write_arrays
-from sslens.labelled import labelled_subset
+from sslens.labelled import stratified_subset
 from sslens.metrics import features as feature_metrics
 from sslens.metrics.auc import class_aucs
 from sslens.metrics.features import neighbour_auc
@@ -213,7 +213,7 @@ def test_probabilities_are_the_shares_of_the_nearest_of_the_labelled_images(
     fraction, neighbours, temperature
 ):
     settings = {"neighbours": neighbours, "temperature": temperature}
-    labelled = take(TRAIN, labelled_subset(TRAIN.labels, fraction, 3))
+    labelled = take(TRAIN, stratified_subset(TRAIN.labels, fraction, 3))
     arrays, _ = fit_nearest_neighbours(labelled, VALIDATION, settings)
     assert arrays["features"].shape == (len(labelled.labels), WIDTH)
     logits = neighbour_logits(arrays, VALIDATION.values, settings)
@@ -223,7 +223,7 @@ def test_probabilities_are_the_shares_of_the_nearest_of_the_labelled_images(
 
 
 def test_fewer_images_than_neighbours_all_vote():
-    rows = labelled_subset(TRAIN.labels, 0.04, 3)
+    rows = stratified_subset(TRAIN.labels, 0.04, 3)
     assert len(rows) == 3
     arrays, history = fit_nearest_neighbours(take(TRAIN, rows), VALIDATION, NEIGHBOURS)
     assert arrays["features"].shape == (3, WIDTH)

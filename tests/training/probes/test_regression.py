@@ -67,17 +67,28 @@ def test_neighbours_give_the_mean_and_the_variance_of_those_that_have_the_target
         nearest = np.argsort(-cosines)[:7]
         weights = np.exp(cosines[nearest] / 0.1)
         for place in range(2):
-            values = TRAIN.labels[nearest, place]
-            own = weights * np.isfinite(values)
-            if not own.any():
-                continue
+            # and one more, with the distribution of all
+            values = np.append(TRAIN.labels[nearest, place], 0)
+            own = np.append(weights / weights.sum() * np.isfinite(values[:-1]), 1e-3)
             mean = np.nansum(own * values) / own.sum()
-            variance = np.nansum(own * (values - mean) ** 2) / own.sum()
+            variance = np.nansum(own * (values - mean) ** 2) / own.sum() + 1e-3 / own.sum()
             assert outputs[row, place] == pytest.approx(mean, rel=1e-4, abs=1e-5)
             assert variances_of(outputs[row, 2 + place]) == pytest.approx(
                 variance, rel=1e-3, abs=1e-5
             )
     assert history["neighbours"].tolist() == [7]
+
+
+def test_an_image_none_of_whose_neighbours_has_a_target_has_the_distribution_of_all():
+    fit, outputs_of = load_probe("regression", NEAREST_NEIGHBOURS)
+    labels = np.where(np.arange(len(TRAIN.labels))[:, None] < 2, TRAIN.labels, np.nan)
+    settings = {"neighbours": 3, "temperature": 0.1}
+    probe, _ = fit(TRAIN._replace(labels=labels), VALIDATION, settings)
+    outputs = outputs_of(probe, TRAIN.values[10:], settings)
+    means, variances = outputs[:, :2], variances_of(outputs[:, 2:])
+    alone = means == 0
+    assert alone.any(), "of some images all neighbours are without"
+    np.testing.assert_allclose(variances[alone], 1, rtol=1e-5)
 
 
 @pytest.mark.parametrize("protocol", FROZEN)

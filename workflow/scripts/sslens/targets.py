@@ -16,6 +16,9 @@ import numpy as np
 
 #: Added to variances, of targets with a variance of 1.
 SMALLEST_VARIANCE = 1e-6
+#: Weight of one more neighbour that has the distribution of all training images, so that an image
+#: none of whose neighbours has a target is given that.
+NEIGHBOUR_OF_ALL = 1e-3
 POSITION, ELLIPTICITY = 1, 2  # spins
 
 
@@ -23,34 +26,44 @@ class Target(NamedTuple):
     """A number that can be measured in an image.
 
     Args:
-        title: of tables.
+        name: in a sentence.
         unit: of errors and deviations.
         axis: at the axis of a figure, with the unit of the value.
+        number: the format of errors in tables.
     """
 
-    title: str
+    name: str
     unit: str
     axis: str
+    number: str = ".4f"
+
+    @property
+    def title(self) -> str:
+        """At the beginning of a line."""
+        return f"{self.name[0].upper()}{self.name[1:]}"
 
 
 #: Column of the records -> its title and units.
 TARGETS = {
-    "log10_axion_mass": Target("Axion mass", "dex", "log10 axion mass (eV)"),
+    "log10_axion_mass": Target("axion mass", "dex", "log10 axion mass (eV)", ".3f"),
     "shown_einstein_radius": Target("Einstein radius", "arcsec", "Einstein radius (arcsec)"),
     "substructure_mass": Target(
-        "Substructure mass in the ring", "solar masses", "substructure mass in the ring (suns)"
+        "substructure mass in the ring",
+        "solar masses",
+        "substructure mass in the ring (suns)",
+        ".3e",
     ),
     "substructure_fraction": Target(
-        "Substructure fraction in the ring", "", "substructure fraction in the ring"
+        "substructure fraction in the ring", "", "substructure fraction in the ring"
     ),
-    "source_x": Target("Source position x", "arcsec", "source position x (arcsec)"),
-    "source_y": Target("Source position y", "arcsec", "source position y (arcsec)"),
-    "lens_e1": Target("Lens ellipticity e1", "", "lens ellipticity e1"),
-    "lens_e2": Target("Lens ellipticity e2", "", "lens ellipticity e2"),
-    "gamma1": Target("Shear γ1", "", "shear γ1"),
-    "gamma2": Target("Shear γ2", "", "shear γ2"),
-    "source_e1": Target("Source ellipticity e1", "", "source ellipticity e1"),
-    "source_e2": Target("Source ellipticity e2", "", "source ellipticity e2"),
+    "source_x": Target("source position x", "arcsec", "source position x (arcsec)"),
+    "source_y": Target("source position y", "arcsec", "source position y (arcsec)"),
+    "lens_e1": Target("lens ellipticity e1", "", "lens ellipticity e1"),
+    "lens_e2": Target("lens ellipticity e2", "", "lens ellipticity e2"),
+    "gamma1": Target("shear γ1", "", "shear γ1"),
+    "gamma2": Target("shear γ2", "", "shear γ2"),
+    "source_e1": Target("source ellipticity e1", "", "source ellipticity e1"),
+    "source_e2": Target("source ellipticity e2", "", "source ellipticity e2"),
 }
 #: Targets that turn into one another -> their spin.
 PAIRS = {

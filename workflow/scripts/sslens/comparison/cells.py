@@ -41,7 +41,7 @@ def collect(
     datasets: Sequence[str],
     scores: Sequence[str] = AUC_COLUMNS,
 ) -> pd.DataFrame:
-    """One row a metrics file, tidy: the cell, the title and the fields of its arm, the scores.
+    """One row per metrics file, tidy: the cell, the title and the fields of its arm, the scores.
 
     Nested fields become columns joined by an underscore (`auc.macro` is `auc_macro`). `arms` maps
     names to titles. Rows are in the order of `arms`, then `datasets`, then label fraction and seed,

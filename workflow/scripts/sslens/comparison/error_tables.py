@@ -37,6 +37,9 @@ OTHERS = {
     "crps": "the CRPS",
 }
 
+#: Those in the unit of the target.
+IN_UNITS = ("rmse", "bias", "crps")
+
 
 def error_tables(comparison: Comparison, cells: pd.DataFrame, measures: Sequence) -> list[Table]:
     """The tables of a regression, for every share of the labels, the largest first.
@@ -59,29 +62,33 @@ def error_tables(comparison: Comparison, cells: pd.DataFrame, measures: Sequence
             if measure.is_marked:
                 first = replace(first, notes=[*first.notes, *row_notes(part), *collapse_note(part)])
             tables += [first, *others]
-        for target in targets_of(cells):
-            tables += [score_table(part, cells, target), calibration_table(part, cells, target)]
+        for measure in measures:
+            own = replace(part, measure=measure)
+            tables += [score_table(own, cells), calibration_table(own, cells)]
         if counts_operations(part):
             tables.append(computing_table(part))
     return tables
 
 
-def targets_of(cells: pd.DataFrame) -> list[str]:
-    """The targets that cells have, in the order in which they are listed."""
-    return [name for name in TARGETS if f"targets_{name}_mae" in cells]
+def _target_of(comparison: Comparison) -> str:
+    """The target whose mean absolute error is compared."""
+    return comparison.measure.column.removeprefix("mae_")
 
 
-def score_table(comparison: Comparison, cells: pd.DataFrame, target: str) -> Table:
+def score_table(comparison: Comparison, cells: pd.DataFrame) -> Table:
     """The scores of a target beside its mean absolute error."""
-    chosen = comparison.cells
+    chosen, target = comparison.cells, _target_of(comparison)
     means = _means_over_seeds(comparison, cells, [f"targets_{target}_{name}" for name in OTHERS])
 
     def text(cell) -> str:
         numbers = means.loc[(cell["arm"], cell["dataset"])]
-        return ", ".join(MISSING if pd.isna(number) else f"{number:.3f}" for number in numbers)
+        formats = [comparison.measure.number if name in IN_UNITS else ".3f" for name in OTHERS]
+        return ", ".join(
+            MISSING if pd.isna(number) else f"{number:{own}}"
+            for number, own in zip(numbers, formats, strict=True)
+        )
 
-    title, unit, _ = TARGETS[target]
-    units = f" in {unit}" if unit else ""
+    title, units = TARGETS[target].title, comparison.measure.unit
     caption = (
         f"Each cell gives {', '.join(OTHERS.values())}, {seeds_of(chosen)}{fraction_of(chosen)}; "
         f"errors, bias and CRPS{units}, the last two numbers of the distributions as predicted. "
@@ -104,9 +111,9 @@ def _means_over_seeds(
     return part.groupby(["arm", "dataset"])[list(columns)].mean()
 
 
-def calibration_table(comparison: Comparison, cells: pd.DataFrame, target: str) -> Table:
+def calibration_table(comparison: Comparison, cells: pd.DataFrame) -> Table:
     """How many true values lie within the intervals that are predicted."""
-    chosen = comparison.cells
+    chosen, target = comparison.cells, _target_of(comparison)
     columns = [f"targets_{target}_calibrated_coverage_{level:g}" for level in LEVELS]
     means = _means_over_seeds(comparison, cells, [*columns, f"targets_{target}_scale"])
 
@@ -116,15 +123,15 @@ def calibration_table(comparison: Comparison, cells: pd.DataFrame, target: str) 
         return f"{shares} (× {numbers.iloc[-1]:.2f})"
 
     levels = ", ".join(f"{100 * level:g}" for level in LEVELS)
-    title = TARGETS[target].title
     caption = (
-        f"Each cell gives the percentages of the test images whose true {title.lower()} lies in "
-        f"the central interval of {levels} % that is predicted, {seeds_of(chosen)}"
-        f"{fraction_of(chosen)}; and in parentheses the factor of the predicted standard "
-        "deviations that suits the validation images best, which they were multiplied by."
+        "Each cell gives the percentages of the test images whose true "
+        f"{TARGETS[target].name} lies in the central interval of {levels} % that is predicted, "
+        f"{seeds_of(chosen)}{fraction_of(chosen)}. The distributions are scaled as suits the "
+        "validation images best, by the number in parentheses: a factor of the standard "
+        "deviations, or of bins the temperature."
     )
     return Table(
-        f"Coverage of the intervals: {title}{fraction_of(chosen)}",
+        f"Coverage of the intervals: {TARGETS[target].title}{fraction_of(chosen)}",
         comparison.header("Coverage in %"),
         comparison.rows(text, [comparison.measure.column]),
         [caption],
@@ -133,12 +140,13 @@ def calibration_table(comparison: Comparison, cells: pd.DataFrame, target: str) 
 
 def frozen_error_tables(comparison: Comparison, measures: Sequence) -> list[Table]:
     """As `frozen_tables`, of every measure."""
-    tables = [
-        table
+    if not len(comparison.cells):
+        return frozen_tables(comparison)
+    return [
+        replace(table, title=f"{table.title}: {measure.name}")
         for measure in measures
         for table in frozen_tables(replace(comparison, measure=measure))
     ]
-    return tables if len(comparison.cells) else tables[:1]
 
 
 def latex_errors(comparison: Comparison) -> str:
@@ -149,8 +157,8 @@ def latex_errors(comparison: Comparison) -> str:
 
     def text(cell) -> str:
         spread = cell[f"{measure.column}_std"]
-        deviation = "" if pd.isna(spread) else rf" \pm {spread:.3f}"
-        number = f"${cell[measure.column]:.3f}{deviation}$"
+        deviation = "" if pd.isna(spread) else rf" \pm {spread:{measure.number}}"
+        number = f"${cell[measure.column]:{measure.number}}{deviation}$"
         number = rf"\boldmath{number}" if leads(cell) else number
         return number + marks[mark(cell, measure).strip()]
 

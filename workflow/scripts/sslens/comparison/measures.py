@@ -23,6 +23,9 @@ class Shown(NamedTuple):
         higher_is_better: whether it is.
         unit: in a caption, " in dex", or nothing.
         noun: a short word for it, "AUC".
+        number: its format.
+        finer: that of its standard deviations.
+        images: the column with the number of test images.
         is_marked: whether the table with its uncertainty marks rows; that of AUCs does not, since
             the one in the published layout does.
     """
@@ -33,6 +36,9 @@ class Shown(NamedTuple):
     higher_is_better: bool
     unit: str = ""
     noun: str = "AUC"
+    number: str = ".3f"
+    finer: str = ".4f"
+    images: str = "images"
     is_marked: bool = False
 
     @property
@@ -82,6 +88,10 @@ class Measures(ABC):
     @abstractmethod
     def cell_column(self, name: str) -> str:
         """The column of `cells.collect` that has a measure of a network."""
+
+    def images(self, predictions: pd.DataFrame) -> dict[str, int]:
+        """Columns with the numbers of test images of measures that are not of all images."""
+        return {}
 
     @abstractmethod
     def samples(self, frames: Sequence[pd.DataFrame], seeds: Sequence) -> list[mrmc.Sample]:
@@ -232,17 +242,28 @@ class Errors(Measures):
         """Symmetric."""
         return mrmc.mean_interval(estimate)
 
+    def images(self, predictions: pd.DataFrame) -> dict[str, int]:
+        """Those that have a target."""
+        return {
+            f"images_{name}": int(predictions[regression.columns_of(name)[0]].notna().sum())
+            for name in self._targets
+        }
+
     def shown(self) -> Iterable[Shown]:
         """The mean absolute errors."""
         for name in self._targets:
-            title, unit, _ = TARGETS[name]
+            target = TARGETS[name]
+            digits = int(target.number[1:-1]) + 1
             yield Shown(
-                f"mean absolute error of the {title[0].lower()}{title[1:]}",
+                f"mean absolute error of the {target.name}",
                 f"mae_{name}",
                 f"difference_mae_{name}",
                 higher_is_better=False,
-                unit=f" in {unit}" if unit else "",
+                unit=f" in {target.unit}" if target.unit else "",
                 noun="error",
+                number=target.number,
+                finer=f".{digits}{target.number[-1]}",
+                images=f"images_{name}",
                 # the best rows are those of the main measure
                 is_marked=f"mae_{name}" == self.main,
             )

@@ -40,7 +40,7 @@ def summarise(
     references: Mapping[str, Mapping[str, str]],
     measures: Measures | None = None,
 ) -> pd.DataFrame:
-    """A row a cell: means, intervals and variance components, and tests against its reference.
+    """One row per cell: means, intervals and variance components, and tests against its reference.
 
     Args:
         frame: of `cells.collect`, one row per cell and seed.
@@ -49,7 +49,8 @@ def summarise(
         measures: what is compared, by default AUCs.
 
     Returns:
-        Columns labels, dataset, arm, title, protocol, pretraining, seeds, images, labelled_images,
+        Columns labels, dataset, arm, title, protocol, pretraining, seeds, images (and those of
+        `Measures.images`), labelled_images,
         training_images (`SHARED` by the seeds, or of each its `OWN`), collapsed_seeds (as text,
         missing where there are none), operations_pretraining and operations_finetuning
         (floating-point operations of a seed's trainings), reference, design (`PAIRED`, `COMMON` or
@@ -111,7 +112,8 @@ def _dataset_rows(
     for _, group in part.groupby("protocol", sort=False):
         compared = {arm: samples[arm][main] for arm in group["arm"].unique()}
         best |= _best_p_values(compared, measures.highest)
-    slacks = measures.slacks(predictions[next(_keys(part))])
+    of_one = predictions[next(_keys(part))]
+    slacks, images = measures.slacks(of_one), measures.images(of_one)
     for arm, cells in part.groupby("arm", sort=False):
         first = cells.iloc[0]
         row = {
@@ -123,6 +125,7 @@ def _dataset_rows(
             "pretraining": first["pretraining"],
             "seeds": len(cells),
             "images": first["images"],
+            **images,
             "labelled_images": first["labelled_images"],
             "training_images": OWN if "training_images" in cells else SHARED,
             "collapsed_seeds": ", ".join(

@@ -170,12 +170,13 @@ def published_table(comparison: Comparison) -> Table:
 def uncertainty_table(comparison: Comparison) -> Table:
     """The measure with its deviation over seeds and its interval."""
     chosen, measure = comparison.cells, comparison.measure
-    column = measure.column
+    column, number = measure.column, measure.number
 
     def text(cell) -> str:
         spread = cell[f"{column}_std"]
-        deviation = "" if pd.isna(spread) else f" ± {spread:.3f}"
-        numbers = f"{cell[column]:.3f}{deviation} {_interval(cell, column, chosen, '.3f')}"
+        deviation = "" if pd.isna(spread) else f" ± {spread:{number}}"
+        interval = _interval(cell, column, chosen, number)
+        numbers = f"{cell[column]:{number}}{deviation} {interval}"
         if not measure.is_marked:
             return numbers
         return (
@@ -183,8 +184,11 @@ def uncertainty_table(comparison: Comparison) -> Table:
         )
 
     deviation = "± is the standard deviation over seeds. " if (chosen["seeds"] > 1).any() else ""
+    # the published table says it of AUCs
+    images = "" if _is_auc(measure) else f" on {_images(comparison)}"
     caption = (
-        f"Each cell gives the {measure.name}{measure.unit}{fraction_of(chosen)}. {deviation}"
+        f"Each cell gives the {measure.name}{measure.unit}{images}{fraction_of(chosen)}. "
+        f"{deviation}"
         f"Brackets give its 95 % interval {_random(column, chosen, measure)}"
     )
     if measure.is_marked:
@@ -200,7 +204,7 @@ def uncertainty_table(comparison: Comparison) -> Table:
 def difference_table(comparison: Comparison) -> Table:
     """Differences of the measure from the reference, with intervals and tests."""
     chosen, measure = comparison.cells, comparison.measure
-    column = measure.difference
+    column, number = measure.difference, f"+z{measure.number}"
     tested = comparison.of_arms(set(chosen["arm"][chosen["reference"].notna()]))
 
     def text(cell) -> str:
@@ -208,7 +212,7 @@ def difference_table(comparison: Comparison) -> Table:
             return MISSING
         p = cell[measure.p_value]
         p_value = "" if pd.isna(p) else f", p {_p(p)}"
-        return f"{cell[column]:+z.3f} {_interval(cell, column, chosen, '+z.3f')}{p_value}"
+        return f"{cell[column]:{number}} {_interval(cell, column, chosen, number)}{p_value}"
 
     p_values = (
         "p is the p value of no difference between the methods, corrected for all cells of this "
@@ -240,7 +244,9 @@ def component_table(comparison: Comparison) -> Table:
 
     def text(cell) -> str:
         row, difference = (
-            ", ".join(f"{max(variance, 0) ** 0.5:.4f}" for variance in cell[names].dropna())
+            ", ".join(
+                f"{max(variance, 0) ** 0.5:{measure.finer}}" for variance in cell[names].dropna()
+            )
             for names in columns
         )
         return f"{row} ({difference})" if difference else row or MISSING
@@ -310,16 +316,18 @@ def frozen_tables(comparison: Comparison) -> list[Table]:
 
 def _frozen_table(comparison: Comparison, title: str) -> Table:
     chosen, measure = comparison.cells, comparison.measure
-    column = measure.difference
+    column, number = measure.difference, measure.number
     pretrained = comparison.of_arms(set(chosen["arm"][chosen["pretraining"].notna()]))
     means = chosen.set_index(["arm", "dataset"])[measure.column]
 
     def text(cell) -> str:
         if pd.isna(cell[column]):
-            return f"{cell[measure.column]:.3f} vs {MISSING}"
-        random = means[cell.reference, cell.dataset]
-        interval = _interval(cell, column, chosen, "+z.3f")
-        numbers = f"{cell[measure.column]:.3f} vs {random:.3f}, {cell[column]:+z.3f} {interval}"
+            return f"{cell[measure.column]:{number}} vs {MISSING}"
+        values = (
+            f"{cell[measure.column]:{number}} vs {means[cell.reference, cell.dataset]:{number}}"
+        )
+        interval = _interval(cell, column, chosen, f"+z{number}")
+        numbers = f"{values}, {cell[column]:+z{number}} {interval}"
         gains = _is_better(cell[column], measure) and cell[measure.p_value] < SIGNIFICANT
         verdict = cell.compared_seeds >= MIN_SEEDS and not gains
         return f"{numbers} {NOT_SIGNIFICANT}" if verdict else numbers
@@ -361,8 +369,8 @@ def efficiency_table(comparison: Comparison) -> Table:
             return Cell(MISSING)
         cell = cells.loc[(arm, labels)]
         mean, spread = cell[list(columns)]
-        deviation = "" if pd.isna(spread) else f" ± {spread:.3f}"
-        return _cell(cell, f"{mean:.3f}{deviation}{mark(cell, measure)}", columns)
+        deviation = "" if pd.isna(spread) else f" ± {spread:{measure.number}}"
+        return _cell(cell, f"{mean:{measure.number}}{deviation}{mark(cell, measure)}", columns)
 
     header = [title, *(f"{count:,} labels ({labels:.3g})" for labels, count in counts.items())]
     rows = [
@@ -678,7 +686,7 @@ def collapse_note(comparison: Comparison) -> list[str]:
 
 def _images(comparison: Comparison) -> str:
     """How many test images, said once where all data sets have as many."""
-    images = comparison.cells.groupby("dataset")["images"].first()
+    images = comparison.cells.groupby("dataset")[comparison.measure.images].first()
     if images.nunique() <= 1:
         return f"{images.iloc[0]:,} test images per data set" if len(images) else "no test images"
     counts = [

@@ -19,6 +19,7 @@ from sslens.configuration.files import ConfigurationError
 from sslens.configuration.places import (
     datasets_to_check,
     encoder_layers,
+    fine_tuning_layers,
     keys_in,
     layers_of,
     names_of_run,
@@ -43,6 +44,7 @@ from sslens.data.archives.paths import check_paths
 from sslens.data.simulation.recipes import check_recipe, class_turns, count_classes
 from sslens.methods.registry import method_names
 from sslens.networks.encoders.registry import encoder_names, encoder_schema, family_settings
+from sslens.pretexts import augmentation_names
 from sslens.protocols import FINE_TUNE, FROZEN
 from sslens.schemas import Mistakes, Place, load_schema
 from sslens.suggestions import unknown
@@ -110,14 +112,11 @@ def _check_task(config: Mapping, mistakes: Mistakes) -> None:
     mistakes.check_schema(("task",), named)
     if not classifies(config) and mistakes.is_sound(("task",)):
         _check_turning(config, mistakes)
-    smoothing: Place = ("finetuning", "label_smoothing")
-    is_smoothed = mistakes.is_sound(smoothing) and mistakes.at(*smoothing)
-    if is_smoothed and not classifies(config):
-        mistakes.add(smoothing, f"a {config['task']['name']} has no labels to smooth; give 0.0")
+        _check_fine_tuning(config, mistakes)
 
 
 def _check_turning(config: Mapping, mistakes: Mistakes) -> None:
-    """Targets that turn with the image are there with both components, and no shift moves them."""
+    """Targets that turn with the image are there with both components, and not in bins."""
     targets = task_settings(config)["targets"]
     for name, other in partners_missing(targets).items():
         mistakes.add(("task", "targets"), f"{name} turns with the image into {other}: take both")
@@ -125,14 +124,24 @@ def _check_turning(config: Mapping, mistakes: Mistakes) -> None:
     if turning and task_settings(config)["head"] == "binned":
         problem = f"bins cannot be turned, and {turning[0]} turns with the image; take gaussian"
         mistakes.add(("task", "head"), problem)
-    augmentation: Place = ("finetuning", "augmentation")
-    pretexts = mistakes.names("pretexts")
-    if "source_x" not in targets or not mistakes.is_sound(augmentation) or pretexts is None:
-        return
-    chosen = config["pretexts"].get(mistakes.at(*augmentation)) or []
-    if shifts := {name for entry in chosen for name in entry} & {"shift"}:
-        problem = f"{', '.join(shifts)} moves the source, which task.targets has; take another"
-        mistakes.add(augmentation, problem)
+
+
+def _check_fine_tuning(config: Mapping, mistakes: Mistakes) -> None:
+    """No fine-tuning of a regression smooths labels or has augmentations that shift its answers."""
+    inexact = {"rotation": "interpolates, which shifts the answers of a regression"}
+    if "source_x" in task_settings(config)["targets"]:
+        inexact["shift"] = "moves the source, which task.targets has"
+    for layer in fine_tuning_layers(mistakes):
+        smoothing, place = (*layer, "label_smoothing"), (*layer, "augmentation")
+        if mistakes.is_sound(smoothing) and mistakes.at(*smoothing):
+            mistakes.add(smoothing, "a regression has no labels to smooth; give 0.0")
+        pretext: Place = ("pretexts", mistakes.at(*place))
+        if mistakes.at(*place) is None or not mistakes.is_sound(place, pretext):
+            continue
+        names = augmentation_names(mistakes.at(*pretext) or [])
+        if clash := [name for name in names if name in inexact]:
+            problem = f"{clash[0]} {inexact[clash[0]]}; take another, such as dihedral"
+            mistakes.add(place, problem)
 
 
 def _check_likes(config: Mapping, mistakes: Mistakes) -> None:

@@ -13,6 +13,13 @@ def layers_of(mistakes: Mistakes, *place: Any) -> list[Place]:
     return [place, *((*place, "for_dataset", dataset) for dataset in own)]
 
 
+def fine_tuning_layers(mistakes: Mistakes) -> list[Place]:
+    """Places of the settings of fine-tuning: of all arms and of single ones, and by data set."""
+    arms = mistakes.names("arms") or ()
+    sections: list[Place] = [("finetuning",), *(("arms", name, "finetuning") for name in arms)]
+    return [layer for section in sections for layer in layers_of(mistakes, *section)]
+
+
 def names_of_run(mistakes: Mistakes, key: str) -> list[str]:
     """Names of `run.datasets` or `run.arms` that can be looked up."""
     known, names = mistakes.names(key) or (), mistakes.at("run", key)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from sslens.classes import CLASSES
 from sslens.configuration.places import (
     datasets_to_check,
+    fine_tuning_layers,
     keys_in,
-    layers_of,
     names_of_run,
     origin,
     pretraining_layers,
@@ -24,7 +24,12 @@ from sslens.configuration.settings import (
     with_defaults,
 )
 from sslens.data.simulation.recipes import class_turns
-from sslens.methods.registry import IMAGES_PER_QUEUED, needs_encoder, refused_augmentations
+from sslens.methods.registry import (
+    IMAGES_PER_QUEUED,
+    needs_encoder,
+    refused_augmentations,
+    uses_labels,
+)
 from sslens.pretexts import NOISE, PRETEXT_SCHEMA, augmentation_names, of_raw_images
 from sslens.schemas import Mistakes, Place, load_schema, schema_mistakes
 
@@ -132,8 +137,15 @@ def check_methods(config: Mapping, mistakes: Mistakes) -> None:
                     f"{entry['method']} needs an encoder with {key}: {value}; that of this "
                     f"pretraining, {encoder['name']}, has {has}"
                 )
-        if config["datasets"][dataset].get("source") != SIMULATION:
+        recipe = config["datasets"][dataset]
+        if recipe.get("source") != SIMULATION:
             continue
+        shares: Place = ("datasets", dataset, "class_shares")
+        classes = recipe["class_shares"].values() if mistakes.is_sound(shares) else ()
+        if uses_labels(entry["method"]) and sum(share > 0 for share in classes) == 1:
+            found[origin(mistakes, layers, ("method",))] = (
+                f"{entry['method']} learns classes, and {dataset} has one alone; take another"
+            )
         if entry["batch_size"] > images:
             found[origin(mistakes, layers, ("batch_size",))] = (
                 f"{entry['batch_size']}, but a training has {images} images; take a smaller batch"
@@ -197,11 +209,7 @@ def check_files(config: Mapping, mistakes: Mistakes) -> None:
 
 def check_raw_images(config: Mapping, mistakes: Mistakes) -> None:
     """Augmentations of raw images are of pretrainings alone, and noise of recipes with noise."""
-    sections = [
-        ("finetuning",),
-        *(("arms", name, "finetuning") for name in mistakes.names("arms") or ()),
-    ]
-    for layer in [layer for section in sections for layer in layers_of(mistakes, *section)]:
+    for layer in fine_tuning_layers(mistakes):
         place = (*layer, "augmentation")
         pretext = ("pretexts", mistakes.at(*place))
         if mistakes.at(*place) is None or not mistakes.is_sound(place, pretext):

@@ -43,7 +43,7 @@ BILLION = 1e9  # suns, in which masses are shown
 
 @own_style()
 def gallery_figure(images: Images, catalogue: pd.DataFrame, dataset: Mapping, title: str) -> Figure:
-    """Images of every class with their parameters, a row a class.
+    """Images of every class with their parameters, one row per class.
 
     Args:
         images: (n, pixels, pixels, 1), as recorded.

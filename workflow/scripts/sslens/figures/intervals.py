@@ -25,7 +25,7 @@ def intervals_figure(
     column: str = "auc_macro",
     measure: str = "macro AUC",
 ) -> Figure:
-    """A panel a data set, a row a method: its macro AUC, or another measure, with its interval.
+    """A panel per data set, a row per method: its macro AUC, or another measure, with its interval.
 
     Hollow points have intervals of the networks, with other test images alone; where a table has
     too few seeds for methods, all are hollow. A vertical line is at the AUC of what rows are

@@ -33,14 +33,14 @@ def label_efficiency_figure(
     measure: str = "macro AUC",
     logarithmic: bool = False,
 ) -> Figure:
-    """Macro AUC, or another measure, over labelled training images, a line an arm.
+    """Macro AUC, or another measure, over labelled training images, one line per arm.
 
     The line is the mean over the seeds; where there are several, they are faint points, and error
     bars are their standard deviation. Arms are drawn a little beside each other.
 
     Args:
-        table: a row a cell and seed: `arm`, `labels` (the fraction, in (0, 1]), `labelled_images`
-            (how many training images that is), `seed`, and the measure.
+        table: one row per cell and seed: `arm`, `labels` (the fraction, in (0, 1]),
+            `labelled_images` (how many training images that is), `seed`, and the measure.
         rows: arm -> title, of all rows of the comparison table, so that a row looks the same in
             every figure; arms that are not among them are left out.
         title: of the figure.

@@ -38,7 +38,7 @@ def most_confidently_wrong(predictions: pd.DataFrame, count: int) -> pd.DataFram
 
 @own_style()
 def mistakes_figure(images: np.ndarray, table: pd.DataFrame, title: str) -> Figure:
-    """Wrongly classified images, a row a true class, the first six of each in the order given.
+    """Wrongly classified images, one row per true class, the first six of each in the order given.
 
     Args:
         images: (m, pixels, pixels, 1), as recorded.

@@ -24,14 +24,14 @@ def predicted_figure(
     limits: Mapping[str, float],
     title: str,
 ) -> Figure:
-    """Predicted means over true values: a row of panels a target, a column a row of the table.
+    """Predicted means over true values: a column for each row of the table, a row for each target.
 
     A point is a test image, by the first seed's network; the line is the mean of all seeds in bins
     of the true value, between means plus and minus the standard deviation that is predicted. A
     vertical line is the limit of resolution, where the target has one.
 
     Args:
-        predictions: title -> predictions frames, one a seed.
+        predictions: title -> predictions frames, one per seed.
         targets: that they are of.
         limits: target -> the value beyond which images do not show it.
         title: of the figure.
@@ -59,7 +59,7 @@ def calibration_figure(
     target: str,
     title: str,
 ) -> Figure:
-    """How far predicted distributions of a target can be believed: a column a row of the table.
+    """How far predicted distributions of a target can be believed: one column per row of the table.
 
     Above, mean absolute errors and mean predicted standard deviations by true value. In the middle,
     the PIT histogram: the probabilities that were predicted for values below the true one, which
@@ -67,7 +67,7 @@ def calibration_figure(
     over what it should be; deviations are scaled on validation images.
 
     Args:
-        predictions: title -> predictions frames of the test set, one a seed.
+        predictions: title -> predictions frames of the test set, one per seed.
         validation: the same of the validation set.
         target: that is shown.
         title: of the figure.

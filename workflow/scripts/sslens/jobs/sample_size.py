@@ -139,10 +139,12 @@ def report(folder: Path, marks: bool = False) -> str:
             all of its tests; otherwise they are to be significant in a single test.
 
     Raises:
-        ValueError: as `pilots` does.
+        ValueError: as `pilots` does, and for a regression.
         FileNotFoundError: where the run has no summary.
     """
     path = folder / "results" / "comparison" / "auc_summary.csv"
+    if path.with_name("error_summary.csv").is_file():
+        raise ValueError(f"{folder} is a regression; seeds are planned for AUCs alone")
     if not path.is_file():
         raise FileNotFoundError(f"no {path}; has the run finished?")
     found = pilots(read_summary(path))

@@ -45,6 +45,11 @@ def reconstructs(name: str) -> bool:
     return load_schema(schema_path(name)).get("reconstructs", False)
 
 
+def uses_labels(name: str) -> bool:
+    """Whether a method learns from classes: `uses_labels` of its schema."""
+    return load_schema(schema_path(name)).get("uses_labels", False)
+
+
 def load_method(name: str) -> Any:
     """Import the class of a method.
 

@@ -108,8 +108,9 @@ class Histogram(Distribution):
         return (before + after).sum(axis=1) + np.abs(true - inside)
 
     def negative_log_likelihood(self, true: np.ndarray) -> np.ndarray:
-        """Of the bin, divided by its width."""
+        """Of the bin's probability divided by its width; outside of the bins, of the least one."""
         own = np.take_along_axis(self._probabilities, self._places(true)[:, None], axis=1)[:, 0]
+        own = np.where((true < self._edges[0]) | (true > self._edges[-1]), 0, own)
         return -np.log(np.maximum(own, LEAST) / (self._edges[1] - self._edges[0]))
 
     def below(self, true: np.ndarray) -> np.ndarray:

@@ -118,18 +118,6 @@ def samples(labels: np.ndarray, scores: np.ndarray, seeds: Sequence | None = Non
     return [*found, Sample(found[0].seeds, mean, macro / classes)]
 
 
-def mean_sample(values: np.ndarray, seeds: Sequence | None = None) -> Sample:
-    """Means over the test images of what each has, such as an absolute error.
-
-    Args:
-        values: (..., seeds, n), with n at least 2.
-        seeds: their names, 0, 1, ... by default.
-    """
-    values = np.asarray(values, np.float64)
-    means = values.mean(axis=-1)
-    return smooth_sample(means, values - means[..., None], seeds)
-
-
 def smooth_sample(
     values: np.ndarray, contributions: np.ndarray, seeds: Sequence | None = None
 ) -> Sample:
@@ -143,7 +131,7 @@ def smooth_sample(
     """
     images = contributions.shape[-1]
     if images < 2:
-        raise ValueError(f"the variance of a mean needs two images; got {images}")
+        raise ValueError(f"the variance of a score needs two images; got {images}")
     return Sample(_names(seeds, values), values, contributions / np.sqrt(images * (images - 1)))
 
 

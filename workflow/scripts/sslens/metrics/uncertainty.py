@@ -23,7 +23,7 @@ def placements(is_positive: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
     Args:
         is_positive: (n,) bool, whether an image is of the class.
-        scores: (..., n), a row a model.
+        scores: (..., n), one row per model.
 
     Returns:
         (..., n).

@@ -10,7 +10,7 @@ from keras import ops
 
 from sslens.networks.layers import BatchNormalization
 from sslens.seeds import derive_seed
-from sslens.targets import SMALLEST_VARIANCE
+from sslens.targets import NEIGHBOUR_OF_ALL, SMALLEST_VARIANCE
 
 
 def mlp(
@@ -71,10 +71,11 @@ def neighbour_distributions(means):
     """Outputs of a regression, of the means that `probes.regression` has of neighbours."""
     count = means.shape[1] // 3
     sums, squares, known = (means[:, part * count : (part + 1) * count] for part in range(3))
-    known = ops.maximum(known, 1e-12)
-    variance = ops.maximum(squares / known - (sums / known) ** 2, SMALLEST_VARIANCE)
-    # the inverse of softplus
-    return ops.concatenate([sums / known, variance + ops.log(-ops.expm1(-variance))], axis=1)
+    weights = known + NEIGHBOUR_OF_ALL
+    found, squares = sums / weights, (squares + NEIGHBOUR_OF_ALL) / weights
+    # the inverse of softplus, as `gaussian.raw_of`
+    variance = ops.maximum(squares - found**2 - SMALLEST_VARIANCE, SMALLEST_VARIANCE)
+    return ops.concatenate([found, variance + ops.log(-ops.expm1(-variance))], axis=1)
 
 
 def neighbours_of(

@@ -61,12 +61,12 @@ class Task(ABC):
         return np.ones(len(targets), bool)
 
     @abstractmethod
-    def strata(self, targets: np.ndarray) -> np.ndarray:
-        """Integers (n,) by which a subset of the labels is stratified."""
+    def labelled(self, targets: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+        """Rows of a share of the training images, whose targets are used, see `sslens.labelled`.
 
-    @abstractmethod
-    def name_of_stratum(self, stratum: int) -> str:
-        """In words, what the images of a stratum are."""
+        Raises:
+            ValueError: where they are too few to learn from.
+        """
 
     def learning_from(self, targets: np.ndarray) -> Self:
         """The task with the facts of these targets, of the training images."""
@@ -113,7 +113,7 @@ class Task(ABC):
     def predictions(
         self, image_ids: np.ndarray, targets: np.ndarray, outputs: np.ndarray, turns: np.ndarray
     ) -> pd.DataFrame:
-        """A row an image, as `predictions.parquet` has them.
+        """One row per image, as `predictions.parquet` has them.
 
         Args:
             image_ids: (n,).

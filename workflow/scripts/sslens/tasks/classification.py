@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sslens.classes import CLASSES
+from sslens.labelled import stratified_subset
 from sslens.metrics.auc import class_aucs
 from sslens.metrics.predictions import mean_logits, predictions_frame
 from sslens.tasks import base
@@ -25,13 +26,9 @@ class Task(base.Task):
         (labels,) = columns
         return labels
 
-    def strata(self, targets: np.ndarray) -> np.ndarray:
-        """The classes."""
-        return targets
-
-    def name_of_stratum(self, stratum: int) -> str:
-        """The class."""
-        return f"class {CLASSES[stratum]}"
+    def labelled(self, targets: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+        """The same share of each class."""
+        return stratified_subset(targets, fraction, seed, lambda c: f"class {CLASSES[c]}")
 
     def loss(self, targets: Any, outputs: Any, learning: Mapping) -> tuple[Any, dict[str, Any]]:
         """Cross-entropy, with label smoothing, and the accuracy."""

@@ -16,6 +16,10 @@ from sslens.metrics.gaussian import mixed, variances_of
 from sslens.metrics.regression import bin_columns, columns_of
 from sslens.targets import PAIRS, POSITION, SMALLEST_VARIANCE, stack_arrays, turned
 
+#: Share of the range of the training values by which bins go beyond it, on either side: other
+#: images have values there too.
+ROOM = 0.05
+
 
 class Head(ABC):
     """A head of several targets, which are learned with mean 0 and deviation 1.
@@ -138,7 +142,7 @@ class Gaussian(Head):
 
 
 class Binned(Head):
-    """Probabilities of even bins between the least and the largest value, for each target.
+    """Probabilities of even bins, for each target, with some room around the training values.
 
     It suits what is flat or has two humps, as the mass of an axion whose vortex is not resolved.
     """
@@ -147,15 +151,20 @@ class Binned(Head):
         super().__init__(targets, settings, facts)
         self.per_target = settings["bins"]
 
-    def _relative(self, key: str) -> np.ndarray:
-        """The least or the largest value of each target, as it is learned."""
-        return (self.of(key) - self.of("mean")) / self.of("deviation")
+    def _range(self) -> np.ndarray:
+        """Where the bins of each target begin and end, (2, k)."""
+        low, high = self.of("lowest"), self.of("highest")
+        return np.stack([low, high]) + ROOM * (high - low) * np.array([[-1], [1]])
+
+    def _relative_range(self) -> np.ndarray:
+        """The same of targets as they are learned."""
+        return (self._range() - self.of("mean")) / self.of("deviation")
 
     def loss(self, targets: Any, outputs: Any) -> Any:
         """The cross-entropy of the bins, see `losses.binned_nll`."""
         from sslens.networks.losses import binned_nll
 
-        return binned_nll(targets, outputs, self._relative("lowest"), self._relative("highest"))
+        return binned_nll(targets, outputs, *self._relative_range())
 
     def likelihood(self, targets: np.ndarray, outputs: np.ndarray) -> float:
         """The mean of the loss."""
@@ -168,7 +177,7 @@ class Binned(Head):
 
     def means(self, outputs: np.ndarray) -> np.ndarray:
         """Of the centres of the bins."""
-        low, high = self._relative("lowest"), self._relative("highest")
+        low, high = self._relative_range()
         centres = (np.arange(self.per_target) + 0.5) / self.per_target
         of_bins = low[:, None] + (high - low)[:, None] * centres
         return np.einsum("nkb,kb->nk", self._probabilities(outputs), of_bins)
@@ -183,10 +192,10 @@ class Binned(Head):
         }
 
     def edges(self) -> dict[str, list[float]]:
-        """Even ones, from the least to the largest value of the training images."""
+        """Of all targets."""
         return {
-            name: np.linspace(fact["lowest"], fact["highest"], self.per_target + 1).tolist()
-            for name, fact in self._facts.items()
+            name: np.linspace(low, high, self.per_target + 1).tolist()
+            for name, (low, high) in zip(self._targets, self._range().T, strict=True)
         }
 
     def readable(self, outputs: Any) -> Any:

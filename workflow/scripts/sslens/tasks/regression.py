@@ -7,14 +7,12 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from sslens.labelled import spread_subset
 from sslens.metrics import regression
 from sslens.targets import PAIRS, TARGETS, turned
 from sslens.tasks import base
 from sslens.tasks.heads import HEADS
 
-#: Parts of the images by their first target, by which subsets of the labels are chosen: at most so
-#: many, and of at least so many images.
-STRATA, LEAST = 10, 20
 #: A target whose values differ by less than this share of the largest is called constant.
 VARIES = 1e-6
 
@@ -47,20 +45,19 @@ class Task(base.Task):
         """Which images have at least one of them."""
         return np.isfinite(targets).any(axis=1)
 
-    def strata(self, targets: np.ndarray) -> np.ndarray:
-        """Even parts of the images by their first target; those without it, by themselves."""
-        first = targets[:, 0]
-        ranks = np.argsort(np.argsort(first, kind="stable"), kind="stable")
-        known = np.isfinite(first)  # NaN is sorted last
-        count = int(known.sum())
-        parts = min(max(count // LEAST, 1), STRATA)
-        return np.where(known, ranks * parts // max(count, 1), STRATA)
+    def labelled(self, targets: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+        """Evenly over the values of the first target; and the same share of those without it."""
+        return spread_subset(targets[:, 0], fraction, seed, self.columns[0])
 
-    def name_of_stratum(self, stratum: int) -> str:
-        """By the target."""
-        if stratum == STRATA:
-            return f"those without {self.columns[0]}"
-        return f"part {stratum + 1} of {self.columns[0]}, from the least"
+    def check_labelled(self, targets: np.ndarray, fraction: float, seed: int) -> None:
+        """Raise ValueError where nothing can be learned from a share of training images' targets.
+
+        Args:
+            targets: (n, k) of all training images.
+            fraction, seed: as of `labelled`.
+        """
+        own = targets[self.has_target(targets)]
+        self.learning_from(own[self.labelled(own, fraction, seed)])
 
     def learning_from(self, targets: np.ndarray) -> Self:
         """The task with the mean and the deviation of each target.
@@ -74,7 +71,7 @@ class Task(base.Task):
         facts = {}
         for name, values in zip(self.columns, targets.T, strict=True):
             own = values[np.isfinite(values)]
-            check_target(name, own, "the labelled training images")
+            check_target(name, own, "the labelled training images", "take more, or leave it out")
             facts[name] = {
                 "mean": float(own.mean()),
                 "deviation": float(own.std()),
@@ -114,7 +111,7 @@ class Task(base.Task):
         return found
 
     def relative(self, targets: np.ndarray) -> np.ndarray:
-        """Targets with mean 0 and deviation 1 on the training images, float32."""
+        """Targets standardised on the training images, float32."""
         relative = (targets - self._head.of("mean")) / self._head.of("deviation")
         return relative.astype(np.float32)
 
@@ -188,11 +185,11 @@ class Task(base.Task):
         )
 
 
-def check_target(name: str, values: np.ndarray, where: str) -> None:
+def check_target(name: str, values: np.ndarray, where: str, remedy: str = "leave it out") -> None:
     """Raise ValueError where the finite values (n,) of a target are none, or all the same."""
     if not len(values):
-        raise ValueError(f"task.targets: no image of {where} has {name}; leave it out")
+        raise ValueError(f"task.targets: no image of {where} has {name}; {remedy}")
     if np.ptp(values) <= VARIES * np.abs(values).max():
         raise ValueError(
-            f"task.targets: {name} is {values[0]:.6g} in all images of {where}; leave it out"
+            f"task.targets: {name} is {values[0]:.6g} in all images of {where}; {remedy}"
         )

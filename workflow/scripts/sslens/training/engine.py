@@ -222,7 +222,7 @@ class _TrainingState:
     """How far a training has come: what its checkpoint holds, and holds again when it goes on.
 
     Attributes:
-        history: a row a finished epoch.
+        history: one row per finished epoch.
         records: the scalars of every step that is done of the epoch under way.
         best: the values that `fit` keeps of the best epoch so far, if it does.
     """

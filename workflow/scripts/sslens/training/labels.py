@@ -6,7 +6,6 @@ import keras
 import pandas as pd
 
 from sslens.data.records import Split
-from sslens.labelled import labelled_subset
 from sslens.networks import replicas
 from sslens.networks.classifiers import build_network
 from sslens.networks.encoders.building import rate_scales
@@ -59,8 +58,7 @@ def learn_labels(
     train, validation = (targeted(task, split) for split in (train, validation))
     labelled = train
     if fraction < 1:
-        strata = task.strata(train.labels)
-        labelled = train.take(labelled_subset(strata, fraction, seed, task.name_of_stratum))
+        labelled = train.take(task.labelled(train.labels, fraction, seed))
     plan = plan_fine_tuning(learning, len(labelled.labels), len(train.labels))
     task = task.learning_from(labelled.labels)
     learned, measured = (

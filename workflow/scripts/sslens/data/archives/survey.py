@@ -67,7 +67,7 @@ _UNREAD = {suffix: reason for suffixes, reason in UNREAD.items() for suffix in s
 
 
 class Survey(NamedTuple):
-    """What an archive holds: a row an image with `split`, `COLUMNS` and `FACTS`; a row a reject.
+    """What an archive holds: one row per image with `split`, `COLUMNS` and `FACTS`; and per reject.
 
     Rejects have `found_in`, `file`, `image_index` (empty for a whole file), `kind` (`rejected`, or
     `ignored` for what is no image by its name) and `reason`.
@@ -87,7 +87,7 @@ def survey(dataset: str, entry: Mapping) -> Survey:
     Raises:
         Ambiguous: where a file has several readings.
         ValueError: where labels are numbers without names, more is rejected than `max_rejected`
-            allows, images are identical across splits, or a split lacks a class.
+            allows, images are identical across splits, or a split has none.
     """
     aliases = _aliases(entry["classes"])
     findings: list[dict] = []
@@ -111,6 +111,26 @@ def survey(dataset: str, entry: Mapping) -> Survey:
     images = frame[frame["kind"] == IMAGE].astype({"image_index": int, "several": bool})
     rejects = frame.loc[frame["kind"] != IMAGE, REJECT_COLUMNS].reset_index(drop=True)
     return Survey(_in_splits(dataset, entry, images), rejects.astype({"image_index": "Int64"}))
+
+
+def check_classes(dataset: str, entry: Mapping, images: pd.DataFrame) -> None:
+    """Raise ValueError where a split has too few images of a class for a classification.
+
+    Args:
+        dataset, entry: as of `survey`.
+        images: of a `Survey`.
+    """
+    for split, needed in MIN_IMAGES.items():
+        labels = images.loc[images["split"] == split, "label"]
+        counts = {name: int((labels == name).sum()) for name in CLASSES}
+        if not (few := [name for name, count in counts.items() if count < needed]):
+            continue
+        limit = entry["limit"].get(split)
+        found = f"{counts[few[0]] or 'no'} image of {' and '.join(few)}"
+        remedy = f" among the {limit} of limit.{split}: raise it" if limit else ""
+        if counts[few[0]]:
+            remedy += "; the interval of an AUC needs 2 test images of each class"
+        raise ValueError(f"{dataset}: {split}: {found}{remedy}")
 
 
 def shard_rows(images: pd.DataFrame, split: str, shard: int, shards: int) -> pd.DataFrame:
@@ -470,13 +490,8 @@ def _split(dataset: str, entry: Mapping, frame: pd.DataFrame, split: str) -> pd.
     rows = frame[frame["split"] == split].head(entry["limit"].get(split))
     counts = {name: int((rows["label"] == name).sum()) for name in CLASSES}
     log.info("%s: %s", split, ", ".join(f"{count} {name}" for name, count in counts.items()))
-    if few := [name for name, count in counts.items() if count < MIN_IMAGES[split]]:
-        limit = entry["limit"].get(split)
-        found = f"{counts[few[0]] or 'no'} image of {' and '.join(few)}"
-        remedy = f" among the {limit} of limit.{split}: raise it" if limit else ""
-        if counts[few[0]]:
-            remedy += "; the interval of an AUC needs 2 test images of each class"
-        raise ValueError(f"{dataset}: {split}: {found}{remedy}")
+    if rows.empty:
+        raise ValueError(f"{dataset}: {split}: no image")
     several = np.where(rows["several"], "#" + rows["image_index"].astype(str), "")
     ids = f"{dataset}-{split}-" + rows["file"] + several
     return rows.assign(image_id=ids, lens_id=ids)

@@ -30,7 +30,7 @@ def fit_linear_probe(
 
     Returns:
         `kernel` (d, classes) and `bias` (classes,), float32, of a dense layer on the features; and
-        the history, a row a penalty: `inverse_penalty` and `validation_auc`.
+        the history, one row per penalty: `inverse_penalty` and `validation_auc`.
     """
     features = train.values.astype(np.float64)
     scaler = StandardScaler().fit(features)

@@ -11,11 +11,10 @@ from sklearn.preprocessing import StandardScaler
 from sslens.metrics.features import neighbour_means, normalised
 from sslens.metrics.gaussian import raw_of
 from sslens.protocols import LINEAR_PROBE, NEAREST_NEIGHBOURS
+from sslens.targets import NEIGHBOUR_OF_ALL
 from sslens.training.probes.base import Features, Probe
 
 log = logging.getLogger(__name__)
-
-LEAST_WEIGHT = 1e-12  # of the neighbours that have a target, where none of them has
 
 
 def fit_ridge(
@@ -33,8 +32,8 @@ def fit_ridge(
 
     Returns:
         `kernel` (d, 2 k) and `bias` (2 k,), float32, of a dense layer on the features; and the
-        history, a row a penalty: `inverse_penalty` and `validation_mse` (of targets with a variance
-        of 1).
+        history, one row per penalty: `inverse_penalty` and `validation_mse` (of targets with a
+        variance of 1).
     """
     scaler = StandardScaler().fit(train.values.astype(np.float64))
     scaled, scaled_validation = (
@@ -99,13 +98,17 @@ def fit_nearest_neighbours(
 def neighbour_outputs(
     probe: Mapping[str, np.ndarray], features: np.ndarray, settings: Mapping
 ) -> np.ndarray:
-    """Outputs (n, 2 k) of features (n, d): means and variances of the nearest images' targets."""
+    """Outputs (n, 2 k) of features (n, d): means and variances of the nearest images' targets.
+
+    One more neighbour, see `NEIGHBOUR_OF_ALL`, decides where none has a target.
+    """
     neighbours, temperature = settings["neighbours"], settings["temperature"]
     found = neighbour_means(features, probe["features"], probe["values"], neighbours, temperature)
     sums, squares, known = np.split(found, 3, axis=1)
-    known = np.maximum(known, LEAST_WEIGHT)
-    means = sums / known
-    return np.concatenate([means, raw_of(squares / known - means**2)], axis=1)
+    # targets of all training images have mean 0 and variance 1
+    weights = known + NEIGHBOUR_OF_ALL
+    means, squares = sums / weights, (squares + NEIGHBOUR_OF_ALL) / weights
+    return np.concatenate([means, raw_of(squares - means**2)], axis=1)
 
 
 #: The probe of each protocol with a frozen encoder.
