@@ -767,7 +767,7 @@ def test_efficiency_and_transfer_of_errors():
     assert "Each cell gives the mean absolute error of the axion mass in dex" in table.markdown()
     assert table.title.startswith("Mean absolute error of the axion mass over the number of labels")
     sources = {"model_1": {"model_1": "byol"}}
-    matrix, _ = transfer_matrix(frame, sources, "baseline", titles, mass.column)
+    matrix, _ = transfer_matrix(frame, sources, {}, titles, mass.column)
     assert matrix.loc["Model I", "Model I"] == 0.25
 
 
@@ -785,14 +785,15 @@ def test_transfer_matrix_by_where_encoders_are_from():
         "model_2": {"model_2": "byol", "model_1": "from_1"},
         "model_1": {"model_1": "byol", "model_9": "from_9", "model_2": "from_2"},
     }
-    matrix, baseline = transfer_matrix(pd.DataFrame(rows), sources, "baseline", DATASETS)
+    baselines = dict.fromkeys(sources, "baseline")
+    matrix, baseline = transfer_matrix(pd.DataFrame(rows), sources, baselines, DATASETS)
     assert list(matrix.index) == ["Model I", "Model II", "model_9"]
     found = matrix[["Model I", "Model II"]].to_numpy()
     np.testing.assert_array_equal(found, [[0.75, 0.8125], [np.nan, 0.875], [0.4375, np.nan]])
     assert (matrix.dtypes == "float64").all()
     assert baseline.to_dict() == {"Model I": 0.5, "Model II": 0.625}
     assert list(baseline.index) == list(matrix.columns)
-    _, baseline = transfer_matrix(pd.DataFrame(rows[2:]), sources, "baseline", DATASETS)
+    _, baseline = transfer_matrix(pd.DataFrame(rows[2:]), sources, baselines, DATASETS)
     assert baseline is None
 
 

@@ -746,6 +746,18 @@ def test_archives_have_no_new_images_for_a_seed(with_archive):
     assert error_of(config).startswith("run.images_per_seed: mine is an archive; only simulated")
 
 
+@pytest.mark.parametrize("method", ["rotnet", "mae"])
+def test_a_method_of_one_view_has_no_pairs(method):
+    entry = {"method": method, "pretext": "none", "pairs": "same_lens"}
+    entry |= {"encoder": {"name": "vit_nano", "token_stem": "patch"}}
+    config = config_with("pretrainings.alone", entry)
+    config["arms"]["alone"] = {"pretraining": "alone"}
+    config["run"] |= {"arms": ["alone"], "datasets": ["model_2"]}
+    config["datasets"]["model_2"]["images_per_lens"] = 4
+    problem = f"same_lens, but {method} takes one image; give it same_image"
+    assert f"pretrainings.alone.pairs: {problem}" in error_of(config)
+
+
 def test_pairs_of_one_lens_need_several_images_of_it():
     config = config_with("pretrainings.byol-dihedral.pairs", "same_lens")
     message = error_of(config)
@@ -1524,6 +1536,28 @@ def test_the_first_row_of_an_encoder_is_taken():
         "model_1": "contrastive-rotation-from-model_1",
         "model_2": "contrastive-rotation",
     }
+
+
+def test_a_transfer_is_compared_with_the_row_of_its_encoder():
+    given = {
+        "run": {
+            "datasets": ["model_1", "model_2"],
+            "arms": ["baseline", "vit-baseline", "vit", "vit-from-model_1"],
+        },
+        "pretrainings": {
+            "vit": {"method": "simsiam", "pretext": "dihedral", "encoder": {"name": "vit_nano"}}
+        },
+        "arms": {
+            "vit-baseline": {"encoder": {"name": "vit_nano"}},
+            "vit": {"pretraining": "vit"},
+            "vit-from-model_1": {"pretraining": "vit", "pretrained_on": "model_1"},
+        },
+    }
+    config = load(ROOT / "config", given)
+    check(config, SCHEMA)
+    shown = settings.figure_settings(config, "transfer", "vit")
+    assert shown["baselines"] == dict.fromkeys(("model_1", "model_2"), "vit-baseline")
+    assert shown["baselines"]["model_2"] == settings.references(config)["model_2"]["vit"]
 
 
 def test_a_pretraining_that_was_not_moved_has_no_transfers():

@@ -15,7 +15,7 @@ def test_the_measures_by_hand():
     images[0, 15:17, 15:17] = 1.0  # the centre
     images[1, 0, 0] = images[1, 31, 31] = 2.0  # two corners
     images[2, 15, 15], images[2, 0, 0] = 1.0, -3.0  # what is below zero is no light
-    found = measure(images, images[:2])
+    found = measure(images, images[:2], np.array([0, 1, -1]))
     within = (np.hypot(*(np.indices((32, 32)) - 15.5)) <= 2).sum()
     np.testing.assert_allclose(found["central_flux"], np.array([4, 0, 1]) / within)
     np.testing.assert_allclose(found["total_flux"], [4, 4, -2])
@@ -46,6 +46,15 @@ def test_a_shortcut_is_found_whatever_its_direction(strength):
 def test_without_a_shortcut_all_are_near_chance():
     table = audit(classes_by(0.0, 0), classes_by(0.0, 1)).set_index("measure")
     assert ((table > 0.4) & (table < 0.6)).all(axis=None)
+
+
+def test_no_image_is_its_own_nearest_one():
+    """Of images of noise, those with more of it are farther from all others."""
+    rng, labels = np.random.default_rng(0), np.arange(300) % 3
+    spread = np.where(labels == CLASSES.index("no_sub"), 3.0, 1.0)[:, None, None, None]
+    splits = [Split.of(5 + spread * rng.normal(size=(300, 8, 8, 1)), labels) for _ in range(2)]
+    table = audit(*splits).set_index("measure")
+    assert table.loc["nearest_no_sub", "auc_no_sub"] > 0.99
 
 
 def test_the_table_has_a_row_a_measure_and_a_column_a_data_set():

@@ -9,8 +9,10 @@ import pytest
 from paths import ROOT
 
 from sslens.configuration.loading import load
+from sslens.configuration.settings import with_defaults
 from sslens.networks import imports
 from sslens.networks.encoders.building import build_encoder
+from sslens.networks.encoders.registry import encoder_schema, laid_over
 from sslens.networks.export import exportable_encoder
 from sslens.networks.imports import read_encoder
 
@@ -53,12 +55,29 @@ def test_one_of_another_input_size_or_architecture_is_refused(exported):
         "an encoder of images of 16 x 16 x 1, but those of this data set have 32 x 32 x 1 after"
     )
     for other, found in (
-        ({"width": 4}, "width 4 has (stem/kernel is 7 x 7 x 1 x 2, not 7 x 7 x 1 x 4)"),
-        ({"neck": []}, "width 2 has (6 weights more)"),
-        ({"neck": [4, 4]}, "width 2 has (no neck2/kernel)"),
+        ({"width": 4}, "(stem/kernel is 7 x 7 x 1 x 2, not 7 x 7 x 1 x 4)"),
+        ({"neck": []}, "(6 weights more)"),
+        ({"neck": [4, 4]}, "(no neck2/kernel)"),
     ):
         message = refusal(path, SETTINGS | other)
-        assert f"an encoder with other layers than resnet18 of {found}; set its enc" in message
+        assert message.startswith(
+            "an encoder with other layers than resnet18 has with the settings"
+        )
+        assert f"{found}; set its encoder beside" in message
+
+
+def test_a_transformer_comes_back_and_one_with_other_heads_is_refused(tmp_path):
+    small = laid_over(SETTINGS, {"name": "vit_nano", "embedding": 8, "layers": 1, "neck": []})
+    settings = with_defaults(small, encoder_schema("vit_nano"))
+    encoder = build_encoder(settings, (16, 16, 1), 3)
+    path = tmp_path / "encoder.keras"
+    exportable_encoder(encoder, FACTS, (40, 40, 1)).save(path)
+    images = np.random.default_rng(0).normal(size=(4, 16, 16, 1)).astype(np.float32)
+    found = read_encoder(path, settings, [16, 16, 1])
+    assert np.array_equal(found.predict_on_batch(images), encoder.predict_on_batch(images))
+    # which leaves no trace in the shapes of weights
+    message = refusal(path, settings | {"heads": 4})
+    assert "other features than vit_nano" in message and "another number of heads" in message
 
 
 def test_what_is_no_exported_encoder_is_refused(exported, tmp_path):

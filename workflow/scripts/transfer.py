@@ -19,7 +19,7 @@ settings = snakemake.params.settings
 measure, *_ = MEASURES_OF[settings["task"]["name"]](settings["task"]).shown()
 summary = read_summary(snakemake.input.summary)
 matrix, baseline = transfer_matrix(
-    summary, settings["sources"], settings["baseline"], settings["datasets"], measure.column
+    summary, settings["sources"], settings["baselines"], settings["datasets"], measure.column
 )
 title = f"{settings['title']}: {measure.name}"
 drawn = transfer_figure(matrix, baseline, title, f"{measure.name}{measure.unit}")

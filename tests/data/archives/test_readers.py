@@ -575,6 +575,11 @@ def test_arrays_of_other_names(tmp_path, name, write):
     write(tmp_path / name, images=STACK, y=LABELS)
     keys = {"images": "images", "labels": "y", "masses": "m"}
     assert [one.label for one in read_all(tmp_path / name, keys=keys)] == list(LABELS)
+    # or the class of the folder would be taken
+    keys = {"images": "images", "labels": "z", "masses": "m"}
+    assert "no array 'z' in it, which `keys.labels` names; there is images, y" in why(
+        tmp_path / name, keys=keys
+    )
     keys = {"images": "x", "labels": "y", "masses": "m"}
     assert "no array 'x' in it: set `keys.images`; there is images, y" in why(
         tmp_path / name, keys=keys

@@ -1,6 +1,7 @@
 """Priors are drawn from by their quantile functions."""
 
 import numpy as np
+import pytest
 from scipy import stats
 
 from sslens.data.simulation.priors import quantile, support
@@ -22,6 +23,17 @@ def test_a_truncated_normal_is_scipys():
     u = np.linspace(0, 1, 11)
     expected = stats.truncnorm(-1.6, 4.0, 1.0, 0.5).ppf(u)
     np.testing.assert_allclose(quantile({"truncated_normal": settings}, u), expected)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_truncated_normal_is_scipys_in_both_tails(sign):
+    low, high = sorted((sign * 13.0, sign * 26.0))
+    settings = {"mean": 1.2, "sd": 0.015, "min": 1.2 + 0.015 * low, "max": 1.2 + 0.015 * high}
+    u = np.linspace(0, 1, 11)
+    expected = stats.truncnorm(low, high, 1.2, 0.015).ppf(u)
+    values = quantile({"truncated_normal": settings}, u)
+    np.testing.assert_allclose(values, expected, atol=1e-6)
+    assert (np.diff(values) > 0).all()
 
 
 def test_a_truncated_normal_stays_within_its_ends_also_in_the_tail():

@@ -413,6 +413,16 @@ def test_images_of_one_lens_have_its_parameters_and_sources_of_their_own():
     assert frame["einstein_radius"].nunique() == 12
 
 
+@pytest.mark.parametrize("key", ["images_per_lens", "lenses_per_substructure"])
+def test_test_images_are_independent(key):
+    """Or the intervals of the tables, which take them for that, would be too short."""
+    alone, grouped = (
+        draw_catalogue("realistic_2", REALISTIC | {key: number}, "test", 24) for number in (1, 4)
+    )
+    pd.testing.assert_frame_equal(grouped, alone)
+    assert grouped["lens_id"].nunique() == 24
+
+
 def test_a_lens_is_the_same_in_whatever_shard_its_images_are():
     whole = grouped(4, 48)
     part = grouped(4, 10, first=7)

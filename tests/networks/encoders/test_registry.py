@@ -51,3 +51,12 @@ def test_another_family_leaves_the_settings_of_the_first_behind(monkeypatch):
     for own in ({"name": "resnet50"}, {"width": 2}, {"name": "unknown"}):
         assert laid_over(base, own) == base | own
     registry._families.cache_clear()
+
+
+def test_another_name_of_a_family_leaves_what_the_first_stands_for_behind():
+    base = {"name": "vit_nano", "layers": 3, "token_stem": "patch", "patch": 4, "drop_path": 0.2}
+    assert laid_over(base, {"layers": 5}) == base | {"layers": 5}
+    found = laid_over(base, {"name": "hybrid_nano"})
+    assert found == {"name": "hybrid_nano", "patch": 4, "drop_path": 0.2}
+    of_both = {"name": "vit_tiny", "token_stem": "patch", "patch": 4, "drop_path": 0.2}
+    assert laid_over(base, {"name": "vit_tiny"}) == of_both

@@ -421,7 +421,7 @@ def summary_table(summary: pd.DataFrame, measures: Measures) -> Table:
 def transfer_matrix(
     summary: pd.DataFrame,
     sources: Mapping[str, Mapping[str, str]],
-    baseline: str,
+    baselines: Mapping[str, str],
     datasets: Mapping[str, str],
     column: str = "auc_macro",
 ) -> tuple[pd.DataFrame, pd.Series | None]:
@@ -430,7 +430,7 @@ def transfer_matrix(
     Args:
         summary: see `sslens.comparison.summary`.
         sources: data set -> data set the encoder is from -> arm, of `settings.transfers`.
-        baseline: arm without a pretraining.
+        baselines: data set -> arm without a pretraining.
         datasets: names to titles.
         column: of the summary, which has another measure.
 
@@ -451,7 +451,7 @@ def transfer_matrix(
     # data sets of the run in its order, then others
     order = [datasets[name] for name in datasets if name in names]
     matrix = matrix.reindex(index=[*order, *(t for t in names.values() if t not in order)])
-    own = {datasets[d]: part[baseline, d] for d in sources if (baseline, d) in part.index}
+    own = {datasets[d]: part[a, d] for d, a in baselines.items() if (a, d) in part.index}
     return matrix.astype(float), pd.Series(own).reindex(matrix.columns) if own else None
 
 

@@ -29,6 +29,7 @@ from sslens.methods.registry import (
     needs_encoder,
     refused_augmentations,
     uses_labels,
+    views_of,
 )
 from sslens.pretexts import NOISE, PRETEXT_SCHEMA, augmentation_names, of_raw_images
 from sslens.schemas import Mistakes, Place, load_schema, schema_mistakes
@@ -162,14 +163,19 @@ def check_methods(config: Mapping, mistakes: Mistakes) -> None:
 def check_pairs(config: Mapping, mistakes: Mistakes) -> None:
     """Pairs of one lens or substructure are of data sets that have several images of one."""
     single: dict[tuple[Place, str], list[str]] = {}  # where pairs are set -> data sets without
-    for name, dataset, layers in _used_pretrainings(config, mistakes, "pairs"):
-        pairs = pretraining_entry(config, name, dataset)["pairs"]
+    alone: dict[Place, str] = {}  # where pairs are set -> why a method cannot have any
+    for name, dataset, layers in _used_pretrainings(config, mistakes, "method", "pairs"):
+        pairs = (entry := pretraining_entry(config, name, dataset))["pairs"]
+        where = origin(mistakes, layers, ("pairs",))
+        if pairs in GROUPS and views_of(entry["method"]) == 1:
+            alone[where] = f"{pairs}, but {entry['method']} takes one image; give it same_image"
+            continue
         place, recipe = ("datasets", dataset), config["datasets"][dataset]
         keys = [(*place, key) for key in ("source", "class_shares", *GROUPS.values())]
         if pairs not in GROUPS or not mistakes.is_sound(*keys):
             continue
         if (several := recipe.get(GROUPS[pairs], 1)) == 1:
-            datasets = single.setdefault((origin(mistakes, layers, ("pairs",)), pairs), [])
+            datasets = single.setdefault((where, pairs), [])
             datasets += [dataset] if dataset not in datasets else []
         shares = recipe.get("class_shares")
         period = len(class_turns(shares)) if shares else len(CLASSES)
@@ -180,6 +186,8 @@ def check_pairs(config: Mapping, mistakes: Mistakes) -> None:
                 f"{mistakes.at(*size)} images, but pairs: {pairs} of pretrainings.{name} needs "
                 f"{needed} of {dataset}: the {several} images of each of its first groups",
             )
+    for where, problem in alone.items():
+        mistakes.add(where, problem)
     for (where, pairs), datasets in single.items():
         remedy = ", ".join(f"datasets.{dataset}.{GROUPS[pairs]}" for dataset in datasets)
         have = f"{', '.join(datasets)} {'has' if len(datasets) == 1 else 'have'}"

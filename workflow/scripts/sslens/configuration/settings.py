@@ -610,7 +610,7 @@ def figure_settings(config: Mapping, figure: str, name: str) -> dict:
         `title`; for results, `rows` (arm -> title; in `mistakes` the arms alone), and the `labels`
         and `seeds` of their cells; in curves the rows that are `drawn`; in `gallery` the `dataset`;
         in `intervals` the `datasets`; in `transfer` these, the `sources` (of `transfers`) and the
-        `baseline`.
+        `baselines` of data sets.
     """
     labels, seeds = most_labels(config), config["run"]["seeds"]
     if figure == "transfer":
@@ -619,7 +619,7 @@ def figure_settings(config: Mapping, figure: str, name: str) -> dict:
             "task": task_settings(config),
             "sources": transfers(config)[name],
             "datasets": dataset_titles(config),
-            "baseline": config["comparison"]["baseline"],
+            "baselines": _baselines_of(config, transfers(config)[name]),
             "labels": labels,
             "seeds": seeds,
         }
@@ -667,6 +667,16 @@ def figure_settings(config: Mapping, figure: str, name: str) -> dict:
         shown["drawn"] = pretrained_rows(config) if figure == "pretraining" else rows
         shown["seeds"] = seeds[:1]
     return shown
+
+
+def _baselines_of(config: Mapping, sources: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Data set -> the row without a pretraining that a pretraining's rows are tested against."""
+    found = {}
+    for dataset, arms in sources.items():
+        tested = references(config)[dataset]
+        if baselines := [tested[arm] for arm in arms.values() if arm in tested]:
+            found[dataset] = baselines[0]
+    return found
 
 
 def resolution_limits(recipe: Mapping) -> dict[str, float]:

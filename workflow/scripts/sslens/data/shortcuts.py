@@ -40,27 +40,37 @@ def audit(train: Split, test: Split) -> pd.DataFrame:
         train, test: splits as recorded.
 
     Returns:
-        A row a measure: `measure` and `auc_axion`, `auc_cdm`, `auc_no_sub`.
+        One row per measure: `measure` and `auc_axion`, `auc_cdm`, `auc_no_sub`.
     """
     no_sub = np.flatnonzero(train.labels == CLASSES.index("no_sub"))[:MAX_NEIGHBOURS]
     neighbours = train.images[no_sub]
-    train, test = (
-        split.take(measured_rows(len(split.labels), MAX_IMAGES, seed=0)) for split in (train, test)
+    rows, rows_of_test = (
+        measured_rows(len(split.labels), MAX_IMAGES, seed=0) for split in (train, test)
     )
-    reference, new = (measure(split.images.load(), neighbours) for split in (train, test))
-    rows = []
+    train, test = train.take(rows), test.take(rows_of_test)
+    places = np.where(np.isin(rows, no_sub), np.searchsorted(no_sub, rows), -1)
+    reference = measure(train.images.load(), neighbours, places)
+    new = measure(test.images.load(), neighbours)
+    found = []
     for name in MEASURES:
         aucs = {}
         for index, label in enumerate(CLASSES):
             higher = roc_auc_score(train.labels == index, reference[name]) >= 0.5
             sign = 1 if higher else -1
             aucs[f"auc_{label}"] = roc_auc_score(test.labels == index, sign * new[name])
-        rows.append({"measure": name, **aucs})
-    return pd.DataFrame(rows)
+        found.append({"measure": name, **aucs})
+    return pd.DataFrame(found)
 
 
-def measure(images: np.ndarray, no_sub: np.ndarray) -> dict[str, np.ndarray]:
+def measure(
+    images: np.ndarray, no_sub: np.ndarray, places: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """The measures of images (n, pixels, pixels, 1), beside those of class no_sub.
+
+    Args:
+        images: that are measured.
+        no_sub: (m, pixels, pixels, 1).
+        places: (n,), which of `no_sub` an image is, or -1; by default none is among them.
 
     Returns:
         For every name of `MEASURES` an array (n,): mean flux within 1/16 of the side around the
@@ -75,9 +85,10 @@ def measure(images: np.ndarray, no_sub: np.ndarray) -> dict[str, np.ndarray]:
     light = pixels.clip(min=0)
     total = light.sum(axis=(1, 2))
     search = NearestNeighbors(n_neighbors=min(2, len(no_sub))).fit(_shapes(no_sub))
-    nearest, _ = search.kneighbors(_shapes(images))
-    # an image that is among them is not its own neighbour
-    nearest_other = np.where(nearest[:, 0] > 0, nearest[:, 0], nearest[:, -1])
+    nearest, which = search.kneighbors(_shapes(images))
+    # an image that is among them is not its own neighbour; its distance is rounded, and not 0
+    own = np.full(len(images), -1) if places is None else places
+    nearest_other = np.where(which[:, 0] == own, nearest[:, -1], nearest[:, 0])
     return {
         "central_flux": pixels[:, distance <= max(CENTRE * side, 1)].mean(axis=1),
         "total_flux": pixels.sum(axis=(1, 2), dtype=np.float64),

@@ -40,6 +40,11 @@ def needs_encoder(name: str) -> dict:
     return load_schema(schema_path(name)).get("needs_encoder", {})
 
 
+def views_of(name: str) -> int:
+    """How many views of an image a method takes, if only one: `views` of its schema; or else 2."""
+    return load_schema(schema_path(name)).get("views", 2)
+
+
 def reconstructs(name: str) -> bool:
     """Whether a method reconstructs images, which are then shown: `reconstructs` of its schema."""
     return load_schema(schema_path(name)).get("reconstructs", False)

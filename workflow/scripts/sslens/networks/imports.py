@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from sslens.networks.encoders.building import build_encoder
 
 #: Modules whose classes a file may name; with a dot at their end, all below.
 MODULES = ("keras.layers", "keras.initializers", "keras.src.ops.", "keras.src.models.")
-#: What else it may name: the precision of a layer, and a layer's input.
-NAMES = {("keras", "DTypePolicy"), ("None", "__keras_tensor__")}
+#: What else it may name: the precision of a layer, a layer's input, and an array of constants.
+NAMES = {("keras", "DTypePolicy"), ("None", "__keras_tensor__"), ("None", "__numpy__")}
 #: Layers that run code that is in a file, or that read other files.
 REFUSED = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer")
 MAX_BYTES = 10_000_000  # of a description of a network; that of a ResNet50 has 0.2 million
@@ -59,11 +60,18 @@ def read_encoder(path: str | Path, settings: Mapping, input_shape: Sequence[int]
     expected, given = _weights(encoder), _weights(found)
     if expected != given:
         raise ValueError(
-            f"{path}: an encoder with other layers than {settings['name']} of width "
-            f"{settings['width']} has ({_difference(expected, given)}); set its encoder beside its "
-            "file"
+            f"{path}: an encoder with other layers than {settings['name']} has with the settings "
+            f"of this pretraining ({_difference(expected, given)}); set its encoder beside its file"
         )
     encoder.set_weights(found.get_weights())
+    images = np.random.default_rng(0).normal(size=(2, *input_shape)).astype(np.float32)
+    features, wanted = (np.asarray(model(images, training=False)) for model in (encoder, found))
+    if not np.allclose(features, wanted, rtol=1e-3, atol=1e-4 * np.abs(wanted).max()):
+        raise ValueError(
+            f"{path}: an encoder with other features than {settings['name']} has with its weights "
+            "and the settings of this pretraining, such as another number of heads; set its "
+            "encoder beside its file"
+        )
     return encoder
 
 

@@ -33,8 +33,14 @@ def _truncated_normal_quantile(settings, u):
     from scipy.special import ndtr, ndtri  # slow to import, and the Snakefile only checks
 
     low, high = ((settings[end] - settings["mean"]) / settings["sd"] for end in ("min", "max"))
-    values = settings["mean"] + settings["sd"] * ndtri(ndtr(low) + (ndtr(high) - ndtr(low)) * u)
-    return np.clip(values, settings["min"], settings["max"])  # far out in a tail, ndtr is 0 or 1
+    # above the mean by the mirror image, since there the cumulative distribution is rounded to 1
+    mirror = -1 if low > 0 else 1
+    if mirror < 0:
+        low, high, u = -high, -low, 1 - u
+    values = settings["mean"] + settings["sd"] * mirror * ndtri(
+        ndtr(low) + (ndtr(high) - ndtr(low)) * u
+    )
+    return np.clip(values, settings["min"], settings["max"])
 
 
 #: Name of a distribution -> its quantile function.

@@ -26,6 +26,9 @@ from sslens.schemas import Mistakes, is_whole
 
 # Part of every row's seed: a number here never changes, or the split it names would.
 SPLIT_KEYS = {"train": 0, "validation": 1, "test": 2}
+#: Splits whose images all show a lens and a substructure of their own, since the intervals and
+#: tests of the tables take images for independent.
+INDEPENDENT = ("test",)
 
 
 def einstein_radius(mass_solar, cosmology, z_lens, z_source, distances):
@@ -90,8 +93,9 @@ def draw_catalogue(
         first: index of the first of them.
 
     Returns:
-        A table with a row an image and the columns of `COLUMNS`. Images of one lens have its
-        `lens_id`, which is the id of the first of them. Einstein radii are before the recipe's
+        A table with one row per image and the columns of `COLUMNS`. Images of one lens have its
+        `lens_id`, which is the id of the first of them; in a split of `INDEPENDENT` each image
+        shows a lens and a substructure of its own. Einstein radii are before the recipe's
         deflection scale; `sie_einstein_radius` is that of the smooth lens alone, which has less
         than the `einstein_radius` of the whole if the recipe takes the substructure's mass from
         the lens. `shown_einstein_radius` is `einstein_radius` times the deflection scale;
@@ -135,8 +139,10 @@ def _draw_class(recipe, split, label, rows, period):
     noise_seed, u = _row_draws(recipe["seed"], split, rows, draws)
 
     # a class's images take turns with the others', and so do those of one lens or substructure
-    per_lens = recipe["images_per_lens"]
-    per_substructure = per_lens * recipe["lenses_per_substructure"]
+    per_lens = per_substructure = 1
+    if split not in INDEPENDENT:
+        per_lens = recipe["images_per_lens"]
+        per_substructure = per_lens * recipe["lenses_per_substructure"]
     lens_rows, substructure_rows = (
         [first_of_group(row, period, size) for row in rows] for size in (per_lens, per_substructure)
     )

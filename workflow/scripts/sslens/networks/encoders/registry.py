@@ -69,13 +69,20 @@ def laid_over(base: Mapping, own: Mapping) -> dict:
 
 
 def of_same_family(base: Mapping, own: Mapping) -> dict:
-    """Settings of an encoder without those that another one, of another family, leaves behind."""
+    """Settings of an encoder without those that another one leaves behind.
+
+    Of another family these are all of its own; of the same family those that a name stands for.
+    """
     names = [str(part.get("name")) for part in (base, own)]
-    known = all(name in _families() for name in names)
-    if known and family_of(names[0]) != family_of(names[1]):
-        dropped = encoder_schema(names[0])["properties"]
-        return {key: value for key, value in base.items() if key not in dropped}
-    return dict(base)
+    if names[0] == names[1] or not all(name in _families() for name in names):
+        return dict(base)
+    family = family_of(names[0])
+    if family == family_of(names[1]):
+        sizes = _schemas()[family].get("sizes", {})
+        dropped = {key for name in names for key in sizes.get(name, {})}
+    else:
+        dropped = set(encoder_schema(names[0])["properties"])
+    return {key: value for key, value in base.items() if key not in dropped}
 
 
 def load_family(name: str) -> ModuleType:
