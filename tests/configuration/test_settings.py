@@ -119,6 +119,19 @@ def test_what_is_laid_over_a_data_set_is_merged_and_leaves_those_that_are_like_i
     assert made["new"] == made["a"] | {"title": "new"}, "of the file that names it, the last word"
 
 
+def test_a_data_set_has_the_settings_of_the_one_that_it_is_like():
+    given = {
+        "datasets": {"later": {"like": "mine"}, "mine": {"like": "model_1"}},
+        "preprocessing": {"for_dataset": {"mine": {"bin": 1}}},
+    }
+    config = load(ROOT / "config", {"datasets": given["datasets"]})
+    shipped = config["preprocessing"]["for_dataset"]["model_1"]
+    for name in ("mine", "later"):
+        assert config["preprocessing"]["for_dataset"][name] == shipped
+    own = load(ROOT / "config", given)["preprocessing"]["for_dataset"]
+    assert own["mine"] == own["later"] == {"bin": 1}, "what is given replaces it"
+
+
 def test_a_data_set_may_become_like_another(alike):
     made = alike({"b": {"like": "a"}})
     assert made["b"] == made["a"] | {"title": "b"}

@@ -23,7 +23,8 @@ from sslens.comparison.pages import TEMPLATE
 from sslens.configuration import settings
 from sslens.configuration.checks import check
 from sslens.configuration.files import ConfigurationError, check_unique_keys
-from sslens.configuration.loading import load
+from sslens.configuration.loading import load, read_defaults
+from sslens.configuration.precedence import without_effect
 from sslens.data import sharing
 from sslens.data.archives.paths import watched
 from sslens.digests import sha256_of
@@ -43,9 +44,11 @@ try:
     if is_main_process:
         for file in workflow.configfiles:
             check_unique_keys(Path(file))
-    config = load(ROOT / "config", config)
+    given, config = config, load(ROOT / "config", config)
     schema_file = ROOT / "workflow" / "schemas" / "config.schema.yaml"
     check(config, load_schema(schema_file))
+    if is_main_process and (lines := without_effect(read_defaults(ROOT / "config"), given, config)):
+        raise ConfigurationError(*lines)
 except ConfigurationError as error:
     sys.exit("\n".join(f"configuration: {line}" for line in error.lines))
 
@@ -180,7 +183,9 @@ def targets_of_run(wildcards):
 
     Trainings do not depend on what it says.
     """
-    of_datasets = [f"{DATA}/targets.json".format(dataset=name) for name in config["run"]["datasets"]]
+    of_datasets = [
+        f"{DATA}/targets.json".format(dataset=name) for name in config["run"]["datasets"]
+    ]
     return [] if CLASSIFIES else [ancient(path) for path in of_datasets]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 from sslens.configuration.files import read_yaml
 from sslens.digests import json_digest
@@ -14,10 +15,15 @@ def load(folder: Path, given: Mapping) -> dict:
 
     Shorthands are written out: data sets that are `like` another, and files as pretrainings.
     """
+    return _with_named_files(_lay_over(read_defaults(folder), given))
+
+
+def read_defaults(folder: Path) -> dict:
+    """The defaults, data sets that are `like` another written out."""
     config: dict = {}
     for name in ("datasets.yaml", "config.yaml"):
         config = _lay_over(config, read_yaml(folder / name))
-    return _with_named_files(_lay_over(config, given))
+    return config
 
 
 def _lay_over(config: Mapping, layer: Mapping) -> dict:
@@ -32,7 +38,27 @@ def _lay_over(config: Mapping, layer: Mapping) -> dict:
         merged["encoder"] = merge(of_same_family(base, own), own)
     if isinstance(layer.get("datasets"), Mapping):
         merged["datasets"] = _make_alike(merged["datasets"], layer["datasets"])
+        # with another instrument, its images may have another size
+        alike = {
+            name: str(entry["like"])
+            for name, entry in layer["datasets"].items()
+            if isinstance(entry, Mapping) and "like" in entry and "instrument" not in entry
+        }
+        for _ in alike:  # as often as one of them may be like another
+            for name, other in alike.items():
+                _share_settings(merged, name, other)
     return merged
+
+
+def _share_settings(section: Any, name: str, other: str) -> None:
+    """Give a data set what other sections have `for_dataset` of the one that it is like."""
+    if not isinstance(section, dict):
+        return
+    own = section.get("for_dataset")
+    if isinstance(own, dict) and other in own:
+        own.setdefault(name, deepcopy(own[other]))
+    for part in section.values():
+        _share_settings(part, name, other)
 
 
 def _with_text_keys(layer: Mapping) -> dict:
