@@ -20,7 +20,8 @@ SHIPPED = load(ROOT / "config", {})
 def record_of(config, stage, cell) -> dict[str, Any]:
     """The provenance of a stage, with the settings of a configuration."""
     record = {"stage": stage, "cell": cell, "settings": expected_settings(config, stage, cell)}
-    return record | {"code": f"0 {stage}", "data": "0"}
+    tools = {"versions": {"keras": "3.0.0"}, "device": "CPU (x86_64)"}
+    return record | {"code": f"0 {stage}", "data": "0"} | tools
 
 
 def provenance_of(config, arm, dataset, labels=1.0, seed=1) -> dict[str, Any]:

@@ -478,6 +478,16 @@ def from_other_data(folder):
     change_metrics(folder, lambda m: m["provenance"]["finetune"].update(data="of last year"))
 
 
+def with_another_keras(folder):
+    change_metrics(
+        folder, lambda m: m["provenance"]["finetune"]["versions"].update({"keras": "2.9.0"})
+    )
+
+
+def on_a_gpu(folder):
+    change_metrics(folder, lambda m: m["provenance"]["finetune"].update(device="NVIDIA H100"))
+
+
 def change_metrics(folder, change):
     path = folder / "alike-2/metrics.json"
     metrics = json.loads(path.read_text())
@@ -540,6 +550,11 @@ def test_all_tables_are_made_and_belong_together(compare):
     [
         (swap, r"better on model_1 \(labels 1, seed 1\): .*was changed after it was scored"),
         (from_other_data, r"alike on model_1 \(labels 1, seed 2\): its finetune had other images"),
+        (
+            with_another_keras,
+            r"alike .*: its finetune had keras 2\.9\.0, and that of baseline .* 3\.0\.0",
+        ),
+        (on_a_gpu, r"alike .*: its finetune had device GPU, and that of baseline on .* CPU"),
         (improve, r"alike on model_1 \(labels 1, seed 2\): its AUCs are not those of .*parquet"),
         (forget_the_origin, r"alike on model_1 \(labels 1, seed 2\): its metrics do not say"),
         (

@@ -878,6 +878,15 @@ def test_what_is_wrong_with_an_encoder_from_a_file(given, message):
     assert message in error_of(config)
 
 
+def test_rows_whose_pretraining_has_more_labels_than_their_fine_tuning_are_marked():
+    config = config_with("run.arms", ["supervised-contrastive", "contrastive-rotation"])
+    assert settings.row_notes(config, "supervised-contrastive") == {}
+    config["run"]["label_fractions"] = [1.0, 0.1]
+    marked = settings.row_notes(config, "supervised-contrastive")
+    assert marked == {"‖": "also where the fine-tuning has fewer"}
+    assert settings.row_notes(config, "contrastive-rotation") == {}
+
+
 def test_rows_that_use_what_only_a_simulation_knows_are_marked():
     config = config_with("pretrainings.byol-dihedral.pretext", "observation")
     for dataset in ("model_1", "model_2", "model_3"):

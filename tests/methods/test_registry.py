@@ -23,6 +23,8 @@ from sslens.methods.registry import (
     method_names,
     needs_encoder,
     schema_path,
+    uses_labels,
+    views_of,
 )
 from sslens.networks.encoders.building import build_encoder
 from sslens.networks.operations import forward_operations
@@ -92,6 +94,8 @@ def test_the_methods_are_known():
 
 
 def test_those_that_are_self_supervised_see_no_label():
+    assert all(uses_labels(name) == load_method(name).uses_labels for name in method_names())
+    assert all(views_of(name) == load_method(name).views for name in method_names())
     assert [name for name in method_names() if load_method(name).uses_labels] == [
         "supervised_contrastive"
     ]

@@ -6,3 +6,5 @@ OF_SIMULATOR = "‡"
 EXPERIMENTAL = "§"
 #: The encoder is from a file.
 OF_FILE = "¶"
+#: The pretraining reads labels, of all training images.
+OF_LABELS = "‖"

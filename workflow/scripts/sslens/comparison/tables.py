@@ -10,7 +10,7 @@ from sslens.classes import CLASSES
 from sslens.comparison.measures import MACRO_AUC, Measures, Shown
 from sslens.comparison.summary import COMMON, NESTED, OPERATIONS, OWN, SIGNIFICANT
 from sslens.formatting import Cell, Table, exact_numbers, latex_text
-from sslens.marks import EXPERIMENTAL, OF_FILE, OF_SIMULATOR
+from sslens.marks import EXPERIMENTAL, OF_FILE, OF_LABELS, OF_SIMULATOR
 from sslens.metrics.mrmc import MIN_SEEDS
 from sslens.protocols import FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
 
@@ -28,6 +28,7 @@ UNCORRECTED = "An interval is of its cell alone, so 0 may be outside without sig
 NOTES = {
     OF_SIMULATOR: "marks pretrainings that use what only a simulation knows",
     EXPERIMENTAL: "marks experimental methods",
+    OF_LABELS: "marks pretrainings that read the labels of all training images",
     OF_FILE: "marks encoders from a file, the same one for all seeds, so that the variance over "
     "seeds excludes that of their pretraining",
 }

@@ -10,9 +10,9 @@ from pathlib import Path
 from sslens.configuration.loading import merge
 from sslens.data.simulation.recipes import class_turns
 from sslens.digests import json_digest
-from sslens.marks import EXPERIMENTAL, OF_FILE, OF_SIMULATOR
+from sslens.marks import EXPERIMENTAL, OF_FILE, OF_LABELS, OF_SIMULATOR
 from sslens.methods.passes import encoder_passes
-from sslens.methods.registry import reconstructs, schema_path
+from sslens.methods.registry import reconstructs, schema_path, uses_labels
 from sslens.networks.encoders.costs import runs_side_by_side
 from sslens.networks.encoders.registry import encoder_schema, laid_over
 from sslens.pretexts import NOISE, augmentation_names, split_raw
@@ -457,6 +457,8 @@ def row_notes(config: Mapping, arm: str) -> dict[str, str]:
             found[OF_SIMULATOR] = known
         if cause := method_schema(entry).get("experimental"):
             found[EXPERIMENTAL] = cause
+        if uses_labels(entry["method"]) and min(config["run"]["label_fractions"]) < 1:
+            found[OF_LABELS] = "also where the fine-tuning has fewer"
     return found
 
 
