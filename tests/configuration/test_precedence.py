@@ -1,4 +1,4 @@
-"""Settings for all that a more specific one of the defaults goes before are not passed over."""
+"""General settings of a user that a more specific default overrides stop the run."""
 
 import pytest
 import yaml
@@ -22,18 +22,18 @@ def lines_of(given):
         (
             {"preprocessing": {"crop": None, "bin": 1}},
             [
-                "preprocessing.crop: None is not used where preprocessing.for_dataset.model_1.crop "
-                "of the defaults is 128; give that one as well",
-                "preprocessing.bin: 1 is not used where preprocessing.for_dataset.model_1.bin of "
-                "the defaults is 2; give that one as well",
+                "preprocessing.crop: None has no effect where preprocessing.for_dataset.model_1.crop "
+                "of the defaults is 128; set that one, too",
+                "preprocessing.bin: 1 has no effect where preprocessing.for_dataset.model_1.bin of "
+                "the defaults is 2; set that one, too",
             ],
         ),
         (
             {"pretraining": {"optimizer": {"learning_rate": 1.0e-4, "momentum": 0.5}}},
             [
-                "pretraining.optimizer.learning_rate: 0.0001 is not used where "
-                "pretrainings.byol-dihedral.optimizer.learning_rate of the defaults is 0.001; give "
-                "that one as well"
+                "pretraining.optimizer.learning_rate: 0.0001 has no effect where "
+                "pretrainings.byol-dihedral.optimizer.learning_rate of the defaults is 0.001; set "
+                "that one, too"
             ],
         ),
         # what is the same, or is given for the part as well, or is of no part of the run

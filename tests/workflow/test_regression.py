@@ -107,7 +107,7 @@ def test_the_exported_network_answers_as_the_predictions_do(regressed):
 
 
 @pytest.mark.parametrize(
-    ("chosen", "told"),
+    ("chosen", "message"),
     [
         (
             {"task": {"name": "regression", "targets": ["shown_einstein_radius"]}},
@@ -120,7 +120,7 @@ def test_the_exported_network_answers_as_the_predictions_do(regressed):
     ],
 )
 def test_what_cannot_be_learned_stops_the_run_before_any_training(
-    finished, repository, tmp_path, chosen, told
+    finished, repository, tmp_path, chosen, message
 ):
     directory, overlay = tmp_path / "run", tmp_path / "overlay.json"
     copy_data(finished, directory)
@@ -129,5 +129,5 @@ def test_what_cannot_be_learned_stops_the_run_before_any_training(
         target = "results/pretrain/model_2/byol-dihedral/seed-1/history.csv"
         run(directory, target, configs=(TINY, overlay), repository=repository)
     *_, line = (directory / "logs/targets/model_2.log").read_text().splitlines()
-    assert chosen.get("task", {}).get("targets", [MASS])[0] in line and line.endswith(told)
+    assert chosen.get("task", {}).get("targets", [MASS])[0] in line and line.endswith(message)
     assert not (directory / "results/pretrain").exists()

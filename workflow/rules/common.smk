@@ -179,9 +179,9 @@ def own_images(wildcards):
 
 
 def targets_of_run(wildcards):
-    """What tells that all data sets have the targets of a regression, before anything is trained.
+    """The checks of the targets of all data sets, which are done before anything is trained.
 
-    Trainings do not depend on what it says.
+    Trainings do not depend on their content.
     """
     of_datasets = [
         f"{DATA}/targets.json".format(dataset=name) for name in config["run"]["datasets"]

@@ -299,9 +299,11 @@ def test_a_mass_that_is_not_in_ev_stops_with_its_readings(archive, mass, reading
     np.save(path, with_mass(image(80_000), mass))
     with pytest.raises(Ambiguous) as error:
         survey("mine", entry)
-    told = str(error.value)
-    assert told.startswith(f"{path}: an axion's mass of {mass} is not between 1e-30 and 1e-10 eV")
-    assert reading in told and told.endswith(
+    message = str(error.value)
+    assert message.startswith(
+        f"{path}: an axion's mass of {mass} is not between 1e-30 and 1e-10 eV"
+    )
+    assert reading in message and message.endswith(
         "Save masses in eV, and 0 or NaN where one is not known"
     )
 

@@ -1,4 +1,4 @@
-"""What a user gives without effect, since a more specific entry of the defaults goes before it."""
+"""Settings of the user that have no effect, since a more specific default takes precedence."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,61 +7,64 @@ from sslens.configuration.settings import datasets_used
 from sslens.schemas import Place
 
 FOR_DATASET = "for_dataset"
+_MISSING = object()
 
 
 def without_effect(defaults: Mapping, given: Mapping, config: Mapping) -> list[str]:
-    """A line for each setting that is given for all, while the defaults have one for a part.
+    """One line for each general setting of the user where the defaults have a more specific one.
 
-    Such a part is a data set of the run (`for_dataset`), or a pretraining of one of its arms. Where
-    the user gives the part's setting, too, both are meant.
+    More specific is a setting `for_dataset`, of a data set of the run, or one of an entry of
+    `pretrainings`, of an arm of the run. Where the user gives the specific setting as well, both
+    are meant.
 
     Args:
         defaults: of `loading.read_defaults`.
         given: by the user.
-        config: both, checked.
+        config: both merged, and checked.
     """
     datasets, arms = datasets_used(config), config["run"]["arms"]
     lines: list[str] = []
     for place in _sections(defaults):
-        own = _section_at(given, place)
-        for dataset, part in _section_at(defaults, (*place, FOR_DATASET)).items():
+        general = _section_at(given, place)
+        for dataset, specific in _section_at(defaults, (*place, FOR_DATASET)).items():
             if dataset in datasets:
-                lines += _hidden(place, own, (*place, FOR_DATASET, dataset), part, given)
+                lines += _overridden(
+                    place, general, (*place, FOR_DATASET, dataset), specific, given
+                )
+    general = _section_at(given, ("pretraining",))
     for name in dict.fromkeys(config["arms"][arm].get("pretraining") for arm in arms):
-        part = _section_at(defaults, ("pretrainings", name))
-        own = _section_at(given, ("pretraining",))
-        lines += _hidden(("pretraining",), own, ("pretrainings", name), part, given)
+        place = ("pretrainings", name)
+        lines += _overridden(("pretraining",), general, place, _section_at(defaults, place), given)
     return lines
 
 
 def _sections(defaults: Mapping, place: Place = ()) -> Iterator[Place]:
     """Places of all sections that have settings for single data sets."""
-    for key, part in defaults.items():
-        if isinstance(part, Mapping) and key != FOR_DATASET:
-            if FOR_DATASET in part:
+    for key, section in defaults.items():
+        if isinstance(section, Mapping) and key != FOR_DATASET:
+            if FOR_DATASET in section:
                 yield (*place, key)
-            yield from _sections(part, (*place, key))
+            yield from _sections(section, (*place, key))
 
 
-def _hidden(
-    place: Place, own: Mapping, place_of_part: Place, part: Mapping, given: Mapping
+def _overridden(
+    place: Place, general: Mapping, specific_place: Place, specific: Mapping, given: Mapping
 ) -> Iterator[str]:
-    """Lines for the settings of `own` that those of a part of the defaults go before."""
-    of_part = _section_at(given, place_of_part)
-    for key, value in _leaves(own):
-        before = _at(part, key)
-        is_there = before is not _MISSING and not isinstance(before, Mapping)
-        if not is_there or before == value or _at(of_part, key) is not _MISSING:
+    """Lines for the general settings that have another value in a specific section."""
+    given_there = _section_at(given, specific_place)
+    for key, value in _leaves(general):
+        default = _at(specific, key)
+        is_set = default is not _MISSING and not isinstance(default, Mapping)
+        if not is_set or default == value or _at(given_there, key) is not _MISSING:
             continue
-        named = ".".join(map(str, (*place_of_part, *key)))
         yield (
-            f"{'.'.join(map(str, (*place, *key)))}: {value!r} is not used where {named} of the "
-            f"defaults is {before!r}; give that one as well"
+            f"{_dotted(*place, *key)}: {value!r} has no effect where "
+            f"{_dotted(*specific_place, *key)} of the defaults is {default!r}; set that one, too"
         )
 
 
 def _leaves(section: Mapping, place: Place = ()) -> Iterator[tuple[Place, Any]]:
-    """Settings of a section and of those inside it, but for those of single data sets."""
+    """Settings of a section and of those inside it, except those of single data sets."""
     for key, value in section.items():
         if key == FOR_DATASET:
             continue
@@ -71,19 +74,20 @@ def _leaves(section: Mapping, place: Place = ()) -> Iterator[tuple[Place, Any]]:
             yield (*place, key), value
 
 
-_MISSING = object()
-
-
-def _at(section: Any, place: Place, default: Any = _MISSING) -> Any:
-    """What is at a place, or a default."""
+def _at(content: Any, place: Place) -> Any:
+    """The value at a place, or `_MISSING`."""
     for key in place:
-        if not isinstance(section, Mapping) or key not in section:
-            return default
-        section = section[key]
-    return section
+        if not isinstance(content, Mapping) or key not in content:
+            return _MISSING
+        content = content[key]
+    return content
 
 
 def _section_at(content: Mapping, place: Place) -> Mapping:
     """The section at a place; empty where there is none."""
     found = _at(content, place)
     return found if isinstance(found, Mapping) else {}
+
+
+def _dotted(*keys: Any) -> str:
+    return ".".join(map(str, keys))
