@@ -22,8 +22,8 @@ def lines_of(given):
         (
             {"preprocessing": {"crop": None, "bin": 1}},
             [
-                "preprocessing.crop: None has no effect where preprocessing.for_dataset.model_1.crop "
-                "of the defaults is 128; set that one, too",
+                "preprocessing.crop: None has no effect where "
+                "preprocessing.for_dataset.model_1.crop of the defaults is 128; set that one, too",
                 "preprocessing.bin: 1 has no effect where preprocessing.for_dataset.model_1.bin of "
                 "the defaults is 2; set that one, too",
             ],
