@@ -43,10 +43,12 @@ def test_predictions_stand_over_true_values_a_row_a_target():
 def test_calibration_is_with_deviations_that_validation_images_have_scaled(claimed):
     rows = {"Baseline": [frame(MASS, 0.2, claimed, seed) for seed in (1, 2)]}
     validation = {"Baseline": [frame(MASS, 0.2, claimed, seed) for seed in (3, 4)]}
-    errors, pit, coverage = calibration_figure(rows, validation, MASS, "Model II").axes
+    errors, by_value, pit, coverage = calibration_figure(rows, validation, MASS, "Model II").axes
     mean_error, deviation = errors.lines
     np.testing.assert_allclose(mean_error.get_ydata(), 0.2 * np.sqrt(2 / np.pi), rtol=0.1)
     np.testing.assert_allclose(deviation.get_ydata(), 0.2, rtol=0.03)
+    _, share = by_value.lines
+    np.testing.assert_allclose(share.get_ydata(), 0.9, atol=0.04)
     (stairs,) = pit.patches
     np.testing.assert_allclose(stairs.get_data().values, 1, atol=0.12)
     _, curve = coverage.lines

@@ -15,6 +15,7 @@ from sslens.targets import TARGETS
 MOST_POINTS = 1500  # of a panel; more would hide one another, and swell the file
 BINS = 12  # of the true values, and of PIT values
 LEVELS = np.linspace(0.05, 0.95, 19)
+SHOWN = 0.9  # level of the intervals whose coverage is shown by true value
 
 
 @own_style()
@@ -61,10 +62,11 @@ def calibration_figure(
 ) -> Figure:
     """How far predicted distributions of a target can be believed: one column per row of the table.
 
-    Above, mean absolute errors and mean predicted standard deviations by true value. In the middle,
-    the PIT histogram: the probabilities that were predicted for values below the true one, which
-    are even where predictions are right. Below, the share of the true values in central intervals
-    over what it should be; deviations are scaled on validation images.
+    From above: mean absolute errors and mean predicted standard deviations by true value; the share
+    of the true values in central 90 % intervals by true value; the PIT histogram, of the
+    probabilities that were predicted for values below the true one, which are even where
+    predictions are right; and the share in central intervals over what it should be. Standard
+    deviations are scaled on validation images.
 
     Args:
         predictions: title -> predictions frames of the test set, one per seed.
@@ -72,8 +74,8 @@ def calibration_figure(
         target: that is shown.
         title: of the figure.
     """
-    figure = new_figure(0.8 + 2.9 * len(predictions), 7.6, title)
-    grid = figure.subplots(3, len(predictions), squeeze=False, sharey="row")
+    figure = new_figure(0.8 + 2.9 * len(predictions), 9.8, title)
+    grid = figure.subplots(4, len(predictions), squeeze=False, sharey="row")
     for place, (name, frames) in enumerate(predictions.items()):
         true, errors, deviations, below = (
             np.stack(part)
@@ -86,12 +88,14 @@ def calibration_figure(
             )
         )
         _draw_errors(grid[0, place], true[0], errors.mean(axis=0), deviations.mean(axis=0), target)
-        _draw_pit(grid[1, place], below.ravel())
-        _draw_coverage(grid[2, place], below)
+        _draw_coverage_by_value(grid[1, place], true[0], below, target)
+        _draw_pit(grid[2, place], below.ravel())
+        _draw_coverage(grid[3, place], below)
         set_title(grid[0, place], name)
     grid[0, 0].set_ylabel(f"{TARGETS[target].title}: error, deviation")
-    grid[1, 0].set_ylabel("images, relative to even")
-    grid[2, 0].set_ylabel("share within the interval")
+    grid[1, 0].set_ylabel(f"share within {100 * SHOWN:g} % intervals")
+    grid[2, 0].set_ylabel("images, relative to even")
+    grid[3, 0].set_ylabel("share within the interval")
     grid[0, 0].legend(fontsize="x-small", frameon=False)
     return figure
 
@@ -137,6 +141,14 @@ def _draw_errors(
     panel.plot(centres, error, "o-", color=PALETTE[0], markersize=3, label="mean absolute error")
     panel.plot(centres, deviation, "--", color=PALETTE[1], label="predicted deviation")
     panel.set(xlabel=f"true {TARGETS[target].axis}", ylim=(0, None))
+    panel.grid(color="0.92", linewidth=0.5)
+
+
+def _draw_coverage_by_value(panel: Axes, true: np.ndarray, below: np.ndarray, target: str) -> None:
+    centres, (share,) = _binned(true, is_inside(below, SHOWN).mean(axis=0))
+    panel.axhline(SHOWN, color="0.4", linewidth=0.8)
+    panel.plot(centres, share, "o-", color=PALETTE[1], markersize=3)
+    panel.set(xlabel=f"true {TARGETS[target].axis}", ylim=(0, 1.03))
     panel.grid(color="0.92", linewidth=0.5)
 
 
