@@ -13,7 +13,7 @@ import yaml
 
 from sslens.comparison.cells import CELL, check_complete, collect
 from sslens.comparison.documents import documents
-from sslens.comparison.measures import MEASURES_OF
+from sslens.comparison.measures import measures_of
 from sslens.comparison.origin import check_origin
 from sslens.comparison.summary import summarise
 from sslens.comparison.tables import Comparison, markdown
@@ -28,7 +28,7 @@ metrics = [read_json(path) for path in snakemake.input.metrics]
 paths = list(snakemake.input.predictions)
 outdated = [outdated_file(snakemake.config, Path(path))[1] for path in snakemake.input.metrics]
 task = settings["task"]
-measures = MEASURES_OF[task["name"]](task)
+measures = measures_of(task)
 problems = check_origin(metrics, paths, outdated, settings["allow_mixed"], measures)
 scores = [measures.cell_column(name) for name in measures.names]
 frame = collect(metrics, arms, list(datasets), scores)

@@ -7,7 +7,7 @@ from sslens.jobs import process
 
 process.start(snakemake.log[0], "intervals", 1)
 
-from sslens.comparison.measures import MEASURES_OF
+from sslens.comparison.measures import measures_of
 from sslens.comparison.summary import read_summary
 from sslens.figures.intervals import intervals_figure
 from sslens.figures.style import save_figure
@@ -20,6 +20,6 @@ outputs = iter(zip(snakemake.output[::2], snakemake.output[1::2], strict=True))
 for settings in params.settings.values():
     shown = (settings[key] for key in ("rows", "datasets", "title"))
     of_labels, task = summary[summary["labels"] == settings["labels"]], settings["task"]
-    measure, *_ = MEASURES_OF[task["name"]](task).shown()
+    measure = measures_of(task).first_shown
     drawn = intervals_figure(of_labels, *shown, measure.column, measure.name)
     save_figure(drawn, next(outputs), settings)

@@ -8,7 +8,7 @@ from sslens.jobs import process
 dataset, settings = snakemake.wildcards.dataset, snakemake.params.settings
 process.start(snakemake.log[0], f"label_efficiency {dataset}", 1)
 
-from sslens.comparison.measures import MEASURES_OF
+from sslens.comparison.measures import measures_of
 from sslens.comparison.summary import read_summary
 from sslens.comparison.tables import Comparison, efficiency_table
 from sslens.figures.label_efficiency import label_efficiency_figure
@@ -19,8 +19,8 @@ from sslens.jobs.outdated import check
 
 check(snakemake.config, [snakemake.input.provenance])
 rows, title, task = (settings[key] for key in ("rows", "title", "task"))
-measures = MEASURES_OF[task["name"]](task)
-measure, *_ = measures.shown()
+measures = measures_of(task)
+measure = measures.first_shown
 frame = read_csv(snakemake.input.csv, ["dataset", "arm"])
 frame = frame[(frame["dataset"] == dataset) & frame["arm"].isin(list(rows))]
 drawn = label_efficiency_figure(

@@ -8,7 +8,7 @@ from sslens.jobs import process
 process.start(snakemake.log[0], "pages", 1)
 
 from sslens.comparison.documents import documents
-from sslens.comparison.measures import MEASURES_OF
+from sslens.comparison.measures import measures_of
 from sslens.comparison.pages import page
 from sslens.comparison.summary import read_summary
 from sslens.comparison.tables import Comparison, efficiency_table, summary_table
@@ -25,8 +25,7 @@ rows, frozen, datasets = settings["rows"], settings["frozen"], settings["dataset
 notes = settings.get("notes", {})
 compared, probed = (Comparison(summary, arms, datasets, notes) for arms in (rows, frozen))
 task, cells = settings["task"], read_csv(inputs.csv, ["arm", "dataset"])
-measures = MEASURES_OF[task["name"]](task)
-measure, *_ = measures.shown()
+measures = measures_of(task)
 documents_of_task = documents(task["name"], compared, probed, cells, measures)
 tables = {
     outputs.table: ("Comparison", documents_of_task.tables),
@@ -35,7 +34,9 @@ tables = {
 }
 for dataset, path in zip(settings["efficiency"], outputs.label_efficiency, strict=True):
     title = datasets[dataset]
-    table = efficiency_table(Comparison(summary, rows, {dataset: title}, measure=measure))
+    table = efficiency_table(
+        Comparison(summary, rows, {dataset: title}, measure=measures.first_shown)
+    )
     tables[path] = (f"Label efficiency on {title}", [table])
 for path, (title, shown) in tables.items():
     write_text(path, page(title, shown, problems, settings))

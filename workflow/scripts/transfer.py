@@ -7,7 +7,7 @@ from sslens.jobs import process
 
 process.start(snakemake.log[0], f"transfer {snakemake.wildcards.pretraining}", 1)
 
-from sslens.comparison.measures import MEASURES_OF
+from sslens.comparison.measures import measures_of
 from sslens.comparison.summary import read_summary
 from sslens.comparison.tables import transfer_matrix
 from sslens.figures.style import save_figure
@@ -16,7 +16,7 @@ from sslens.jobs.outdated import check
 
 check(snakemake.config, [snakemake.input.provenance])
 settings = snakemake.params.settings
-measure, *_ = MEASURES_OF[settings["task"]["name"]](settings["task"]).shown()
+measure = measures_of(settings["task"]).first_shown
 summary = read_summary(snakemake.input.summary)
 matrix, baseline = transfer_matrix(
     summary, settings["sources"], settings["baselines"], settings["datasets"], measure.column

@@ -1,7 +1,7 @@
 """What a task is compared by: AUCs, or errors; each with its samples, and how tables name it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -112,6 +112,11 @@ class Measures(ABC):
     @abstractmethod
     def shown(self) -> Iterable[Shown]:
         """The measures that have tables of their own."""
+
+    @property
+    def first_shown(self) -> Shown:
+        """The measure of figures and tables that have one alone."""
+        return next(iter(self.shown()))
 
     @abstractmethod
     def stated(self, metrics: Mapping) -> list[float]:
@@ -279,7 +284,12 @@ class Errors(Measures):
 
 
 #: Task -> its measures, of the settings of the task.
-MEASURES_OF = {
+MEASURES_OF: dict[str, Callable[[Mapping], Measures]] = {
     "classification": lambda settings: Aucs(),
     "regression": lambda settings: Errors(settings["targets"]),
 }
+
+
+def measures_of(task: Mapping) -> Measures:
+    """The measures of a task, by its settings."""
+    return MEASURES_OF[task["name"]](task)
