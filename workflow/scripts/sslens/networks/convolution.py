@@ -10,6 +10,11 @@ import os
 
 import tensorflow as tf
 
+#: Channels that oneDNN handles at a time on a processor with AVX2. With another number of them, its
+#: gradient of a strided 1x1 filter (jit_avx2_1x1_convolution_bwd_weights_t, in TensorFlow 2.21)
+#: writes beyond its buffer, which ends or corrupts the process; unstrided ones are safe.
+ONEDNN_BLOCK = 8
+
 
 def convolve(
     images: tf.Tensor,
@@ -30,6 +35,8 @@ def convolve(
     Returns:
         (batch, ceil(height / stride), ceil(width / stride), channels out).
     """
+    if kernel.shape[0] == 1 and images.shape[-1] % ONEDNN_BLOCK:
+        images, stride = images[:, ::stride, ::stride], 1
 
     @tf.custom_gradient
     def operation(images, kernel):
