@@ -31,6 +31,7 @@ rule all:
     default_target: True
     input:
         comparison_files(),
+        encoder_files(),
 
 
 # To keep to its limit of jobs a second, Snakemake starts a timer with every job, which never ends, and each of them

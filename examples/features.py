@@ -15,7 +15,7 @@ from predict import load_model, read_folder
 
 
 def main(model_path: str, folder: str, output: str) -> None:
-    model = load_model(model_path, "results/pretrain/…/encoder.keras")
+    model = load_model(model_path, "results/features/…/encoder.keras")
     names, images = read_folder(folder, model.input_shape[1:3])
     batches = (images[start : start + 64] for start in range(0, len(images), 64))
     features = np.concatenate([model.predict_on_batch(batch) for batch in batches])

@@ -237,7 +237,7 @@ def test_every_arm_that_ships_has_settings_and_can_be_run(arm, dataset):
     if fields["protocol"] in FROZEN:
         own = settings.probe_settings(config, arm, dataset)
         name = settings.frozen_encoder(config, arm, dataset)
-        assert name in settings.frozen_arms(config, dataset)
+        assert name in settings.frozen_encoders(config, dataset)
         encoder = settings.features_settings(config, name, dataset)["encoder"]
     else:
         own = settings.arm_settings(config, arm, dataset)
@@ -1280,7 +1280,7 @@ def test_frozen_encoders_are_named_by_what_they_follow_from():
         assert names["probe-random", dataset] == names["neighbours-random", dataset]
         assert names["probe-byol-dihedral", dataset] == f"byol-dihedral@{dataset}"
         assert names["moved", dataset] == "byol-dihedral@model_3"
-        found = settings.frozen_arms(config, dataset)
+        found = settings.frozen_encoders(config, dataset)
         assert set(found) >= {name for (_, other), name in names.items() if other == dataset}
         for name, arm in found.items():
             assert settings.frozen_encoder(config, arm, dataset) == name

@@ -43,7 +43,8 @@ def test_the_contracts_files_are_there(finished):
         "pretrain/model_2/byol-dihedral/seed-1/encoder.weights.h5",
         "pretrain/model_2/byol-dihedral/seed-1/history.csv",
         *(f"features/model_2/byol-dihedral@model_2/seed-1/{name}"
-          for name in ("train.npy", "validation.npy", "test.npy", "provenance.json")),
+          for name in ("train.npy", "validation.npy", "test.npy", "encoder.keras",
+                       "provenance.json")),
         *(f"finetune/{CELL.format(arm)}/classifier.weights.h5" for arm in ROWS),
         *(f"probe/{CELL.format(arm)}/{name}" for arm in PROBES
           for name in ("probe.npz", "history.csv")),
@@ -111,8 +112,8 @@ def test_exported_networks_make_the_same_of_raw_images(finished, repository, tmp
     shutil.copytree(finished, copy)
     # that of a probe is made when it is asked for
     target = f"results/evaluate/{CELL.format('probe-byol-dihedral')}/classifier.keras"
-    encoder = "results/pretrain/model_2/byol-dihedral/seed-1/encoder.keras"
-    run(copy, target, encoder, repository=repository)
+    run(copy, target, repository=repository)
+    encoder = "results/features/model_2/byol-dihedral@model_2/seed-1/encoder.keras"
     words = [ROOT / "examples" / "features.py", copy / encoder, folder, tmp_path / "f.parquet"]
     subprocess.run([sys.executable, *words], cwd=tmp_path, check=True)
     found = pd.read_parquet(tmp_path / "f.parquet")
@@ -261,6 +262,19 @@ def test_the_default_run_plans_the_whole_table_in_a_folder_of_its_own(tmp_path):
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", printed, re.MULTILINE))
     assert jobs["pretrain"] == "9"
     assert {jobs[rule] for rule in ("finetune", "evaluate", "features", "probe")} == {"12"}
+
+
+def test_every_pretraining_is_exported_also_one_that_no_row_probes(tmp_path):
+    overlay = tmp_path / "own.json"
+    arms = {"moved": {"pretraining": "byol-dihedral", "pretrained_on": "model_2"}}
+    run = {"datasets": ["model_1"], "arms": ["baseline", "contrastive-rotation", "moved"]}
+    overlay.write_text(json.dumps({"run": run, "arms": arms}))
+    printed = dry_run(tmp_path, configs=(overlay,))
+    exported = re.findall(r"features/(\w+)/([\w@-]+)/seed-1/encoder.keras", printed)
+    assert set(exported) == {
+        ("model_1", "contrastive-rotation@model_1"),
+        ("model_2", "byol-dihedral@model_2"),
+    }
 
 
 GUESS = "did you mean 'model_3'? known are model_1, model_2, model_3, realistic_1"

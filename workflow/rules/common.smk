@@ -208,16 +208,16 @@ def code_of(script, *loaded):
 
 
 def arm_of(wildcards):
-    """The arm of a job, or the first one with its frozen encoder."""
+    """The arm of a job, or the first one with its encoder."""
     if arm := wildcards.get("arm"):
         return arm
-    return settings.frozen_arms(config, wildcards.dataset)[wildcards.encoder]
+    return settings.frozen_encoders(config, wildcards.dataset)[wildcards.encoder]
 
 
 def encoder_module(wildcards):
     """Name in the library of the family of a job's encoder: of a pretraining, an arm, or a frozen one."""
     if name := wildcards.get("pretraining"):
-        encoder = settings.export_settings(config, name, wildcards.dataset)["encoder"]
+        encoder = settings.pretraining_encoder(config, name, wildcards.dataset)
     else:
         encoder = settings.arm_encoder(config, arm_of(wildcards), wildcards.dataset)
     return f"networks.encoders.{family_of(encoder['name'])}"
@@ -400,6 +400,18 @@ def drawn_files():
     return dict.fromkeys(pages, settings.page_settings(config)) | figures
 
 
+def encoder_files(file="encoder.keras"):
+    """The pretrained encoders of the run, each as one file for others, or another file beside these."""
+    found = {
+        features_of_arm(file, arm, settings.pretrained_on(config["arms"][arm], dataset), seed)
+        for arm in settings.arm_titles(config)
+        for dataset in config["run"]["datasets"]
+        for seed in config["run"]["seeds"]
+        if config["arms"][arm].get("pretraining") in PRETRAININGS
+    }
+    return sorted(found)
+
+
 def comparison_files():
     """The final files: tables, and figures of every data set."""
     tables = [f"{MEASURE}_table.md", f"{MEASURE}_table.csv"]
@@ -424,7 +436,7 @@ def outdated_results():
         for dataset in run["datasets"]
         for seed in run["seeds"]
         if arm in FROZEN_ARMS
-    }
+    }.union(encoder_files("provenance.json"))
     files = [
         *expand(
             f"{DATA}/{{file}}.json",

@@ -44,34 +44,6 @@ use rule pretrain as pretrain_reconstructing with:
         pretraining=one_of(RECONSTRUCTING),
 
 
-# No other rule needs this file; it is made when it is asked for by its name.
-rule export_encoder:
-    input:
-        **records_of("train"),
-        preprocessing=f"{DATA}/preprocessing.json",
-        encoder=f"{PRETRAIN}/encoder.weights.h5",
-        provenance=f"{PRETRAIN}/provenance.json",
-    output:
-        model=f"{PRETRAIN}/encoder.keras",
-    log:
-        "logs/export_encoder/{dataset}/{pretraining}/seed-{seed}.log",
-    wildcard_constraints:
-        pretraining=one_of(PRETRAININGS),
-    conda:
-        GPU_ENVIRONMENT
-    threads: config["cpu_threads"]
-    resources:
-        **of_job("export_encoder"),
-    params:
-        settings=lambda w: settings.export_settings(config, w.pretraining, w.dataset)
-        | own_images(w),
-        code=code_with_encoder("export_encoder"),
-    message:
-        "Exporting the encoder {wildcards.pretraining} of {wildcards.dataset}"
-    script:
-        "../scripts/export_encoder.py"
-
-
 # An encoder that was exported elsewhere. It goes first: one that does not fit stops the run before it has trained.
 rule import_encoder:
     input:

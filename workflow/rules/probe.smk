@@ -12,6 +12,7 @@ rule features:
         train=f"{FEATURES}/train.npy",
         validation=f"{FEATURES}/validation.npy",
         test=f"{FEATURES}/test.npy",
+        model=f"{FEATURES}/encoder.keras",
         provenance=f"{FEATURES}/provenance.json",
     log:
         "logs/features/{dataset}/{encoder}/seed-{seed}.log",

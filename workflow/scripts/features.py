@@ -1,4 +1,4 @@
-"""Rule features: the features of a frozen encoder, of all images of a data set."""
+"""Rule features: a frozen encoder's features of all images of a data set, and itself for others."""
 
 import sys
 
@@ -16,6 +16,7 @@ from sslens.data.records import load_split
 from sslens.files import read_json, write_array, write_json
 from sslens.jobs.provenance import provenance_record
 from sslens.networks import replicas
+from sslens.networks.export import export_encoder
 from sslens.networks.frozen import frozen_encoder
 from sslens.networks.inference import predict_oriented
 
@@ -29,6 +30,7 @@ average = settings["average_orientations"]
 write_array(outputs.train, predict_oriented(encoder, train.images, average=False))
 write_array(outputs.validation, predict_oriented(encoder, validation.images, average))
 write_array(outputs.test, predict_oriented(encoder, test.images, average))
+export_encoder(encoder, *data, outputs.model)
 cell = {"dataset": wildcards.dataset, "encoder": wildcards.encoder, "seed": seed}
 device = replicas.described()
 record = provenance_record("features", cell, settings, params.code, *data, device)

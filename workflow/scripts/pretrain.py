@@ -45,5 +45,3 @@ device = replicas.described()
 record = provenance_record("pretrain", cell, settings, params.code, *inputs, device)
 write_json(snakemake.output.provenance, record)
 checkpoint.remove()
-# one that was exported before has other weights
-Path(snakemake.output.encoder).with_name("encoder.keras").unlink(missing_ok=True)

@@ -275,12 +275,6 @@ def pretraining_encoder(config: Mapping, pretraining: str, dataset: str) -> dict
     return _encoder(config, pretraining_entry(config, pretraining, dataset), dataset)
 
 
-def export_settings(config: Mapping, pretraining: str, dataset: str) -> dict:
-    """Settings of the export of a pretrained encoder, which computes in float32."""
-    encoder = pretraining_encoder(config, pretraining, dataset)
-    return {"encoder": encoder, "computing": thread_settings(config, encoder)}
-
-
 def task_settings(config: Mapping) -> dict:
     """Settings of the task of the run, with the defaults of its schema."""
     own = config["task"]
@@ -328,7 +322,7 @@ def _prediction_settings(config: Mapping, encoder: Mapping) -> dict:
 
 
 def frozen_encoder(config: Mapping, arm: str, dataset: str) -> str:
-    """The name, in paths, of the frozen encoder whose features an arm probes.
+    """The name, in paths, of an arm's encoder before it learns labels, whose features are probed.
 
     Of a pretrained one its pretraining and the data set of that; of a random one, a digest of its
     settings.
@@ -339,18 +333,17 @@ def frozen_encoder(config: Mapping, arm: str, dataset: str) -> str:
     return f"random@{json_digest(arm_encoder(config, arm, dataset))[:8]}"
 
 
-def frozen_arms(config: Mapping, dataset: str) -> dict[str, str]:
-    """Frozen encoders whose features are probed on a data set: name -> the first arm that does."""
+def frozen_encoders(config: Mapping, dataset: str) -> dict[str, str]:
+    """Encoders whose features of a data set may be computed: name -> the first arm that has it."""
     found: dict[str, str] = {}
     for arm in config["arms"]:
-        if arm_protocol(config, arm) in FROZEN:
-            found.setdefault(frozen_encoder(config, arm, dataset), arm)
+        found.setdefault(frozen_encoder(config, arm, dataset), arm)
     return found
 
 
 def features_settings(config: Mapping, encoder: str, dataset: str) -> dict:
-    """Settings of the features of a frozen encoder, by its name in `frozen_arms`."""
-    chosen = arm_encoder(config, frozen_arms(config, dataset)[encoder], dataset)
+    """Settings of the features of a frozen encoder, by its name in `frozen_encoders`."""
+    chosen = arm_encoder(config, frozen_encoders(config, dataset)[encoder], dataset)
     return {"encoder": chosen} | _prediction_settings(config, chosen)
 
 

@@ -93,9 +93,9 @@ def outdated_record(config: Mapping, record: Mapping | None) -> Iterator[str]:
             return
     arm = cell.get("arm")
     if record["stage"] == "features":
-        arm = settings.frozen_arms(config, cell["dataset"]).get(cell["encoder"])
+        arm = settings.frozen_encoders(config, cell["dataset"]).get(cell["encoder"])
         if arm is None:
-            yield f"the encoder {cell['encoder']}, which no arm of the configuration probes"
+            yield f"the encoder {cell['encoder']}, which no arm of the configuration has"
             return
     yield from differences(recorded, expected_settings(config, record["stage"], cell))
     if record["stage"] in ("finetune", "features"):

@@ -62,9 +62,7 @@ class ResourceModel:
         self._gpus = {
             "pretrain": training_gpus,
             "finetune": training_gpus,
-            **dict.fromkeys(
-                ("import_encoder", "evaluate", "features", "export_encoder", "export_probe"), gpus
-            ),
+            **dict.fromkeys(("import_encoder", "evaluate", "features", "export_probe"), gpus),
         }
         # of each rule the MB and the seconds
         self._estimates: dict[str, tuple[Estimate, Estimate]] = {
@@ -95,10 +93,6 @@ class ResourceModel:
             "probe": (
                 lambda wildcards, input: probing_mb(self._values(wildcards, input)),
                 lambda wildcards, input: probing_seconds(config, self._values(wildcards, input)),
-            ),
-            "export_encoder": (
-                _constant(MB_OF_A_NETWORK),
-                self._of_network("export_encoder", encoder_export_seconds, "train"),
             ),
             "export_probe": (
                 _constant(MB_OF_A_NETWORK),
@@ -145,11 +139,7 @@ class ResourceModel:
 
     def _of_network(self, rule: str, estimate: Callable[..., float], *splits: str) -> Estimate:
         """By the images of these splits, a pretraining, arm or encoder, and the rule's GPUs."""
-        named = {
-            "features": "encoder",
-            **dict.fromkeys(("pretrain", "export_encoder"), "pretraining"),
-        }
-        entry = named.get(rule, "arm")
+        entry = {"features": "encoder", "pretrain": "pretraining"}.get(rule, "arm")
         return lambda wildcards, input: estimate(
             self._config,
             getattr(wildcards, entry),
@@ -356,12 +346,6 @@ def probing_seconds(config: Mapping, values: float) -> int:
 def export_seconds(config: Mapping, arm: str, dataset: str, images: int, gpus: int) -> int:
     """Of recomputing batch statistics on so many images, and writing the classifier."""
     encoder = settings.arm_encoder(config, arm, dataset)
-    return _seconds(config, encoder, dataset, images, gpus, passes=images)
-
-
-def encoder_export_seconds(config: Mapping, name: str, dataset: str, images: int, gpus: int) -> int:
-    """As `export_seconds`, of a pretraining's encoder."""
-    encoder = settings.export_settings(config, name, dataset)["encoder"]
     return _seconds(config, encoder, dataset, images, gpus, passes=images)
 
 

@@ -48,7 +48,7 @@ def read_encoder(path: str | Path, settings: Mapping, input_shape: Sequence[int]
     if len(inner) != 1:
         raise ValueError(
             f"{path}: {len(inner)} networks, and not one encoder behind its preprocessing; take a "
-            "file that the rule export_encoder wrote"
+            "file that the rule features wrote"
         )
     (found,), encoder = inner, build_encoder(dict(settings), input_shape, seed=0)
     if found.input_shape[1:] != tuple(input_shape):
