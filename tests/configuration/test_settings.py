@@ -1764,6 +1764,18 @@ MASS_OF_AXIONS = {
             "task.head: bins cannot be turned, and gamma1 turns with the image; take gaussian",
         ),
         (
+            {"task": {"name": "regression", "bins": 20}},
+            "task.bins: is of the head binned, but task.head is gaussian; remove one of the two",
+        ),
+        (
+            {"task": {"name": "regression", "head": "binned", "beta": 0.5}},
+            "task.beta: is of the head gaussian, but task.head is binned; remove one of the two",
+        ),
+        (
+            {"task": {"name": "regression", "targets": ["shown_einstein_radius"]}},
+            "datasets.model_2.substructure_mass: the substructure makes the ring larger than",
+        ),
+        (
             {"task": {"name": "regression"}, "finetuning": {"label_smoothing": 0.1}},
             "finetuning.label_smoothing: a regression has no labels to smooth; give 0.0",
         ),

@@ -52,6 +52,11 @@ def test_colours_are_of_the_values_and_words_are_read_on_them():
     assert panel.texts[5].get_color() == "black"  # the lowest
 
 
+def test_numbers_have_the_format_of_their_unit():
+    panel = transfer_figure(MATRIX * 1e9, BASELINE * 1e9, "T", "error (suns)", ".2e").axes[0]
+    assert panel.texts[2].get_text().startswith("9.50e+08\n(+")
+
+
 def test_a_single_cell_is_drawn():
     figure = transfer_figure(MATRIX.iloc[:1, :1], None, "T")
     figure.canvas.draw()

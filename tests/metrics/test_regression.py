@@ -68,6 +68,16 @@ def test_scores_by_hand():
     assert found["calibrated"]["coverage"] == {"0.5": 0.5, "0.68": 0.5, "0.9": 1.0, "0.95": 1.0}
 
 
+def test_a_temperature_moves_no_mean_in_the_bins_of_true_values():
+    edges, true = np.linspace(-24, -22, 41), np.linspace(-24, -22, 400)
+    rising = Histogram(edges, np.repeat(np.arange(1.0, 41)[None] / 820, 400, axis=0))
+    (plain, scaled) = (score_target(true, rising, scale) for scale in (1.0, 0.5))
+    for before, after in zip(plain["by_true_value"], scaled["by_true_value"], strict=True):
+        for name in ("mae", "rmse", "bias"):
+            assert before[name] == after[name]
+        assert before["deviation"] > after["deviation"]
+
+
 def test_contributions_are_what_scores_change_by_without_an_image():
     rng, images = np.random.default_rng(0), 500
     true = rng.uniform(-24, -22, images)

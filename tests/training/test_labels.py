@@ -300,6 +300,15 @@ def test_the_steps_are_those_of_both(planned, arm, own, more, fraction):
     assert plan.batch_size == min(8, len(stratified_subset(TRAIN.labels, fraction, 3)))
 
 
+@pytest.mark.parametrize(("arm", "more"), [("as small", 2 * 11), ("as large batches", 2 * 2)])
+def test_a_pretraining_has_images_without_a_label_too(planned, monkeypatch, arm, more):
+    """As those without an axion, of whose mass is learned."""
+    monkeypatch.setattr(CLASSIFICATION.__class__, "has_target", lambda task, values: values == 0)
+    plan = planned(arm)
+    assert plan.steps_per_epoch == 30 // 8
+    assert plan.steps == 4 + more
+
+
 @pytest.mark.parametrize("pretraining", ["small", "large batches", "in steps"])
 def test_they_are_those_that_the_pretraining_takes(planned, pretraining, monkeypatch, tmp_path):
     class Planned(Exception):

@@ -45,3 +45,5 @@ device = replicas.described()
 record = provenance_record("pretrain", cell, settings, params.code, *inputs, device)
 write_json(snakemake.output.provenance, record)
 checkpoint.remove()
+# what earlier versions left is of other weights now
+Path(snakemake.output.encoder).with_name("encoder.keras").unlink(missing_ok=True)

@@ -22,5 +22,6 @@ matrix, baseline = transfer_matrix(
     summary, settings["sources"], settings["baselines"], settings["datasets"], measure.column
 )
 title = f"{settings['title']}: {measure.name}"
-drawn = transfer_figure(matrix, baseline, title, f"{measure.name}{measure.unit}")
+words = (title, f"{measure.name}{measure.unit}", measure.number)
+drawn = transfer_figure(matrix, baseline, *words)
 save_figure(drawn, snakemake.output, settings)

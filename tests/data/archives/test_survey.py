@@ -272,6 +272,25 @@ def test_a_copy_alone_is_rejected(archive):
     assert rejected(found) == {"train/cdm/copy.npy": "identical to train/cdm/cdm_sim_1.npy"}
 
 
+def test_identical_axions_have_one_mass(archive):
+    """Of different ones none is the true one; where one has none, the other's is."""
+    folder, entry = archive
+    axions = folder / "train" / "axion"
+    for name, seed, mass in (("a", 1, 1e-24), ("b", 1, 1e-22), ("c", 2, 0.0), ("d", 2, 1e-23)):
+        np.save(axions / f"{name}.npy", with_mass(image(90_000 + seed), mass))
+    found = survey("mine", entry | {"max_rejected": 0.5})
+    both = "train/axion/a.npy (-24), train/axion/b.npy (-22)"
+    assert rejected(found) == {
+        **dict.fromkeys(
+            ("train/axion/a.npy", "train/axion/b.npy"),
+            f"identical images with different masses: {both}",
+        ),
+        "train/axion/c.npy": "identical to train/axion/d.npy",
+    }
+    images = found.images.set_index("file")
+    assert images.loc["axion/d.npy", "log10_axion_mass"] == -23
+
+
 def test_zeros_of_either_sign_are_identical(archive):
     folder, entry = archive
     for split, zero in (("train", 0.0), ("test", -0.0)):

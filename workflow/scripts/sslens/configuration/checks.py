@@ -111,8 +111,31 @@ def _check_task(config: Mapping, mistakes: Mistakes) -> None:
     named = {**schema, "properties": {**schema["properties"], "name": {}}}
     mistakes.check_schema(("task",), named)
     if not classifies(config) and mistakes.is_sound(("task",)):
+        _check_head(config, mistakes)
         _check_turning(config, mistakes)
+        _check_shown_radius(config, mistakes)
         _check_fine_tuning(config, mistakes)
+
+
+def _check_head(config: Mapping, mistakes: Mistakes) -> None:
+    """The settings of a head are given for the head that there is."""
+    for key, head in (("bins", "binned"), ("beta", "gaussian")):
+        if key in config["task"] and (chosen := task_settings(config)["head"]) != head:
+            problem = f"is of the head {head}, but task.head is {chosen}; remove one of the two"
+            mistakes.add(("task", key), problem)
+
+
+def _check_shown_radius(config: Mapping, mistakes: Mistakes) -> None:
+    """The Einstein radius is a target where it is the one in the image."""
+    if "shown_einstein_radius" not in task_settings(config)["targets"]:
+        return
+    for dataset in mistakes.at("run", "datasets") if mistakes.is_sound(("run", "datasets")) else ():
+        place: Place = ("datasets", dataset, "substructure_mass")
+        if mistakes.is_sound(place) and mistakes.at(*place) == "added":
+            problem = (
+                "the substructure makes the ring larger than task.targets has it; set from_lens"
+            )
+            mistakes.add(place, problem)
 
 
 def _check_turning(config: Mapping, mistakes: Mistakes) -> None:

@@ -11,7 +11,11 @@ from sslens.figures.style import SEQUENTIAL, new_figure, own_style, text_colours
 
 @own_style()
 def transfer_figure(
-    matrix: pd.DataFrame, baseline: pd.Series | None, title: str, measure: str = "macro AUC"
+    matrix: pd.DataFrame,
+    baseline: pd.Series | None,
+    title: str,
+    measure: str = "macro AUC",
+    number: str = ".3f",
 ) -> Figure:
     """Heat map of macro AUCs: where an encoder was pretrained by where it was fine-tuned.
 
@@ -24,6 +28,7 @@ def transfer_figure(
             row.
         title: of the figure.
         measure: what the numbers are.
+        number: their format.
 
     Raises:
         ValueError: where nothing was run, or the baseline lacks a target.
@@ -56,9 +61,9 @@ def transfer_figure(
     )
     colours = text_colours(image, values)
     for (row, column), value in np.ndenumerate(values):
-        words, difference = f"{value:.3f}", differences[row, column]
+        words, difference = format(value, number), differences[row, column]
         if np.isfinite(difference):
-            words += f"\n({difference:+z.3f})".replace("-", "\N{MINUS SIGN}")
+            words += f"\n({difference:+z{number}})".replace("-", "\N{MINUS SIGN}")
         known = np.isfinite(value)
         panel.text(
             column,

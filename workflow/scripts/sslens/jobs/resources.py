@@ -316,7 +316,7 @@ def finetuning_seconds(config: Mapping, arm: str, dataset: str, images: int, gpu
     """Of learning the labels of so many training images, or fewer of them: as many steps."""
     training = settings.arm_settings(config, arm, dataset)
     encoder, learning = training["encoder"], training["learning"]
-    steps = plan_fine_tuning(learning, images, images).steps
+    steps = plan_fine_tuning(learning, images, images, images).steps
     passes = FINE_TUNING_PASSES * steps * learning["batch_size"]
     return _seconds(config, encoder, dataset, images, gpus, passes, steps)
 

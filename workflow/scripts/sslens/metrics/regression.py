@@ -174,7 +174,7 @@ def score_target(true: np.ndarray, found: Distribution, scale: float) -> dict[st
             "crps": float(calibrated.crps(true).mean()),
             "coverage": _coverage(calibrated.below(true)),
         },
-        "by_true_value": _by_true_value(true, calibrated),
+        "by_true_value": _by_true_value(true, found.mean - true, calibrated),
     }
 
 
@@ -188,10 +188,10 @@ def bins_of(true: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     return edges, np.clip(np.searchsorted(edges, true, side="right") - 1, 0, count - 1)
 
 
-def _by_true_value(true: np.ndarray, found: Distribution) -> list[dict]:
+def _by_true_value(true: np.ndarray, errors: np.ndarray, calibrated: Distribution) -> list[dict]:
     edges, places = bins_of(true, BINS)
-    below, errors = found.below(true), found.mean - true
-    likelihoods, scores = found.negative_log_likelihood(true), found.crps(true)
+    below, deviations = calibrated.below(true), calibrated.deviation
+    likelihoods, scores = calibrated.negative_log_likelihood(true), calibrated.crps(true)
     bins = []
     for place, (low, high) in enumerate(pairwise(edges)):
         chosen = places == place
@@ -201,7 +201,7 @@ def _by_true_value(true: np.ndarray, found: Distribution) -> list[dict]:
                 "mae": float(np.abs(errors[chosen]).mean()),
                 "rmse": float(np.sqrt(np.mean(errors[chosen] ** 2))),
                 "bias": float(errors[chosen].mean()),
-                "deviation": float(found.deviation[chosen].mean()),
+                "deviation": float(deviations[chosen].mean()),
                 "nll": float(likelihoods[chosen].mean()),
                 "crps": float(scores[chosen].mean()),
                 "coverage": _coverage(below[chosen]),

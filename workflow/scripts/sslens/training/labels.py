@@ -55,11 +55,12 @@ def learn_labels(
         report: receives the rows of the history.
     """
     task, learning = load_task(settings["task"]), settings["learning"]
+    pretrained_on = len(train.images)  # also those without a label
     train, validation = (targeted(task, split) for split in (train, validation))
     labelled = train
     if fraction < 1:
         labelled = train.take(task.labelled(train.labels, fraction, seed))
-    plan = plan_fine_tuning(learning, len(labelled.labels), len(train.labels))
+    plan = plan_fine_tuning(learning, len(labelled.labels), len(train.labels), pretrained_on)
     task = task.learning_from(labelled.labels)
     learned, measured = (
         split._replace(labels=task.relative(split.labels)) for split in (labelled, validation)

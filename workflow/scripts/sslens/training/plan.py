@@ -44,7 +44,7 @@ def plan_training(settings: dict, images: int, full_split: int) -> Plan:
     return Plan(batch_size, steps, steps_per_epoch)
 
 
-def plan_fine_tuning(settings: dict, images: int, full_split: int) -> Plan:
+def plan_fine_tuning(settings: dict, images: int, full_split: int, pretrained_on: int) -> Plan:
     """Work out the plan of a fine-tuning, which may have to match a pretraining.
 
     Args:
@@ -52,13 +52,15 @@ def plan_fine_tuning(settings: dict, images: int, full_split: int) -> Plan:
             same of a pretraining, whose steps are taken as well, or as many as compute as much as
             it does with the same encoder. It then has `encoder_passes` too.
         images, full_split: as `plan_training`.
+        pretrained_on: images of the full split of a pretraining, which needs no labels and so may
+            have more.
     """
     plan = plan_training(settings, images, full_split)
     more = 0
     if (other := settings["match_steps_of"]) is not None:
-        more = plan_training(other, full_split, full_split).steps
+        more = plan_training(other, pretrained_on, pretrained_on).steps
     if (other := settings["match_compute_of"]) is not None:
-        matched = plan_training(other, full_split, full_split)
+        matched = plan_training(other, pretrained_on, pretrained_on)
         passes = matched.steps * matched.batch_size * other["encoder_passes"]
         more = round(passes / (FINE_TUNING_PASSES * max(plan.batch_size, 1)))
     return replace(plan, steps=plan.steps + more)

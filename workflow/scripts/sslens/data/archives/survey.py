@@ -419,16 +419,24 @@ def _check_across_splits(dataset: str, frame: pd.DataFrame) -> None:
 
 
 def _reject_repeats(frame: pd.DataFrame) -> pd.DataFrame:
-    """Every image once; not at all where its labels contradict each other."""
+    """Every image once; not at all where its labels, or its axion's masses, contradict each other.
+
+    Of identical images the first one is kept, or the first that has a mass.
+    """
     frame = frame.copy()
     images = frame[frame["kind"] == IMAGE]
     repeated = images[images.duplicated("image_sha256", keep=False)]
     for _, group in repeated.groupby("image_sha256", sort=False):
-        rows = list(group.itertuples())
-        reason, rejected = f"identical to {_place(rows[0])}", group.index[1:]
+        rows, masses = list(group.itertuples()), group["log10_axion_mass"].dropna()
+        first = masses.index[0] if len(masses) else group.index[0]
+        kept = rows[group.index.get_loc(first)]
+        reason, rejected = f"identical to {_place(kept)}", group.index.drop(first)
         if group["label"].nunique() > 1:
             labels = ", ".join(f"{_place(row)} ({row.label})" for row in rows)
             reason, rejected = f"identical images with different labels: {labels}", group.index
+        elif masses.nunique() > 1:
+            values = ", ".join(f"{_place(row)} ({row.log10_axion_mass:.6g})" for row in rows)
+            reason, rejected = f"identical images with different masses: {values}", group.index
         frame.loc[rejected, ["kind", "reason"]] = REJECTED, reason
     return frame
 
