@@ -1,11 +1,12 @@
-"""Classify a folder of images with an exported classifier: a CSV line an image.
+"""Predict a folder of images with an exported classifier or regression: a CSV line per image.
 
     python examples/predict.py classifier.keras FOLDER > predictions.csv
 
 The images are .npy or FITS files (.fits, .fit, .fts, .fits.gz) of one image each, with the pixel
 scale, the point spread function and the units of those that the classifier was trained on. Other
-files are named on the terminal and skipped. Needs keras, tensorflow and numpy, for FITS astropy;
-nothing of this repository.
+files are named on the terminal and skipped. A regression has a column for the mean and one for the
+standard deviation of each of `task.targets`, by its number, or with a binned head one for each bin.
+Needs keras, tensorflow and numpy, for FITS astropy; nothing of this repository.
 """
 
 import os
@@ -86,16 +87,26 @@ def load_model(path: str, place: str) -> keras.Model:
     return keras.models.load_model(path)
 
 
+def columns(shape: tuple[int | None, ...]) -> list[str]:
+    """What the outputs of a network of this output shape are called."""
+    if len(shape) == 2:
+        return list(CLASSES)
+    _, targets, parts = shape
+    names = ["mean", "std"] if parts == 2 else [f"bin_{part + 1}" for part in range(parts)]
+    return [f"{name}_{target + 1}" for target in range(targets) for name in names]
+
+
 def main(model_path: str, folder: str) -> None:
     model = load_model(model_path, "results/evaluate/…/classifier.keras")
     # all of them before the first line, so that there is a whole answer or none
     names, images = read_folder(folder, model.input_shape[1:3])
-    print("file", *CLASSES, sep=",")
+    print("file", *columns(model.output_shape), sep=",")
+    number = ".6f" if len(model.output_shape) == 2 else ".8g"
     for start in range(0, len(names), 64):
         batch = slice(start, start + 64)
         rows = zip(names[batch], model.predict_on_batch(images[batch]), strict=True)
-        for name, probabilities in rows:
-            print(name, *(f"{p:.6f}" for p in probabilities), sep=",")
+        for name, answer in rows:
+            print(name, *(format(value, number) for value in answer.ravel()), sep=",")
 
 
 if __name__ == "__main__":

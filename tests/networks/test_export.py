@@ -158,6 +158,12 @@ def example():
     return module
 
 
+def test_the_example_names_its_columns_by_the_outputs(example):
+    assert example.columns((None, 3)) == list(CLASSES)
+    assert example.columns((None, 1, 2)) == ["mean_1", "std_1"]
+    assert example.columns((None, 2, 3)) == [f"bin_{n}_{t}" for t in (1, 2) for n in (1, 2, 3)]
+
+
 @pytest.fixture
 def classify(example, folder, capsys):
     """What the example prints of a folder of images, and what it says to the terminal."""

@@ -1,13 +1,16 @@
 """A regression as its users run it: from the records of a run to its tables and figures."""
 
+import io
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
+from paths import ROOT
 from running import TINY, copy_data, dry_run, run
 
 from sslens.configuration.loading import merge
@@ -94,16 +97,20 @@ def test_metrics_are_recomputed_from_the_predictions(regressed):
             assert table.loc[arm, f"targets_{target}_mae"] == found["mae"]
 
 
-def test_the_exported_network_answers_as_the_predictions_do(regressed):
+def test_the_example_predicts_raw_images_by_the_exported_network(regressed, tmp_path):
     split = read_split(regressed / "data/model_2/manifest.json", "test")
-    model = keras.models.load_model(cell(regressed, "baseline") / "classifier.keras")
-    answers = np.asarray(model(split.images[:]))
+    for row, image in enumerate(split.images[:]):
+        np.save(tmp_path / f"{row:02}.npy", image[..., 0])
+    model = cell(regressed, "baseline") / "classifier.keras"
+    words = [sys.executable, ROOT / "examples" / "predict.py", model, tmp_path]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    answers = pd.read_csv(io.StringIO(done.stdout))
+    assert list(answers) == ["file", "mean_1", "std_1", "mean_2", "std_2"]
     predictions = pd.read_parquet(cell(regressed, "baseline") / "predictions.parquet")
-    assert answers.shape == (15, 2, 2)
-    for place, target in enumerate((MASS, "substructure_fraction")):
-        for part, kind in enumerate(("mean", "std")):
+    for place, target in enumerate((MASS, "substructure_fraction"), 1):
+        for kind in ("mean", "std"):
             expected = predictions[f"{kind}_{target}"]
-            np.testing.assert_allclose(answers[:, place, part], expected, rtol=2e-4)
+            np.testing.assert_allclose(answers[f"{kind}_{place}"], expected, rtol=2e-4)
 
 
 @pytest.mark.parametrize(
