@@ -140,6 +140,16 @@ def test_features_of_a_pretrained_one_are_not_those_of_a_random_one(saved):
     assert not np.allclose(*features, atol=1e-2)
 
 
+def test_statistics_behind_a_dropout_are_of_features_that_are_computed_without_it():
+    built = [
+        frozen_encoder(SETTINGS | {"neck": [8, 4], "neck_dropout": rates}, IMAGES, None, seed=3)
+        for rates in ([0.5, 0.5], [])
+    ]
+    features = [predict(encoder, IMAGES) for encoder in built]
+    assert np.array_equal(*features)
+    assert built[0].get_layer("drop1").rate == 0.5, "as before"
+
+
 @pytest.mark.parametrize("pretrained", [False, True])
 def test_it_is_the_same_when_it_is_built_again(saved, pretrained):
     """As the export of a probe builds it, whose features are computed already."""

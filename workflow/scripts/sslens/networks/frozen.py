@@ -46,6 +46,11 @@ def recompute_batch_norm_statistics(encoder: keras.Model, images: Images) -> Non
     momenta = [layer.momentum for layer in layers]
     for layer in layers:
         layer.momentum = 0.0  # the statistics are those of the last batch
+    # features are computed without dropout, so their statistics are of values without it
+    dropouts = [layer for layer in encoder.layers if isinstance(layer, keras.layers.Dropout)]
+    rates = [layer.rate for layer in dropouts]
+    for layer in dropouts:
+        layer.rate = 0.0
 
     @tf.function(reduce_retracing=True, autograph=False)
     def normalise(batch):
@@ -64,3 +69,5 @@ def recompute_batch_norm_statistics(encoder: keras.Model, images: Images) -> Non
         variable.assign(mean)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
+    for layer, rate in zip(dropouts, rates, strict=True):
+        layer.rate = rate
