@@ -36,6 +36,52 @@ def lines_of(given):
                 "that one, too"
             ],
         ),
+        (
+            {
+                "datasets": {"mine": {"like": "model_1", "seed": 9}},
+                "run": {"datasets": ["mine"]},
+                "preprocessing": {"crop": 100},
+            },
+            [
+                "preprocessing.crop: 100 has no effect where preprocessing.for_dataset.mine.crop "
+                "of the defaults is 128; set that one, too"
+            ],
+        ),
+        (
+            {"pretraining": {"for_dataset": {"model_1": {"batch_size": 128}}}},
+            [
+                "pretraining.for_dataset.model_1.batch_size: 128 has no effect where "
+                "pretrainings.byol-dihedral.batch_size of the defaults is 32; set that one, too"
+            ],
+        ),
+        (
+            {
+                "run": {"arms": ["mine"]},
+                "arms": {"mine": {"match_compute_of": "byol-dihedral"}},
+                "pretraining": {"batch_size": 128},
+            },
+            [
+                "pretraining.batch_size: 128 has no effect where "
+                "pretrainings.byol-dihedral.batch_size of the defaults is 32; set that one, too"
+            ],
+        ),
+        (
+            {"finetuning": {"epochs": 1, "for_dataset": {"model_1": {"epochs": 2, "steps": 9}}}},
+            [
+                "finetuning.for_dataset.model_1.epochs: 2 has no effect where "
+                "finetuning.for_dataset.model_1.steps is 9; remove one of the two, or give "
+                "steps: null"
+            ],
+        ),
+        ({"finetuning": {"epochs": 1, "steps": None}}, []),
+        (
+            {
+                "datasets": {"mine": {"like": "model_1", "seed": 9}},
+                "run": {"datasets": ["mine"]},
+                "preprocessing": {"crop": 100, "for_dataset": {"model_1": {"crop": 90}}},
+            },
+            [],
+        ),
         # what is the same, or is given for the part as well, or is of no part of the run
         ({"preprocessing": {"crop": 128}}, []),
         ({"preprocessing": {"crop": 32, "for_dataset": {"model_1": {"crop": 32}}}}, []),

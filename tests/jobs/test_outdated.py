@@ -5,14 +5,16 @@ from copy import deepcopy
 
 import pandas as pd
 import pytest
-from origins import SHIPPED, write_results
+from origins import SHIPPED, record_of, write_results
+from paths import ROOT
 
 from sslens.configuration import settings
-from sslens.configuration.loading import merge
+from sslens.configuration.loading import load, merge
 from sslens.data.catalogue import write_catalogue
 from sslens.data.records import index_path
 from sslens.data.shards import make_shard, manifest_of
 from sslens.differences import differences
+from sslens.digests import sha256_of
 from sslens.files import read_json, write_json
 from sslens.jobs.outdated import check, outdated_figure, outdated_results
 
@@ -79,7 +81,9 @@ def test_nothing_is_said_of_results_of_the_configuration(results):
             {"pretrainings": {"byol-dihedral": {"optimizer": {"learning_rate": 0.5}}}},
             [f"{BYOL}: optimizer.learning_rate 0.001, not 0.5",
              "byol-dihedral on model_2 (labels 1, seed 1) and 3 more: "
-             "optimizer.learning_rate 0.001, not 0.5 (pretrain)"],
+             "optimizer.learning_rate 0.001, not 0.5 (pretrain)",
+             "features of byol-dihedral@model_2 on model_2 (seed 1) and 1 more: "
+             "optimizer.learning_rate 0.001, not 0.5 (its pretraining)"],
         ),
         (
             {"run": {"seeds": [1]}},
@@ -139,6 +143,20 @@ def test_what_was_made_with_other_settings_is_named(results, change, expected):
     said = outdated(results, change)
     for line in expected:
         assert any(one.startswith(line) for one in said), said
+
+
+def test_an_encoder_file_of_other_content_is_named(tmp_path):
+    file = tmp_path / "encoder.keras"
+    file.write_bytes(b"one")
+    arms = {"mine": {"title": "Mine", "pretraining": {"file": str(file)}}}
+    config = load(ROOT / "config", {"arms": arms, "run": {"datasets": ["model_2"]}})
+    cell = {"dataset": "model_2", "pretraining": config["arms"]["mine"]["pretraining"], "seed": 1}
+    record = record_of(config, "import_encoder", cell) | {"sha256": sha256_of(file)}
+    write_json(path := tmp_path / "provenance.json", record)
+    assert outdated_results(config, [str(path)], {}) == []
+    file.write_bytes(b"another")
+    (line,) = outdated_results(config, [str(path)], {})
+    assert line.endswith(f"other content of {file}")
 
 
 def test_a_figure_of_other_rows_is_named(results):

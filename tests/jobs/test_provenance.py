@@ -15,6 +15,10 @@ from sslens.metrics.predictions import LOGIT_COLUMNS, predictions_frame, write_p
 from sslens.metrics.scores import metrics_of_file
 
 
+def of_file(sha256):
+    return {"sha256": sha256, "settings": {"file": "e.keras"}}
+
+
 def cell(arm="baseline", dataset="model_1", seed=1, pretrained_on=None, **stages):
     made = {
         "pretrain": {"code": "c1 pretrain methods.byol", "data": f"of {pretrained_on}"},
@@ -116,10 +120,16 @@ def test_cells_that_were_made_alike_agree():
             "moved on model_2 (labels 1, seed 1): its pretrain had other images of model_1 than "
             "baseline on model_1 (labels 1, seed 1)",
         ),
+        (
+            cell("imported", pretrained_on="model_1", pretrain=of_file("b")),
+            "imported on model_1 (labels 1, seed 1): its encoder is of other content of e.keras "
+            "than that of imported on model_2 (labels 1, seed 1)",
+        ),
     ],
 )
 def test_a_cell_that_was_not_is_named(last, line):
-    assert list(disagreements([cell(), cell(dataset="model_2"), last])) == [line]
+    imported = cell("imported", "model_2", pretrained_on="model_1", pretrain=of_file("a"))
+    assert list(disagreements([cell(), cell(dataset="model_2"), imported, last])) == [line]
 
 
 def test_predictions_that_were_changed_after_scoring_are_named(tmp_path):

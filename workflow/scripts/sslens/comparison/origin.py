@@ -59,8 +59,9 @@ def disagreements(metrics: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Cells that were not made from the same as the others, one line for each.
 
     All cells of a data set must be of one state of its images, an encoder that was pretrained on
-    another one of that one's; one piece of code must have had one state in all cells; and one
-    stage must have run with the same versions of `NUMERICAL`, on CPUs or on GPUs.
+    another one of that one's; an encoder from a file must be of one content of it; one piece of
+    code must have had one state in all cells; and one stage must have run with the same versions
+    of `NUMERICAL`, on CPUs or on GPUs.
 
     Args:
         metrics: of every cell, as `metrics.json` has them, its stages under `provenance`.
@@ -68,6 +69,7 @@ def disagreements(metrics: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     data: dict[str, tuple[str, str]] = {}
     code: dict[str, tuple[str, str]] = {}
     tools: dict[tuple[str, str], tuple[str, str]] = {}
+    files: dict[str, tuple[str, str]] = {}
     for cell in metrics:
         name = cell_name(cell)
         if "provenance" not in cell:
@@ -79,6 +81,11 @@ def disagreements(metrics: Iterable[Mapping[str, Any]]) -> Iterator[str]:
             digest, where = data.setdefault(dataset, (record["data"], name))
             if digest != record["data"]:
                 yield f"{name}: its {stage} had other images of {dataset} than {where}"
+            if "sha256" in record:
+                path = record["settings"]["file"]
+                digest, where = files.setdefault(path, (record["sha256"], name))
+                if digest != record["sha256"]:
+                    yield f"{name}: its encoder is of other content of {path} than that of {where}"
             digest, _, what = record["code"].partition(" ")
             first, where = code.setdefault(what, (digest, name))
             if first != digest:

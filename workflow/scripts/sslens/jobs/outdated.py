@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sslens.configuration import settings
 from sslens.differences import differences, listed
-from sslens.digests import json_digest
+from sslens.digests import json_digest, sha256_of
 from sslens.files import FIGURE_MARK, read_json
 from sslens.formatting import cell_name
 from sslens.protocols import FROZEN
@@ -98,8 +98,17 @@ def outdated_record(config: Mapping, record: Mapping | None) -> Iterator[str]:
             yield f"the encoder {cell['encoder']}, which no arm of the configuration has"
             return
     yield from differences(recorded, expected_settings(config, record["stage"], cell))
+    if record["stage"] == "import_encoder":
+        yield from _other_file(record)
     if record["stage"] in ("finetune", "features"):
         yield from _other_pretraining(config, arm, cell, record.get("pretraining"))
+
+
+def _other_file(record: Mapping) -> Iterator[str]:
+    """Whether the file of an encoder, if it is still there, has other content now."""
+    path = record["settings"]["file"]
+    if Path(path).is_file() and record.get("sha256") != sha256_of(path):
+        yield f"other content of {path}"
 
 
 def _other_pretraining(
@@ -183,7 +192,12 @@ def _of_kind(config: Mapping, path: Path, content: Mapping) -> tuple[str, Iterab
     if "cells" in content:
         return "tables", _outdated_comparison(config, content)
     name = f"{content['stage']} of {cell_name(content['cell'])}"
-    return name, outdated_record(config, content)
+    found = list(outdated_record(config, content))
+    if content["stage"] == "features" and (pretraining := content.get("pretraining")):
+        # of a probe, its metrics tell; but an encoder is also exported where nothing probes it
+        before = [line for line in outdated_record(config, pretraining) if line not in found]
+        found += [f"{line} (its pretraining)" for line in before]
+    return name, found
 
 
 def outdated_figure(path: str | Path, expected: Mapping) -> bool:
