@@ -39,7 +39,11 @@ def probe(arm, encoder):
 
 
 def pretraining(name):
-    return {f"Pretraining {name} on model_2, seed 1"}
+    """Jobs of a pretraining, which is exported with its features."""
+    return {
+        f"Pretraining {name} on model_2, seed 1",
+        f"Computing the features of {name}@model_2 on model_2, seed 1",
+    }
 
 
 BYOL = (
@@ -151,14 +155,14 @@ def test_a_row_of_another_name_trains_nothing(plan):
 
 
 def test_the_threads_concern_all_jobs_with_networks(plan):
-    jobs = plan({"cpu_threads": 2})
+    jobs = plan({"cpu_threads": 99})
     assert all(any(job.startswith(kind) for job in jobs) for kind in ("Pretraining", "Learning"))
     assert not any(job.startswith("Rendering") for job in jobs)
 
 
-def test_an_arm_that_is_added(plan):
+def test_a_probe_that_is_added_takes_the_features_of_the_exported_encoder(plan):
     added = plan({"run": {"arms": [*ARMS, "probe-contrastive-rotation"]}})
-    new = probe("probe-contrastive-rotation", "contrastive-rotation@model_2")
+    new = {"Probing features: probe-contrastive-rotation on model_2, seed 1"}
     assert added == new | TABLES | MAP
 
 

@@ -59,7 +59,8 @@ of_job = ResourceModel(config, gpus, gpus * config["gpus_per_training"]).of_job
 
 # More jobs at a time than the machine has cores take longer in all, since they push each other out of its caches.
 CORES = len(os.sched_getaffinity(0))
-if is_main_process and workflow.local_exec and (workflow.resource_settings.cores or 0) > CORES:
+runs_here = workflow.resource_settings.nodes is None and not workflow.output_settings.dryrun
+if is_main_process and runs_here and (workflow.resource_settings.cores or 0) > CORES:
     workflow.register_resource("_cores", CORES)
     print(f"This machine has {CORES} cores: no more are used at a time.", file=sys.stderr)
 
