@@ -107,8 +107,8 @@ def test_the_network_of_a_probe_has_its_logits_for_the_features_of_the_encoder(
     assert np.ptp(softmax(expected), axis=0).max() > 0.1, "the images must differ"
     np.testing.assert_allclose(softmax(found), softmax(expected), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
-    auc = class_aucs(VALIDATION_LABELS, found).mean()
-    assert auc == pytest.approx(history["validation_auc"].max(), abs=2e-3)
+    auc = class_aucs(VALIDATION_LABELS, expected).mean()  # some images are nearly tied
+    assert auc == pytest.approx(history["validation_auc"].max(), abs=1e-9)
     assert auc > 0.6 or fraction < 1
 
 

@@ -151,6 +151,7 @@ def job_of(kind, data, folder, encoder, epochs):
         wildcards |= {"encoder": name}
         files |= {"encoder": str(encoder), "pretraining": str(encoder.parent / "provenance.json")}
         output |= {split: str(folder / f"{split}.npy") for split in SPLITS}
+        output |= {"model": str(folder / "encoder.keras")}
     elif kind == TUNED:
         chosen = arm_settings(config, kind, "model_2")
         wildcards |= {"arm": kind, "fraction": "1.0"}

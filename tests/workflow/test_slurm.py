@@ -232,7 +232,7 @@ def test_no_two_jobs_are_on_the_gpu_at_the_same_time(ran):
     *_, everything = ran
     on_gpu = sorted((job for job in everything if job.gpus), key=lambda job: job.start)
     # pretrainings, fine-tunings, evaluations, features; three again, and the urgent one
-    assert len(on_gpu) == 2 + 3 + 3 + 2 + 3 + 1
+    assert len(on_gpu) == 2 + 3 + 3 + 3 + 3 + 1
     assert {job.gpus for job in on_gpu} == {"gres:gpu:1"}
     assert all(job.end <= later.start for job, later in pairwise(on_gpu))
 
