@@ -17,8 +17,9 @@ from pathlib import Path
 from sslens.data.records import load_split
 from sslens.digests import fingerprint
 from sslens.files import read_json, write_json
-from sslens.jobs.provenance import provenance_record
+from sslens.jobs.provenance import provenance_record, versions
 from sslens.networks import replicas
+from sslens.tools import tools
 from sslens.training.checkpoints import Checkpoint
 from sslens.training.engine import save_trained
 from sslens.training.labels import learn_labels
@@ -26,7 +27,8 @@ from sslens.training.tensorboard import reporter
 
 inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
 pretrained = snakemake.input.get("encoder") or None
-used = [settings, params.code, fraction, seed]
+device = replicas.described()
+used = [settings, params.code, fraction, seed, tools(versions(), device)]
 folder = Path(snakemake.config["checkpoint_dir"], params.checkpoint).expanduser()
 read = [*inputs, *([pretrained] if pretrained else [])]
 checkpoint = Checkpoint(folder, fingerprint(used, read))
@@ -38,7 +40,6 @@ save_trained(
     learned.network, snakemake.output.classifier, learned.history, snakemake.output.history
 )
 cell = {"dataset": wildcards.dataset, "arm": wildcards.arm, "labels": fraction, "seed": seed}
-device = replicas.described()
 record = provenance_record("finetune", cell, settings, params.code, *inputs, device)
 started_from = snakemake.input.get("pretraining") or None
 record["pretraining"] = read_json(started_from) if started_from else None

@@ -17,15 +17,17 @@ from pathlib import Path
 from sslens.data.records import load_split, read_split
 from sslens.digests import fingerprint
 from sslens.files import read_json, write_arrays, write_json
-from sslens.jobs.provenance import provenance_record
+from sslens.jobs.provenance import provenance_record, versions
 from sslens.networks import replicas
+from sslens.tools import tools
 from sslens.training.checkpoints import Checkpoint
 from sslens.training.engine import save_trained
 from sslens.training.pretraining import RawSplits, pretrain
 from sslens.training.tensorboard import reporter
 
 inputs = [snakemake.input.manifest, snakemake.input.preprocessing]
-used = [settings, params.code, seed]
+device = replicas.described()
+used = [settings, params.code, seed, tools(versions(), device)]
 folder = Path(snakemake.config["checkpoint_dir"], params.checkpoint).expanduser()
 checkpoint = Checkpoint(folder, fingerprint(used, inputs))
 train = load_split(*inputs, "train", settings.get("training_images"))
@@ -41,7 +43,6 @@ save_trained(encoder, snakemake.output.encoder, history, snakemake.output.histor
 if "pictures" in snakemake.output.keys():  # noqa: SIM118 (a list, with names)
     write_arrays(snakemake.output.pictures, pictures)
 cell = {"dataset": wildcards.dataset, "pretraining": wildcards.pretraining, "seed": seed}
-device = replicas.described()
 record = provenance_record("pretrain", cell, settings, params.code, *inputs, device)
 write_json(snakemake.output.provenance, record)
 checkpoint.remove()

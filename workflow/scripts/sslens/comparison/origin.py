@@ -13,9 +13,8 @@ import numpy as np
 from sslens.comparison.measures import Aucs, Measures
 from sslens.digests import sha256_of
 from sslens.formatting import cell_name, read_parquet
+from sslens.tools import tools
 
-#: Packages whose other versions may give other numbers.
-NUMERICAL = ("tensorflow", "tensorflow-cpu", "keras", "numpy")
 #: By how much a measure may differ that is computed again, and by what share of it.
 SAME = 1e-9
 
@@ -61,14 +60,14 @@ def disagreements(metrics: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     All cells of a data set must be of one state of its images, an encoder that was pretrained on
     another one of that one's; an encoder from a file must be of one content of it; one piece of
     code must have had one state in all cells; and one stage must have run with the same versions
-    of `NUMERICAL`, on CPUs or on GPUs.
+    of `tools.NUMERICAL`, on CPUs or on GPUs.
 
     Args:
         metrics: of every cell, as `metrics.json` has them, its stages under `provenance`.
     """
     data: dict[str, tuple[str, str]] = {}
     code: dict[str, tuple[str, str]] = {}
-    tools: dict[tuple[str, str], tuple[str, str]] = {}
+    used_by: dict[tuple[str, str], tuple[str, str]] = {}
     files: dict[str, tuple[str, str]] = {}
     for cell in metrics:
         name = cell_name(cell)
@@ -90,19 +89,10 @@ def disagreements(metrics: Iterable[Mapping[str, Any]]) -> Iterator[str]:
             first, where = code.setdefault(what, (digest, name))
             if first != digest:
                 yield f"{name}: its {stage} ran other code ({what}) than {where}"
-            for tool, used in _tools(record).items():
-                other, where = tools.setdefault((stage, tool), (used, name))
+            for tool, used in tools(record.get("versions", {}), record.get("device")).items():
+                other, where = used_by.setdefault((stage, tool), (used, name))
                 if other != used:
                     yield f"{name}: its {stage} had {tool} {used}, and that of {where} {other}"
-
-
-def _tools(record: Mapping[str, Any]) -> dict[str, str]:
-    """What the numbers of a stage depend on beside its code: package -> version; and the device."""
-    versions = record.get("versions", {})
-    found = {package: versions[package] for package in NUMERICAL if package in versions}
-    if device := record.get("device"):
-        found["device"] = "CPU" if device.startswith("CPU") else "GPU"
-    return found
 
 
 def changed_predictions(

@@ -23,7 +23,7 @@ class Checkpoint:
     """The checkpoint of one training, in a folder of its own outside the workflow's outputs.
 
     Snakemake deletes the outputs of a job that failed, so what a training goes on from lies
-    elsewhere, and belongs to it by a fingerprint of its parameters, inputs and code.
+    elsewhere, and belongs to it by a fingerprint of its parameters, inputs, code and tools.
     """
 
     def __init__(self, folder: str | Path, fingerprint: str):
