@@ -76,6 +76,7 @@ def test_the_plan_of_a_configuration(tmp_path):
     one = tmp_path / "one.yaml"
     one.write_text(
         "run: {datasets: [model_1]}\n"
+        "cpu_threads: 99\n"
         "splits:\n"
         "  {train: {shard_size: 9000}, validation: {shard_size: 3000}, test: {shard_size: 5000}}"
     )
@@ -87,7 +88,7 @@ def test_the_plan_of_a_configuration(tmp_path):
     counts = {rule: int(rows[rule][0]) for rule in ("records", "pretrain", "features")}
     assert counts == {"records": 9 + 3 + 3, "pretrain": 3, "features": 4}
     assert {int(rows[rule][0]) for rule in ("finetune", "evaluate", "probe")} == {4}
-    assert rows["pretrain"][1].strip() == "2"  # CPUs, whatever this machine has
+    assert rows["pretrain"][1].strip() == "99"  # CPUs, whatever this machine has
     slow = tmp_path / "slow.yaml"
     slow.write_text("planning: {core_gflops: 20.0}")
     slower = plan(*published, str(slow))

@@ -35,7 +35,7 @@ def convolve(
     Returns:
         (batch, ceil(height / stride), ceil(width / stride), channels out).
     """
-    if kernel.shape[0] == 1 and images.shape[-1] % ONEDNN_BLOCK:
+    if kernel.shape[0] == 1 and stride > 1 and images.shape[-1] % ONEDNN_BLOCK:
         images, stride = images[:, ::stride, ::stride], 1
 
     @tf.custom_gradient
