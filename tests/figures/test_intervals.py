@@ -43,7 +43,8 @@ def drawn(panel):
 
 
 def test_points_intervals_and_the_reference(summary):
-    first, second = intervals_figure(summary, ROWS, DATASETS, "t").axes
+    figure = intervals_figure(summary, ROWS, DATASETS, "t")
+    first, second = figure.axes
     assert drawn(first) == [(0, 0.8, 0.75, 0.85, True), (1, 0.9, 0.84, 0.94, True)]
     assert drawn(second) == [(0, 0.7, 0.69, 0.72, False)]
     assert [panel.get_title() for panel in (first, second)] == list(DATASETS.values())
@@ -51,10 +52,10 @@ def test_points_intervals_and_the_reference(summary):
     assert 0.8 in [float(line.get_xdata()[0]) for line in lines if len(line.get_xdata()) == 2]
     names = [text.get_text().replace("\n", " ") for text in first.get_yticklabels()]
     assert names == list(ROWS.values())
-    assert first.get_xlabel() == "macro AUC (hollow: these networks)"
+    assert figure.get_supxlabel() == "macro AUC (hollow: these networks)"
     of_methods = summary[summary["dataset"] == "model_1"]
-    (panel,) = intervals_figure(of_methods, ROWS, {"model_1": "Model I"}, "t").axes
-    assert panel.get_xlabel() == "macro AUC"
+    of_one = intervals_figure(of_methods, ROWS, {"model_1": "Model I"}, "t")
+    assert of_one.get_supxlabel() == "macro AUC"
     assert first.get_ylim()[0] > first.get_ylim()[1], "the first row is on top"
 
 

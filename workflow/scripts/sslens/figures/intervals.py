@@ -50,10 +50,11 @@ def intervals_figure(
     hollow = " (hollow: these networks)" if cells[f"{column}_low"].isna().any() else ""
     for panel, (dataset, heading) in zip(panels, datasets.items(), strict=True):
         _draw(panel, cells[cells["dataset"] == dataset].set_index("arm"), list(rows), column)
-        panel.set(title=heading, xlabel=f"{measure}{hollow}")
+        panel.set_title(heading)
         panel.xaxis.set_major_locator(MaxNLocator(4))
     panels[0].set_yticks(range(len(names)), names)
     panels[0].set_ylim(len(names) - 0.5, -0.5)
+    figure.supxlabel(f"{measure}{hollow}", fontsize=panels[0].xaxis.label.get_size())
     return figure
 
 
