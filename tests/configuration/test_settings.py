@@ -706,12 +706,18 @@ def test_a_masked_autoencoder_needs_a_transformer_of_patches():
     )
     own["neck"] = []
     check(config, SCHEMA)
+    options = config["pretrainings"]["byol-dihedral"]["options"] = {"decoder": {"heads": 3}}
+    assert error_of(config) == (
+        "pretrainings.byol-dihedral.options.decoder.heads: 3 does not divide embedding of 64"
+    )
+    options["decoder"]["embedding"] = 48
+    check(config, SCHEMA)
 
 
 def test_a_pretraining_needs_a_batch_of_images_and_more_than_its_queue():
     config = config_with("pretraining.batch_size", 1501)
     assert error_of(config) == (
-        "pretraining.batch_size: 1501, but a training has 1500 images; take a smaller batch"
+        "pretraining.batch_size: 1501, but there are 1500 training images; take a smaller batch"
     )
     config = config_with("pretrainings.byol-dihedral.method", "nnclr")
     config["pretrainings"]["byol-dihedral"]["options"] = {"queue": 500}
@@ -720,6 +726,19 @@ def test_a_pretraining_needs_a_batch_of_images_and_more_than_its_queue():
     assert error_of(config) == (
         "pretrainings.byol-dihedral.options.queue: 500 is more than a third of 1497 training "
         "images; take at most 499"
+    )
+    config["run"]["images_per_seed"] = 1494
+    for dataset in config["run"]["datasets"]:
+        config["datasets"][dataset]["images_per_lens"] = 3
+    config["pretrainings"]["byol-dihedral"] |= {"pairs": "same_lens", "options": {"queue": 167}}
+    assert error_of(config) == (
+        "pretrainings.byol-dihedral.options.queue: 167 is more than a third of 498 groups of 1494 "
+        "training images with pairs: same_lens; take at most 166"
+    )
+    config["pretrainings"]["byol-dihedral"] |= {"options": {"queue": 166}, "batch_size": 499}
+    assert error_of(config) == (
+        "pretrainings.byol-dihedral.batch_size: 499, but there are 498 groups of 1494 training "
+        "images with pairs: same_lens; take a smaller batch"
     )
 
 
@@ -782,7 +801,7 @@ def test_pairs_of_one_lens_need_several_images_of_it():
     check(config, SCHEMA)
     config["splits"]["train"]["images"] = 11
     config["run"]["arms"] = ["byol-dihedral", "baseline"]
-    config["pretrainings"]["byol-dihedral"]["batch_size"] = 8
+    config["pretrainings"]["byol-dihedral"]["batch_size"] = 2
     message = error_of(config)
     assert message.startswith(
         "splits.train.images: 11 images, but pairs: same_lens of pretrainings."

@@ -141,6 +141,21 @@ def schema_mistakes(content: Any, schema: Mapping, where: Place = ()) -> list[Mi
     ]
 
 
+def undivided(values: Mapping, schema: Mapping) -> Iterator[tuple[Place, str]]:
+    """Where whole numbers do not divide another one beside them that they have to, and the problem.
+
+    A schema, of the values or of a part of them, names both in `divides`.
+    """
+    for key, what in schema.get("divides", {}).items():
+        total: Any = values.get(what)
+        part: Any = values.get(key)
+        if is_whole(total) and is_whole(part, 1) and total % part:
+            yield (key,), f"{part} does not divide {what} of {total}"
+    for name, own in schema.get("properties", {}).items():
+        if isinstance(values.get(name), Mapping):
+            yield from (((name, *place), why) for place, why in undivided(values[name], own))
+
+
 #: What an error weighs, by its keyword (1 if it is not here): of two errors of one value, the
 #: heavier counts, or else the later, whose limit is stricter. Those of 0 follow from an error
 #: inside of the value, or from its key's wrong name.

@@ -7,7 +7,7 @@ one mistake is one line.
 import json
 import math
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from itertools import product
 from pathlib import Path
@@ -46,7 +46,7 @@ from sslens.methods.registry import method_names
 from sslens.networks.encoders.registry import encoder_names, encoder_schema, family_settings
 from sslens.pretexts import augmentation_names
 from sslens.protocols import FINE_TUNE, FROZEN
-from sslens.schemas import Mistakes, Place, load_schema
+from sslens.schemas import Mistakes, Place, load_schema, undivided
 from sslens.suggestions import unknown
 from sslens.targets import PAIRS, partners_missing
 from sslens.tasks.registry import schema_path as task_schema
@@ -339,8 +339,9 @@ def _check_encoders(config: Mapping, mistakes: Mistakes) -> None:
             place = origin(mistakes, layers, (key,))
             problem = f"{encoder['name']} has none; its settings are {', '.join(own)}"
             found.setdefault(place, problem)
-        for key, problem in _undivided(config, mistakes, encoder, dataset):
-            found.setdefault(origin(mistakes, layers, (key,)), f"{problem} (arm {arm}, {dataset})")
+        sides = _pixels(config, mistakes, dataset)
+        for key, problem in undivided({**encoder, **sides}, encoder_schema(encoder["name"])):
+            found.setdefault(origin(mistakes, layers, key), f"{problem} (arm {arm}, {dataset})")
         if len(encoder["neck_dropout"]) not in (0, len(encoder["neck"])):
             found.setdefault(
                 origin(mistakes, layers, ("neck_dropout",), ("neck",)),
@@ -352,20 +353,15 @@ def _check_encoders(config: Mapping, mistakes: Mistakes) -> None:
         mistakes.add(place, problem, (*place[:-1], "neck_dropout") if is_of_neck else place)
 
 
-def _undivided(
-    config: Mapping, mistakes: Mistakes, encoder: Mapping, dataset: str
-) -> Iterator[tuple[str, str]]:
-    """Settings of an encoder that do not divide what they have to, with the problem."""
+def _pixels(config: Mapping, mistakes: Mistakes, dataset: str) -> dict[str, int]:
+    """The pixels along a side of a network's images, where the configuration has sound ones."""
     layers: list[Place] = [("preprocessing", "for_dataset", dataset), ("preprocessing",)]
     pixels: Place = ("datasets", dataset, "instrument", "pixels")
-    schema, totals = encoder_schema(encoder["name"]), dict(encoder)
-    if mistakes.is_sound(pixels, *keys_in(layers, "crop", "bin")):
-        chosen = preprocessing_settings(config, dataset)
-        totals["pixels"] = (chosen["crop"] or mistakes.at(*pixels)) // chosen["bin"]
-    for key, what in schema.get("divides", {}).items():
-        total, part = totals.get(what), encoder[key]
-        if isinstance(total, int) and isinstance(part, int) and part > 0 and total % part:
-            yield key, f"{part} does not divide {what} of {total}"
+    if not mistakes.is_sound(pixels, *keys_in(layers, "crop", "bin")):
+        return {}
+    chosen = preprocessing_settings(config, dataset)
+    along = chosen["crop"] or mistakes.at(*pixels)
+    return {"pixels": along // chosen["bin"]} if along else {}
 
 
 def _check_controls(config: Mapping, mistakes: Mistakes) -> None:

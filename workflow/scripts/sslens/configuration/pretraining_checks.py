@@ -32,7 +32,7 @@ from sslens.methods.registry import (
     views_of,
 )
 from sslens.pretexts import NOISE, PRETEXT_SCHEMA, augmentation_names, of_raw_images
-from sslens.schemas import Mistakes, Place, load_schema, schema_mistakes
+from sslens.schemas import Mistakes, Place, load_schema, schema_mistakes, undivided
 
 #: What images of one group have in common, by `pairs` -> the key of a recipe that says how many.
 GROUPS = {"same_lens": "images_per_lens", "same_substructure": "lenses_per_substructure"}
@@ -73,10 +73,15 @@ def check_options(config: Mapping, mistakes: Mistakes) -> None:
         entry = pretraining_entry(config, name, dataset)
         if "file" in entry:
             continue
-        for mistake in schema_mistakes(entry.get("options", {}), method_schema(entry)):
+        schema, options = method_schema(entry), entry.get("options", {})
+        wrong = schema_mistakes(options, schema)
+        for mistake in wrong:
             place = origin(mistakes, layers, ("options", *mistake.place))
             hidden = len(mistake.place) - len(mistake.shown)
             found.setdefault(place, (mistake.problem, place[: len(place) - hidden]))
+        for key, problem in undivided(with_defaults(options, schema), schema) if not wrong else ():
+            place = origin(mistakes, layers, ("options", *key))
+            found.setdefault(place, (problem, place))
     for place, (problem, shown) in found.items():
         mistakes.add(place, problem, shown)
 
@@ -120,7 +125,7 @@ def check_methods(config: Mapping, mistakes: Mistakes) -> None:
     images = mistakes.at(*own) or mistakes.at(*size)
     found: dict[Place, str] = {}
     for name, dataset, layers in _used_pretrainings(
-        config, mistakes, "method", "pretext", "options", "batch_size", "encoder"
+        config, mistakes, "method", "pretext", "options", "batch_size", "encoder", "pairs"
     ):
         entry = pretraining_entry(config, name, dataset)
         refused, pretext = refused_augmentations(entry["method"]), ("pretexts", entry["pretext"])
@@ -147,17 +152,27 @@ def check_methods(config: Mapping, mistakes: Mistakes) -> None:
             found[origin(mistakes, layers, ("method",))] = (
                 f"{entry['method']} learns classes, and {dataset} has one alone; take another"
             )
-        if entry["batch_size"] > images:
+        groups, what = images // _group_size(mistakes, entry, dataset), "training images"
+        if groups < images:
+            what = f"groups of {images} training images with pairs: {entry['pairs']}"
+        if entry["batch_size"] > groups:
             found[origin(mistakes, layers, ("batch_size",))] = (
-                f"{entry['batch_size']}, but a training has {images} images; take a smaller batch"
+                f"{entry['batch_size']}, but there are {groups} {what}; take a smaller batch"
             )
         queue = with_defaults(entry.get("options", {}), method_schema(entry)).get("queue", 0)
-        if queue > (most := images // IMAGES_PER_QUEUED):
+        if queue > (most := groups // IMAGES_PER_QUEUED):
             found[origin(mistakes, layers, ("options", "queue"))] = (
-                f"{queue} is more than a third of {images} training images; take at most {most}"
+                f"{queue} is more than a third of {groups} {what}; take at most {most}"
             )
     for place, problem in found.items():
         mistakes.add(place, problem)
+
+
+def _group_size(mistakes: Mistakes, entry: Mapping, dataset: str) -> int:
+    """How many images a batch takes for one, as they make a pair; 1 where that is not sound."""
+    key = GROUPS.get(entry["pairs"])
+    place: Place = ("datasets", dataset, key)
+    return mistakes.at(*place) or 1 if key and mistakes.is_sound(place) else 1
 
 
 def check_pairs(config: Mapping, mistakes: Mistakes) -> None:
