@@ -411,6 +411,12 @@ def test_the_diagnosis_is_of_the_features_it_says():
     assert found["uniformity"] == pytest.approx(both)
 
 
+def test_images_of_one_class_have_no_auc():
+    of_one = VALIDATION.take(np.flatnonzero(VALIDATION.labels == 0))
+    found = diagnosis_of(dense_encoder(), TRAIN, of_one, TOLD, 3).measure()
+    assert set(found) == {"effective_rank", "alignment", "uniformity"}
+
+
 def test_the_diagnosis_is_of_no_more_images_than_it_may(monkeypatch):
     encoder, seen = dense_encoder(), []
     monkeypatch.setattr(pretraining, "DIAGNOSED", {"train": 10, "validation": 7, "pairs": 5})
@@ -449,7 +455,7 @@ def test_the_diagnosis_moves_no_weight_statistic_or_draw(monkeypatch, tmp_path):
 def test_labels_are_for_the_diagnosis_alone(pretrained, monkeypatch, tmp_path):
     monkeypatch.setitem(resnet.DEPTHS, "resnet18", (1, 1))
     chosen = pretraining_settings(CONFIG, "small-contrastive", "of this test")
-    others = [split._replace(labels=split.labels[::-1] // 2) for split in (TRAIN, VALIDATION)]
+    others = [split._replace(labels=np.sort(split.labels)) for split in (TRAIN, VALIDATION)]
     encoder, history, _ = pretrain(*others, chosen, 3, Checkpoint(tmp_path, "x"))
     for one, other in zip(encoder.get_weights(), pretrained[1].get_weights(), strict=True):
         assert one.tobytes() == other.tobytes()

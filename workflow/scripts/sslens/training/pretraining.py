@@ -11,6 +11,7 @@ import pandas as pd
 import tensorflow as tf
 from threadpoolctl import threadpool_limits
 
+from sslens.classes import CLASSES
 from sslens.data.records import Split
 from sslens.images import Images
 from sslens.methods.base import Batch, Method
@@ -247,8 +248,9 @@ class Diagnosis:
 
         Returns:
             effective_rank (of validation images), alignment and uniformity (of two views of
-            validation images by the pretext; uniformity is the mean of both), neighbour_auc (of
-            validation images by training images): see `metrics.features`.
+            validation images by the pretext; uniformity is the mean of both), and, where both have
+            images of every class, neighbour_auc (of validation images by training images): see
+            `metrics.features`.
 
         Raises:
             FloatingPointError: where a feature is not finite.
@@ -261,12 +263,15 @@ class Diagnosis:
         query, reference, first, second = np.split(features, self._ends)
         labels, reference_labels = self._labels
         with threadpool_limits(1):  # on matrices as small as these more threads are slower
-            return {
+            found = {
                 "effective_rank": effective_rank(query),
                 "alignment": alignment(first, second),
                 "uniformity": float(np.mean([*map(uniformity, (first, second))])),
-                "neighbour_auc": neighbour_auc(query, labels, reference, reference_labels),
             }
+            if all(len(np.unique(part)) == len(CLASSES) for part in self._labels):
+                auc = neighbour_auc(query, labels, reference, reference_labels)
+                found["neighbour_auc"] = auc
+            return found
 
 
 class _Pretraining:
