@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 from scipy.stats import t as student
 
+from sslens.comparison.captions import collapse_note
 from sslens.comparison.cells import collect
+from sslens.comparison.compared import Comparison
 from sslens.comparison.documents import documents
 from sslens.comparison.measures import Errors
 from sslens.comparison.summary import summarise
 from sslens.comparison.tables import (
-    Comparison,
-    collapse_note,
     markdown,
     summary_table,
     uncertainty_table,

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from sslens.comparison.cells import check_complete, collect
+from sslens.comparison.compared import Comparison
 from sslens.comparison.measures import Errors
 from sslens.comparison.tables import (
-    Comparison,
     comparison_tables,
     component_table,
     computing_table,
@@ -584,8 +584,9 @@ def test_computing_table_literally():
         "\n"
         "Each cell gives the floating-point operations, in units of 10¹², of all trainings of one "
         "network, and in parentheses those of its pretraining. Counted are two operations for each "
-        "multiplication of a convolution or a dense layer, and a backward pass as two forward "
-        "passes; augmentations and the heads of a pretraining are not counted.\n"
+        "multiplication of convolutions, dense layers and attention, and a backward pass as two "
+        "forward passes. Augmentations are not counted, nor the heads of a pretraining, but for "
+        "the decoder of a masked autoencoder.\n"
     )
 
 

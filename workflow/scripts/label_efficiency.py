@@ -8,9 +8,10 @@ from sslens.jobs import process
 dataset, settings = snakemake.wildcards.dataset, snakemake.params.settings
 process.start(snakemake.log[0], f"label_efficiency {dataset}", 1)
 
+from sslens.comparison.compared import Comparison
 from sslens.comparison.measures import measures_of
 from sslens.comparison.summary import read_summary
-from sslens.comparison.tables import Comparison, efficiency_table
+from sslens.comparison.tables import efficiency_table
 from sslens.figures.label_efficiency import label_efficiency_figure
 from sslens.figures.style import save_figure
 from sslens.files import write_text

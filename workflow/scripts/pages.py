@@ -7,11 +7,12 @@ from sslens.jobs import process
 
 process.start(snakemake.log[0], "pages", 1)
 
+from sslens.comparison.compared import Comparison
 from sslens.comparison.documents import documents
 from sslens.comparison.measures import measures_of
 from sslens.comparison.pages import page
 from sslens.comparison.summary import read_summary
-from sslens.comparison.tables import Comparison, efficiency_table, summary_table
+from sslens.comparison.tables import efficiency_table, summary_table
 from sslens.data.shortcuts import read_audits, shortcut_table
 from sslens.files import read_json, write_text
 from sslens.formatting import read_csv

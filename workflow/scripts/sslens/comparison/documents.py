@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from sslens.comparison.compared import Comparison
 from sslens.comparison.error_tables import error_tables, frozen_error_tables, latex_errors
 from sslens.comparison.measures import Measures
-from sslens.comparison.tables import Comparison, comparison_tables, frozen_tables, latex_table
+from sslens.comparison.tables import comparison_tables, frozen_tables, latex_table
 from sslens.formatting import Table
 
 

@@ -5,23 +5,24 @@ from dataclasses import replace
 
 import pandas as pd
 
-from sslens.comparison.tables import (
+from sslens.comparison.captions import (
     BETTER,
-    MISSING,
     WORSE,
-    Comparison,
     collapse_note,
+    fraction_of,
+    references_of,
+    row_notes,
+    seeds_of,
+)
+from sslens.comparison.compared import MISSING, Comparison
+from sslens.comparison.tables import (
     computing_table,
     counts_operations,
-    fraction_of,
     frozen_tables,
     latex_tabular,
     leads,
     mark,
     measure_tables,
-    references_of,
-    row_notes,
-    seeds_of,
 )
 from sslens.formatting import Table
 from sslens.metrics.gaussian import LEVELS

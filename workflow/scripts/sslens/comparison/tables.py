@@ -1,108 +1,44 @@
 """The tables of the comparison, and the published layout as LaTeX, from its summary."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from sslens.classes import CLASSES
+from sslens.comparison.captions import (
+    BETTER,
+    OF_NETWORKS,
+    UNCORRECTED,
+    WORSE,
+    bold_of,
+    collapse_note,
+    few_seeds,
+    fraction_of,
+    images_of,
+    is_auc,
+    marks_of,
+    references_of,
+    row_notes,
+    scope,
+    seeds_of,
+    unequal_seeds,
+    what_varies,
+)
+from sslens.comparison.compared import MISSING, Comparison, by_labels, cell_of
 from sslens.comparison.measures import MACRO_AUC, Measures, Shown
-from sslens.comparison.summary import COMMON, NESTED, OPERATIONS, OWN, SIGNIFICANT
-from sslens.formatting import Cell, Table, exact_numbers, latex_text
-from sslens.marks import EXPERIMENTAL, OF_FILE, OF_LABELS, OF_SIMULATOR
+from sslens.comparison.summary import OPERATIONS, SIGNIFICANT
+from sslens.formatting import Cell, Table, latex_text
 from sslens.metrics.mrmc import MIN_SEEDS
 from sslens.protocols import FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
 
-MISSING = "—"
 NOT_SIGNIFICANT = "**n.s.**"
 #: Begins the warning below the tables of a run whose results do not belong together.
 INCONSISTENT = "**Inconsistent provenance**"
-#: Marks of a cell that is significantly better or worse than what it is tested against.
-BETTER, WORSE = "▲", "▼"
-#: Marks an interval of the networks among intervals of methods.
-OF_NETWORKS = "†"
-#: Why an interval and its test may seem to disagree.
-UNCORRECTED = "An interval is of its cell alone, so 0 may be outside without significance. "
-#: What the marks in titles of rows mean, see `settings.row_notes`.
-NOTES = {
-    OF_SIMULATOR: "marks pretrainings that use what only a simulation knows",
-    EXPERIMENTAL: "marks experimental methods",
-    OF_LABELS: "marks pretrainings that read the labels of all training images",
-    OF_FILE: "marks encoders from a file, the same one for all seeds, so that the variance over "
-    "seeds excludes that of their pretraining",
-}
 #: What each frozen protocol is called in its table.
 PROTOCOL_TITLES = {LINEAR_PROBE: "Linear probe", NEAREST_NEIGHBOURS: "Nearest neighbours"}
-
-
 #: Columns of a cell in the published layout, the one that it is sorted by first.
 PUBLISHED = ("auc_macro", *(f"auc_{name}" for name in CLASSES))
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What a table compares: results, and the titles of its rows and columns.
-
-    Args:
-        summary: see `sslens.comparison.summary`; it may hold other arms (probes, say) too.
-        arms: names to titles, in the order of the rows.
-        datasets: names to titles, in the order of the columns.
-        notes: arm -> mark in its title -> why, in words; see `NOTES`.
-        measure: that is compared.
-
-    Example:
-
-        published_table(Comparison(summary, {"baseline": "Baseline"}, {"model_1": "Model I"}))
-    """
-
-    summary: pd.DataFrame
-    arms: Mapping[str, str]
-    datasets: Mapping[str, str]
-    notes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    measure: Shown = MACRO_AUC
-
-    @property
-    def cells(self) -> pd.DataFrame:
-        """The rows of the summary that are cells of the table."""
-        of_arms = self.summary["arm"].isin(list(self.arms))
-        return self.summary[of_arms & self.summary["dataset"].isin(list(self.datasets))]
-
-    def by_labels(self) -> Iterator["Comparison"]:
-        """The comparison with each share of the labels, the largest first."""
-        for part in by_labels(self.summary):
-            yield replace(self, summary=part)
-
-    def of_protocol(self, protocol: str) -> "Comparison":
-        """The comparison of the arms with one protocol."""
-        return replace(self, summary=self.summary[self.summary["protocol"] == protocol])
-
-    def of_arms(self, names: Collection[str]) -> "Comparison":
-        """The comparison of these arms alone."""
-        return replace(self, arms={arm: self.arms[arm] for arm in self.arms if arm in names})
-
-    def rows(
-        self, text: Callable[[Any], str], columns: Sequence[str]
-    ) -> list[tuple[str, list[Cell]]]:
-        """One row per arm; `columns` are those that make the text of a cell, see `_cell`."""
-        cells = {
-            (cell["arm"], cell["dataset"]): _cell(cell, text(cell), columns)
-            for _, cell in self.cells.iterrows()
-        }
-        return [
-            (title, [cells.get((arm, dataset), Cell(MISSING)) for dataset in self.datasets])
-            for arm, title in self.arms.items()
-        ]
-
-    def header(self, corner: str) -> list[str]:
-        """The headings of the columns, with a word in the upper left corner."""
-        return [corner, *self.datasets.values()]
-
-
-def by_labels(summary: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """The parts of a summary with one share of the labels, the largest first."""
-    for labels in sorted(summary["labels"].unique(), reverse=True):
-        yield summary[summary["labels"] == labels]
 
 
 # --- tables ---------------------------------------------------------------------------------------
@@ -155,10 +91,10 @@ def published_table(comparison: Comparison) -> Table:
 
     caption = (
         f"Each cell gives the one-vs-rest AUCs of {', '.join(CLASSES)} on "
-        f"{_images(comparison)}, {seeds_of(chosen)}{fraction_of(chosen)}. "
-        f"{_marks(comparison)}{_best(chosen)}{_scope(chosen)}AUCs are rounded to two decimals, as "
-        "published, so 0.997 is printed as 1.00; auc_table.csv and auc_summary.csv have full "
-        "precision."
+        f"{images_of(comparison)}, {seeds_of(chosen)}{fraction_of(chosen)}. "
+        f"{marks_of(comparison)}{bold_of(chosen)}{scope(chosen)}"
+        "AUCs are rounded to two decimals, as published, so 0.997 is printed as 1.00; "
+        "auc_table.csv and auc_summary.csv have full precision."
     )
     return Table(
         f"AUC of {', '.join(CLASSES)}{fraction_of(chosen)}",
@@ -186,14 +122,14 @@ def uncertainty_table(comparison: Comparison) -> Table:
 
     deviation = "± is the standard deviation over seeds. " if (chosen["seeds"] > 1).any() else ""
     # the published table says it of AUCs
-    images = "" if _is_auc(measure) else f" on {_images(comparison)}"
+    images = "" if is_auc(measure) else f" on {images_of(comparison)}"
     caption = (
         f"Each cell gives the {measure.name}{measure.unit}{images}{fraction_of(chosen)}. "
         f"{deviation}"
-        f"Brackets give its 95 % interval {_random(column, chosen, measure)}"
+        f"Brackets give its 95 % interval {what_varies(column, chosen, measure)}"
     )
     if measure.is_marked:
-        caption += f"{_marks(comparison)}{_best(chosen, measure)}{_scope(chosen)}"
+        caption += f"{marks_of(comparison)}{bold_of(chosen, measure)}{scope(chosen)}"
     return Table(
         f"{measure.title} with its uncertainty{fraction_of(chosen)}",
         comparison.header(measure.title),
@@ -224,8 +160,8 @@ def difference_table(comparison: Comparison) -> Table:
     caption = (
         f"Each cell gives the {measure.name} minus that of {references_of(comparison)} on the same "
         f"test images{fraction_of(chosen)}, and its 95 % interval "
-        f"{_random(column, chosen, measure)}"
-        f"{p_values}{_few_seeds(chosen, measure)}{_unequal_seeds(chosen, measure)}"
+        f"{what_varies(column, chosen, measure)}"
+        f"{p_values}{few_seeds(chosen, measure)}{unequal_seeds(chosen, measure)}"
     )
     return Table(
         f"Difference of the {measure.name}{fraction_of(chosen)}",
@@ -290,8 +226,9 @@ def computing_table(comparison: Comparison) -> Table:
     caption = (
         f"Each cell gives the floating-point operations, in units of 10¹², of all trainings of one "
         f"network{fraction_of(chosen)}, and in parentheses those of its pretraining. Counted are "
-        "two operations for each multiplication of a convolution or a dense layer, and a backward "
-        "pass as two forward passes; augmentations and the heads of a pretraining are not counted."
+        "two operations for each multiplication of convolutions, dense layers and attention, and a "
+        "backward pass as two forward passes. Augmentations are not counted, nor the heads of a "
+        "pretraining, but for the decoder of a masked autoencoder."
     )
     return Table(
         f"Computation of the trainings{fraction_of(chosen)}",
@@ -343,10 +280,10 @@ def _frozen_table(comparison: Comparison, title: str) -> Table:
     )
     caption = (
         f"Each cell gives the {measure.name}{measure.unit} with a frozen pretrained encoder vs "
-        f"that with a frozen random encoder, on {_images(comparison)}, {seeds_of(chosen)}"
+        f"that with a frozen random encoder, on {images_of(comparison)}, {seeds_of(chosen)}"
         f"{fraction_of(chosen)}, their difference, and its 95 % interval "
-        f"{_random(column, chosen, measure)}{no_gain}"
-        f"{_few_seeds(chosen, measure)}{_unequal_seeds(chosen, measure)}"
+        f"{what_varies(column, chosen, measure)}{no_gain}"
+        f"{few_seeds(chosen, measure)}{unequal_seeds(chosen, measure)}"
     )
     columns = (measure.column, column, *_ends(column), measure.p_value)
     return Table(
@@ -371,7 +308,7 @@ def efficiency_table(comparison: Comparison) -> Table:
         cell = cells.loc[(arm, labels)]
         mean, spread = cell[list(columns)]
         deviation = "" if pd.isna(spread) else f" ± {spread:{measure.number}}"
-        return _cell(cell, f"{mean:{measure.number}}{deviation}{mark(cell, measure)}", columns)
+        return cell_of(cell, f"{mean:{measure.number}}{deviation}{mark(cell, measure)}", columns)
 
     header = [title, *(f"{count:,} labels ({labels:.3g})" for labels, count in counts.items())]
     rows = [
@@ -380,7 +317,7 @@ def efficiency_table(comparison: Comparison) -> Table:
     ]
     caption = (
         f"Each cell gives the {measure.name}{measure.unit}, {seeds_of(part)}; ± is the standard "
-        f"deviation over seeds. {_marks(comparison)}"
+        f"deviation over seeds. {marks_of(comparison)}"
         "With few labels, every row is trained for as many steps as with all."
     )
     return Table(f"{measure.title} over the number of labels: {title}", header, rows, [caption])
@@ -501,12 +438,6 @@ def latex_tabular(
 # --- parts of them --------------------------------------------------------------------------------
 
 
-def _cell(row: Mapping[str, Any], text: str, columns: Sequence[str]) -> Cell:
-    """A cell with its numbers in full precision, which sorts by the first of them."""
-    key = float(row[columns[0]])
-    return Cell(text, None if pd.isna(key) else key, exact_numbers(row, columns))
-
-
 def leads(cell) -> bool:
     """Whether a row may have the highest macro AUC of its column."""
     return bool(cell["p_best"] >= SIGNIFICANT)
@@ -517,11 +448,6 @@ def mark(cell, measure: Shown = MACRO_AUC) -> str:
     if not cell[measure.p_value] < SIGNIFICANT:
         return ""
     return f" {BETTER}" if _is_better(cell[measure.difference], measure) else f" {WORSE}"
-
-
-def _is_auc(measure: Shown) -> bool:
-    """Whether a measure is an AUC, which 1 bounds."""
-    return measure.noun == "AUC"
 
 
 def _is_better(difference: float, measure: Shown) -> bool:
@@ -542,106 +468,6 @@ def _ends(name: str) -> tuple[str, ...]:
     return tuple(f"{name}_{end}" for end in ("low", "high", "networks_low", "networks_high"))
 
 
-def _random(name: str, cells: pd.DataFrame, measure: Shown) -> str:
-    """What is random in the intervals of an AUC or a difference; ends a sentence."""
-    of_method = cells[f"{name}_low"].notna()
-    if not of_method.any():
-        return "for these networks with other test images; it excludes the variance over seeds. "
-    others = cells.loc[~of_method, f"{name}_networks_low"].notna().any()
-    new, same = "test images", ", and these training images"
-    if _own_images(cells):
-        new, same = "training and test images", ""
-    alike = ", as with an AUC of 1 in all seeds" if _is_auc(measure) else ""
-    return f"for the method with other seeds and other {new}{same}. " + (
-        f"{OF_NETWORKS} marks an interval of the networks with other test images alone: the row "
-        f"has one seed, or nothing varies{alike}. "
-        if others
-        else ""
-    )
-
-
-def _marks(comparison: Comparison) -> str:
-    """What the marks mean, or why there are none."""
-    cells, measure = comparison.cells, comparison.measure
-    ends = ("higher", "lower") if measure.higher_is_better else ("smaller", "larger")
-    meaning = (
-        f"{BETTER} and {WORSE} mark methods whose {measure.name} is significantly "
-        f"{' and '.join(ends)} than that of {references_of(comparison)} with other seeds and other "
-        "test images (compared seed by seed on the same test images, Holm-corrected over all rows "
-        "and data sets). "
-        if (cells["compared_seeds"] >= MIN_SEEDS).any()
-        else ""
-    )
-    return f"{meaning}{_few_seeds(cells, measure)}{_unequal_seeds(cells, measure)}"
-
-
-def _best(cells: pd.DataFrame, measure: Shown = MACRO_AUC) -> str:
-    """What bold means, where there are tests."""
-    if cells["p_best"].isna().all():
-        return ""
-    extreme = "highest" if measure.higher_is_better else "smallest"
-    return (
-        f"Bold marks the methods that may have the {extreme} {measure.name} of a column: the best "
-        "is among them with 95 % confidence. "
-    )
-
-
-def _scope(cells: pd.DataFrame) -> str:
-    """For which images and seeds the tests hold, where there are any."""
-    if cells["p_best"].isna().all():
-        return ""
-    if _own_images(cells):
-        images = "Each seed has training images of its own, so the tests hold for new ones. "
-    elif (cells["labels"] == 1).all():
-        images = "All seeds share the training images, so the tests hold for these. "
-    else:
-        images = (
-            "Each seed draws its labelled images from the same training images, so the tests hold "
-            "for these. "
-        )
-    return f"Seeds are crossed with test images: all networks predict the same ones. {images}"
-
-
-def _own_images(cells: pd.DataFrame) -> bool:
-    """Whether every seed has training images of its own."""
-    return bool((cells["training_images"] == OWN).all())
-
-
-def _few_seeds(cells: pd.DataFrame, measure: Shown) -> str:
-    """A warning where methods are not tested, for want of seeds."""
-    if (most := cells["seeds"].max()) == 1:
-        return (
-            "**One seed tells nothing about the methods**: another seed may change an "
-            f"{measure.noun} by more than these rows differ, so no row is marked. "
-        )
-    if most < MIN_SEEDS:
-        return "Two seeds are too few to test the methods, so no row is marked. "
-    compared = cells.loc[cells["reference"].notna(), "compared_seeds"]
-    if (cells["seeds"] < MIN_SEEDS).any() or (compared < MIN_SEEDS).any():
-        return "Rows are not tested, nor marked, with fewer than three seeds. "
-    return ""
-
-
-def _unequal_seeds(cells: pd.DataFrame, measure: Shown) -> str:
-    """How rows with different seeds are compared, where there are any."""
-    texts = {
-        COMMON: "Rows with different seeds are compared by those that both have, so that a "
-        f"difference may not be that of the printed {measure.noun}s. ",
-        NESTED: "Rows without two seeds in common are compared as if their seeds were "
-        "independent. ",
-    }
-    return "".join(text for design, text in texts.items() if (cells["design"] == design).any())
-
-
-def references_of(comparison: Comparison) -> str:
-    """The titles of the arms that others are tested against."""
-    found = dict.fromkeys(comparison.cells["reference"].dropna())
-    titles = [f'"{comparison.arms.get(arm, arm)}"' for arm in found]
-    if len(titles) < 2:
-        return "".join(titles) or "no row"
-    return f"its reference ({' or '.join(titles)}; of a pretrained row the one with its encoder)"
-
-
 def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
@@ -649,68 +475,6 @@ def _p(value: float) -> str:
 def _digits(value: float) -> str:
     """A number with three digits, never with an exponent where it is large."""
     return f"{float(f'{value:.3g}'):,.10g}"
-
-
-def row_notes(comparison: Comparison) -> list[str]:
-    """A paragraph for every mark in the titles of rows, which says what it means of which row."""
-    paragraphs = []
-    for mark, meaning in NOTES.items():
-        named = [
-            f"{title.rstrip(' '.join(NOTES))} ({comparison.notes[arm][mark]})"
-            for arm, title in comparison.arms.items()
-            if mark in comparison.notes.get(arm, {})
-        ]
-        if named:
-            paragraphs.append(f"{mark} {meaning}: {'; '.join(named)}.")
-    return paragraphs
-
-
-def collapse_note(comparison: Comparison) -> list[str]:
-    """A paragraph that names cells whose pretraining has collapsed; nothing where none has."""
-    collapsed = comparison.cells.dropna(subset="collapsed_seeds")
-    seeds = collapsed.set_index(["arm", "dataset"])["collapsed_seeds"]
-    words = {cell: "seeds" if "," in text else "seed" for cell, text in seeds.items()}
-    names = [
-        f"{title} on {column} ({words[arm, dataset]} {seeds[arm, dataset]})"
-        for arm, title in comparison.arms.items()
-        for dataset, column in comparison.datasets.items()
-        if (arm, dataset) in words
-    ]
-    if not names:
-        return []
-    return [
-        f"**Collapsed**: {'; '.join(names)}. In the last epoch of the pretraining nearly all "
-        "images had the same features or embeddings, so these "
-        f"{comparison.measure.noun}s say nothing about the method."
-    ]
-
-
-def _images(comparison: Comparison) -> str:
-    """How many test images, said once where all data sets have as many."""
-    images = comparison.cells.groupby("dataset")[comparison.measure.images].first()
-    if images.nunique() <= 1:
-        return f"{images.iloc[0]:,} test images per data set" if len(images) else "no test images"
-    counts = [
-        f"{images[dataset]:,} ({title})"
-        for dataset, title in comparison.datasets.items()
-        if dataset in images.index
-    ]
-    return f"{', '.join(counts)} test images"
-
-
-def seeds_of(summary: pd.DataFrame) -> str:
-    """How many seeds a cell is the mean of, a range where cells differ."""
-    counts = summary["seeds"]
-    fewest, most = (counts.min(), counts.max()) if len(counts) else (0, 0)
-    if fewest != most:
-        return f"the mean over {fewest} to {most} seeds"
-    return "one seed" if most == 1 else f"the mean over {most} seeds"
-
-
-def fraction_of(summary: pd.DataFrame) -> str:
-    """The fraction of the labels, where not all of them were used."""
-    fractions = summary["labels"].unique()
-    return f", {fractions[0]:.3g} of the labels" if len(fractions) and fractions[0] != 1 else ""
 
 
 def markdown(tables: Iterable[Table], problems: Sequence[str] = ()) -> str:

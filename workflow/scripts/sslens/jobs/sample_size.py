@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from sslens.comparison.compared import MISSING
 from sslens.comparison.summary import read_summary
-from sslens.comparison.tables import MISSING
 from sslens.formatting import pipe_table, read_csv
 from sslens.jobs.status import USED
 from sslens.metrics import mrmc
