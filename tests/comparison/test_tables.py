@@ -19,6 +19,7 @@ from sslens.comparison.tables import (
     efficiency_table,
     footer,
     frozen_tables,
+    latex_footer,
     latex_table,
     markdown,
     published_table,
@@ -757,6 +758,25 @@ def test_efficiency_table_literally():
     )
 
 
+def test_efficiency_table_has_the_notes_of_the_others():
+    frame = pd.DataFrame(
+        [cell("byol", "model_1", 0.8, labels=x, collapsed_seeds="3") for x in (1.0, 0.1)]
+    )
+    notes = {"byol": {"‖": "also where the fine-tuning has fewer"}}
+    (arms, titles) = {"byol": "BYOL ‖"}, {"model_1": "Model I"}
+    _, labels, collapsed = efficiency_table(Comparison(frame, arms, titles, notes)).notes
+    assert labels.startswith("‖ marks pretrainings that read the labels")
+    assert collapsed.startswith("**Collapsed**: BYOL ‖ on Model I (seed 3)")
+
+
+def test_pretrained_rows_without_a_reference_are_named():
+    alone = [cell("alone", "model_1", 0.8, **against(np.nan, np.nan, None))]
+    summary = pd.concat([small(), pd.DataFrame(alone)])
+    table = published_table(Comparison(summary, ARMS | {"alone": "Alone"}, DATASETS))
+    assert 'Not tested, since the run has no row to test them against: "Alone".' in table.notes[0]
+    assert "Not tested" not in published_table(Comparison(small(), ARMS, DATASETS)).notes[0]
+
+
 def test_efficiency_and_transfer_of_errors():
     (mass,) = Errors(["log10_axion_mass"]).shown()
     error = {"mae_log10_axion_mass": 0.25, "mae_log10_axion_mass_std": 0.01}
@@ -767,6 +787,7 @@ def test_efficiency_and_transfer_of_errors():
     assert "0.250 ± 0.010 ▲" in table.markdown()
     assert "Each cell gives the mean absolute error of the axion mass in dex" in table.markdown()
     assert table.title.startswith("Mean absolute error of the axion mass over the number of labels")
+    assert table.header == ["Model I", "1,500 images with a target (1)"]
     sources = {"model_1": {"model_1": "byol"}}
     matrix, _ = transfer_matrix(frame, sources, {}, titles, mass.column)
     assert matrix.loc["Model I", "Model I"] == 0.25
@@ -805,9 +826,11 @@ def test_latex_table_literally():
     summary = pd.concat([small(labels=0.1), small()])
     better = (summary["arm"] == "byol") & (summary["dataset"] == "model_2")
     summary.loc[better & (summary["labels"] == 1), "p_macro_holm"] = 0.01
+    summary["collapsed_seeds"] = np.where(better, "1, 2", None)
     table = latex_table(Comparison(summary, ARMS | {"none": "100 % of A & B_1"}, DATASETS))
     comments, rest = re.match(r"((?:%[^\n]*\n)+)(.*)", table, re.DOTALL).groups()
     assert "over 3 seeds" in comments and '"Baseline"' in comments
+    assert "% **Collapsed**: Bootstrap Your Own Latent on Model II (seeds 1, 2)." in comments
     assert rest == (
         "\\begin{tabular}{lcc}\n"
         "\\toprule\n"
@@ -853,6 +876,10 @@ def test_footer_lists_inconsistent_results():
     assert footer(["one thing", "another"]) == (
         "\n**Inconsistent provenance**, so these numbers cannot be compared:\n\n- one thing\n"
         "- another\n"
+    )
+    assert latex_footer([]) == ""
+    assert latex_footer(["one thing"]) == (
+        "% **Inconsistent provenance**, so these numbers cannot be compared:\n% - one thing\n"
     )
 
 

@@ -129,7 +129,7 @@ def test_a_data_set_has_the_settings_of_the_one_that_it_is_like():
     for name in ("mine", "later"):
         assert config["preprocessing"]["for_dataset"][name] == shipped
     own = load(ROOT / "config", given)["preprocessing"]["for_dataset"]
-    assert own["mine"] == own["later"] == {"bin": 1}, "what is given replaces it"
+    assert own["mine"] == own["later"] == shipped | {"bin": 1}, "what is given is laid over it"
 
 
 def test_a_data_set_may_become_like_another(alike):
@@ -904,6 +904,42 @@ def test_rows_whose_pretraining_has_more_labels_than_their_fine_tuning_are_marke
     marked = settings.row_notes(config, "supervised-contrastive")
     assert marked == {"‖": "also where the fine-tuning has fewer"}
     assert settings.row_notes(config, "contrastive-rotation") == {}
+    config["run"]["label_fractions"] = [1.0]
+    config["task"] = {"name": "regression", "targets": ["log10_axion_mass"]}
+    marked = settings.row_notes(config, "supervised-contrastive")
+    assert marked == {"‖": "the classes, which other rows of a regression do not have"}
+
+
+def test_rows_that_are_tested_against_another_encoder_are_marked():
+    arms = ["baseline", "byol-dihedral", "contrastive-rotation"]
+    config = config_with("run.arms", arms)
+    config["pretrainings"]["byol-dihedral"]["encoder"] = {"for_dataset": {"model_2": {"width": 8}}}
+    assert settings.references(config)["model_2"]["byol-dihedral"] == "baseline"
+    assert settings.row_notes(config, "byol-dihedral") == {"◊": "on Model II"}
+    assert settings.row_notes(config, "contrastive-rotation") == {}
+    config["arms"]["narrow"] = {"encoder": {"width": 8}}
+    config["run"]["arms"].append("narrow")
+    assert settings.row_notes(config, "byol-dihedral") == {}
+
+
+def test_a_transfer_with_another_encoder_has_no_gain():
+    config = config_with("encoder.for_dataset", {"model_1": {"width": 8}})
+    config["arms"]["moved"] = {"pretraining": "byol-dihedral", "pretrained_on": "model_1"}
+    config["run"]["arms"] = ["baseline", "byol-dihedral", "moved"]
+    shown = settings.figure_settings(config, "transfer", "byol-dihedral")
+    assert shown["baselines"] == {"model_1": "baseline"}
+    del config["encoder"]["for_dataset"]
+    shown = settings.figure_settings(config, "transfer", "byol-dihedral")
+    assert set(shown["baselines"]) == set(config["run"]["datasets"])
+
+
+def test_the_encoder_of_a_pretraining_comes_before_that_of_all_for_a_data_set():
+    config = config_with("pretraining.encoder", {"for_dataset": {"model_1": {"width": 8}}})
+    config["pretrainings"]["byol-dihedral"]["encoder"] = {"width": 12}
+    for dataset in ("model_1", "model_2"):
+        assert settings.pretraining_encoder(config, "byol-dihedral", dataset)["width"] == 12
+    widths = settings.pretraining_encoder(config, "contrastive-rotation", "model_1")["width"]
+    assert widths == 8
 
 
 def test_rows_that_use_what_only_a_simulation_knows_are_marked():
@@ -1779,8 +1815,12 @@ MASS_OF_AXIONS = {
             "finetuning.augmentation: shift moves the source, which task.targets has; take another",
         ),
         (
-            {"task": {"name": "regression", "targets": ["gamma1", "gamma2"], "head": "binned"}},
-            "task.head: bins cannot be turned, and gamma1 turns with the image; take gaussian",
+            {"task": {"name": "regression", "targets": ["lens_e1", "lens_e2"], "head": "binned"}},
+            "task.head: bins cannot be turned, and lens_e1 turns with the image; take gaussian",
+        ),
+        (
+            {"task": {"name": "regression", "targets": ["gamma1", "gamma2"]}},
+            "datasets.model_2.deflection_scale: the shear in the image is this times that of",
         ),
         (
             {"task": {"name": "regression", "bins": 20}},
@@ -1826,6 +1866,7 @@ def test_what_a_task_cannot_be_is_said(given, expected):
     [
         ("augmentation", "rotation_flip", "rotation interpolates, which shifts the answers"),
         ("augmentation", "moved", "shift moves the source, which task.targets has"),
+        ("augmentation", "smooth", "blur smooths, which shifts the answers"),
         ("label_smoothing", 0.1, "a regression has no labels to smooth"),
     ],
 )
@@ -1833,6 +1874,7 @@ def test_no_fine_tuning_of_a_regression_shifts_its_answers(layer, key, value, pr
     config = load(ROOT / "config", MASS_OF_AXIONS)
     config["task"]["targets"] = ["source_x", "source_y"]
     config["pretexts"]["moved"] = [{"shift": {"max_pixels": 2}}]
+    config["pretexts"]["smooth"] = [{"blur": {"max_sigma": 1.5}}]
     section = config
     for name in layer.split("."):
         section = section.setdefault(name, {})

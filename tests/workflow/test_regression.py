@@ -117,7 +117,7 @@ def test_the_example_predicts_raw_images_by_the_exported_network(regressed, tmp_
     ("chosen", "message"),
     [
         (
-            {"task": {"name": "regression", "targets": ["gamma1", "gamma2"]}},
+            {"task": {"name": "regression", "targets": ["lens_e1", "lens_e2"]}},
             "in all images of model_2/train; leave it out",
         ),
         (

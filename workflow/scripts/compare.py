@@ -17,7 +17,7 @@ from sslens.comparison.documents import documents
 from sslens.comparison.measures import measures_of
 from sslens.comparison.origin import check_origin
 from sslens.comparison.summary import summarise
-from sslens.comparison.tables import markdown
+from sslens.comparison.tables import latex_footer, markdown
 from sslens.digests import json_digest
 from sslens.files import read_json, write_json, write_text
 from sslens.formatting import csv_text, read_parquet
@@ -47,7 +47,7 @@ compared, probed = (Comparison(summary, own, datasets, notes) for own in (rows, 
 documents_of_task = documents(task["name"], compared, probed, frame, measures)
 table = markdown(documents_of_task.tables, problems)
 write_text(outputs.table, table)
-write_text(outputs.latex, documents_of_task.latex)
+write_text(outputs.latex, documents_of_task.latex + latex_footer(problems))
 write_text(outputs.probes, markdown(documents_of_task.probes, problems))
 cells = [
     {key: cell.get(key) for key in (*CELL, "predictions_sha256", "provenance")} for cell in metrics

@@ -11,10 +11,10 @@ process.start(snakemake.log[0], f"label_efficiency {dataset}", 1)
 from sslens.comparison.compared import Comparison
 from sslens.comparison.measures import measures_of
 from sslens.comparison.summary import read_summary
-from sslens.comparison.tables import efficiency_table
+from sslens.comparison.tables import efficiency_table, markdown
 from sslens.figures.label_efficiency import label_efficiency_figure
 from sslens.figures.style import save_figure
-from sslens.files import write_text
+from sslens.files import read_json, write_text
 from sslens.formatting import read_csv
 from sslens.jobs.outdated import check
 
@@ -34,5 +34,6 @@ drawn = label_efficiency_figure(
 )
 save_figure(drawn, snakemake.output[:2], settings)
 summary = read_summary(snakemake.input.summary)
-comparison = Comparison(summary, rows, {dataset: title}, measure=measure)
-write_text(snakemake.output.table, efficiency_table(comparison).markdown())
+notes, problems = settings.get("notes", {}), read_json(snakemake.input.provenance)["disagreements"]
+comparison = Comparison(summary, rows, {dataset: title}, notes, measure)
+write_text(snakemake.output.table, markdown([efficiency_table(comparison)], problems))

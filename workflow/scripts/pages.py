@@ -36,7 +36,7 @@ tables = {
 for dataset, path in zip(settings["efficiency"], outputs.label_efficiency, strict=True):
     title = datasets[dataset]
     table = efficiency_table(
-        Comparison(summary, rows, {dataset: title}, measure=measures.first_shown)
+        Comparison(summary, rows, {dataset: title}, notes, measures.first_shown)
     )
     tables[path] = (f"Label efficiency on {title}", [table])
 for path, (title, shown) in tables.items():

@@ -556,6 +556,13 @@ def test_the_names_in_the_attributes_of_labels_are_used(tmp_path, attributes):
     assert labels == ["no_sub", "cdm", "axion", "axion", "cdm", "7"]
 
 
+def test_names_of_two_words_are_one():
+    """ "no" and "sub" are names of two classes, too."""
+    assert parse_names("no sub, axion, cdm") == {"0": "no sub", "1": "axion", "2": "cdm"}
+    assert parse_names("no,sub,vort") == {"0": "no", "1": "sub", "2": "vort"}
+    assert parse_names("no sub axion cdm") == parse_names("vort no substructure") == {}
+
+
 @pytest.mark.parametrize(
     "value", ["", "{", "3", "[[1]]", '{"a": "b"}', '{"0": 1}', "[" * 10**4, 5, np.arange(3), None]
 )

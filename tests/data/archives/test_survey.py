@@ -272,6 +272,41 @@ def test_a_copy_alone_is_rejected(archive):
     assert rejected(found) == {"train/cdm/copy.npy": "identical to train/cdm/cdm_sim_1.npy"}
 
 
+def turned(path, quarters=1):
+    return np.rot90(np.load(path)[::-1], quarters)
+
+
+def test_turned_copies_of_training_images_are_no_validation_images(archive):
+    folder, entry = archive
+    entry = entry | {"paths": {key: entry["paths"][key] for key in ("train", "test")}}
+    alone = survey("mine", entry).images
+    others = folder / "train" / "cdm"
+    for file in list(others.glob("*.npy")):
+        for quarters in range(3):
+            np.save(file.with_name(f"{file.stem}-turned-{quarters}.npy"), turned(file, quarters))
+    images = survey("mine", entry).images
+    images["original"] = images["file"].str.replace(r"(-turned-\d)?\.npy$", "", regex=True)
+    assert len(images) == len(alone) + 3 * 20
+    learned = images[(images["label"] == "cdm") & (images["split"] != "test")]
+    assert set(learned["split"]) == {"train", "validation"}
+    assert (learned.groupby("original")["split"].nunique() == 1).all()
+    # where there are no copies, the order is that of the content as before
+    orders = [frame[frame["label"] == "axion"]["image_sha256"] for frame in (alone, images)]
+    assert list(orders[0]) == list(orders[1])
+
+
+def test_turned_copies_of_test_images_are_rejected_or_an_error(archive):
+    folder, entry = archive
+    file = folder / "test" / "cdm" / "turned.npy"
+    (original, *_) = sorted((folder / "test" / "cdm").glob("*.npy"))
+    np.save(file, turned(original))
+    found = survey("mine", entry)
+    assert rejected(found) == {"test/cdm/turned.npy": f"identical to test/cdm/{original.name}"}
+    np.save(file, turned(folder / "train" / "cdm" / "cdm_sim_1.npy"))
+    with pytest.raises(ValueError, match="are identical but for a flip or a quarter turn"):
+        survey("mine", entry)
+
+
 def test_identical_axions_have_one_mass(archive):
     """Of different ones none is the true one; where one has none, the other's is."""
     folder, entry = archive

@@ -5,7 +5,7 @@ import pandas as pd
 from sslens.comparison.compared import Comparison
 from sslens.comparison.measures import MACRO_AUC, Shown
 from sslens.comparison.summary import COMMON, NESTED, OWN
-from sslens.marks import EXPERIMENTAL, OF_FILE, OF_LABELS, OF_SIMULATOR
+from sslens.marks import EXPERIMENTAL, OF_FILE, OF_LABELS, OF_SIMULATOR, OTHER_ENCODER
 from sslens.metrics.mrmc import MIN_SEEDS
 
 #: Marks of a cell that is significantly better or worse than what it is tested against.
@@ -21,6 +21,9 @@ NOTES = {
     OF_LABELS: "marks pretrainings that read the labels of all training images",
     OF_FILE: "marks encoders from a file, the same one for all seeds, so that the variance over "
     "seeds excludes that of their pretraining",
+    OTHER_ENCODER: "marks pretrainings whose encoder is another one than that of the row they are "
+    "tested against, since the run has none with theirs; so the difference is not of the "
+    "pretraining alone",
 }
 
 
@@ -54,7 +57,19 @@ def marks_of(comparison: Comparison) -> str:
         if (cells["compared_seeds"] >= MIN_SEEDS).any()
         else ""
     )
-    return f"{meaning}{few_seeds(cells, measure)}{unequal_seeds(cells, measure)}"
+    untested = _untested(comparison) if meaning else ""
+    return f"{meaning}{untested}{few_seeds(cells, measure)}{unequal_seeds(cells, measure)}"
+
+
+def _untested(comparison: Comparison) -> str:
+    """The pretrained rows that are tested against none, where there are any."""
+    cells = comparison.cells
+    tested = set(cells["arm"][cells["reference"].notna()])
+    pretrained = set(cells["arm"][cells["pretraining"].notna()])
+    titles = [f'"{comparison.arms[arm]}"' for arm in comparison.arms if arm in pretrained - tested]
+    if not titles:
+        return ""
+    return f"Not tested, since the run has no row to test them against: {', '.join(titles)}. "
 
 
 def bold_of(cells: pd.DataFrame, measure: Shown = MACRO_AUC) -> str:

@@ -109,7 +109,8 @@ def _means_over_seeds(
     """Columns of cells, by arm and data set, with the share of the labels of a comparison."""
     (labels,) = comparison.cells["labels"].unique()
     part = cells[cells["labels"] == labels]
-    return part.groupby(["arm", "dataset"])[list(columns)].mean()
+    # a value that one seed lacks is none of the row
+    return part.groupby(["arm", "dataset"])[list(columns)].mean(skipna=False)
 
 
 def calibration_table(comparison: Comparison, cells: pd.DataFrame) -> Table:

@@ -310,7 +310,8 @@ def efficiency_table(comparison: Comparison) -> Table:
         deviation = "" if pd.isna(spread) else f" ± {spread:{measure.number}}"
         return cell_of(cell, f"{mean:{measure.number}}{deviation}{mark(cell, measure)}", columns)
 
-    header = [title, *(f"{count:,} labels ({labels:.3g})" for labels, count in counts.items())]
+    what = "labels" if is_auc(measure) else "images with a target"
+    header = [title, *(f"{count:,} {what} ({labels:.3g})" for labels, count in counts.items())]
     rows = [
         (name, [shown(arm, labels) for labels in counts.index])
         for arm, name in comparison.arms.items()
@@ -320,7 +321,14 @@ def efficiency_table(comparison: Comparison) -> Table:
         f"deviation over seeds. {marks_of(comparison)}"
         "With few labels, every row is trained for as many steps as with all."
     )
-    return Table(f"{measure.title} over the number of labels: {title}", header, rows, [caption])
+    # a pretraining is the same for all shares of the labels
+    collapsed = collapse_note(next(comparison.by_labels()))
+    return Table(
+        f"{measure.title} over the number of labels: {title}",
+        header,
+        rows,
+        [caption, *row_notes(comparison), *collapsed],
+    )
 
 
 def summary_table(summary: pd.DataFrame, measures: Measures) -> Table:
@@ -417,12 +425,14 @@ def latex_tabular(
 ) -> str:
     """Rows whose cells are LaTeX, of methods on data sets, under lines of comment."""
 
+    notes = [*comments, *row_notes(comparison), *collapse_note(comparison)]
+
     def line(cells: Sequence[str]) -> str:
         return " & ".join(cells) + r" \\"
 
     return "\n".join(
         [
-            *(f"% {comment}" for comment in comments),
+            *(f"% {note}" for note in notes),
             rf"\begin{{tabular}}{{l{'c' * len(comparison.datasets)}}}",
             r"\toprule",
             line(["Method", *map(latex_text, comparison.datasets.values())]),
@@ -488,3 +498,8 @@ def footer(problems: Sequence[str]) -> str:
         return ""
     listed = "\n".join(f"- {problem}" for problem in problems)
     return f"\n{INCONSISTENT}, so these numbers cannot be compared:\n\n{listed}\n"
+
+
+def latex_footer(problems: Sequence[str]) -> str:
+    """As `footer`, in comments of LaTeX."""
+    return "".join(f"% {line}\n" for line in footer(problems).splitlines() if line)

@@ -114,6 +114,7 @@ def _check_task(config: Mapping, mistakes: Mistakes) -> None:
         _check_head(config, mistakes)
         _check_turning(config, mistakes)
         _check_shown_radius(config, mistakes)
+        _check_shown_shear(config, mistakes)
         _check_fine_tuning(config, mistakes)
 
 
@@ -138,6 +139,21 @@ def _check_shown_radius(config: Mapping, mistakes: Mistakes) -> None:
             mistakes.add(place, problem)
 
 
+def _check_shown_shear(config: Mapping, mistakes: Mistakes) -> None:
+    """The shear is a target where it is the one in the image."""
+    if "gamma1" not in task_settings(config)["targets"]:
+        return
+    for dataset in mistakes.at("run", "datasets") if mistakes.is_sound(("run", "datasets")) else ():
+        place: Place = ("datasets", dataset, "deflection_scale")
+        scale = mistakes.at(*place) if mistakes.is_sound(place) else None
+        if scale not in (None, 1):
+            problem = (
+                "the shear in the image is this times that of task.targets; set 1.0, or take other "
+                "targets"
+            )
+            mistakes.add(place, problem)
+
+
 def _check_turning(config: Mapping, mistakes: Mistakes) -> None:
     """Targets that turn with the image are there with both components, and not in bins."""
     targets = task_settings(config)["targets"]
@@ -151,7 +167,10 @@ def _check_turning(config: Mapping, mistakes: Mistakes) -> None:
 
 def _check_fine_tuning(config: Mapping, mistakes: Mistakes) -> None:
     """No fine-tuning of a regression smooths labels or has augmentations that shift its answers."""
-    inexact = {"rotation": "interpolates, which shifts the answers of a regression"}
+    inexact = {
+        "rotation": "interpolates, which shifts the answers of a regression",
+        "blur": "smooths, which shifts the answers of a regression",
+    }
     if "source_x" in task_settings(config)["targets"]:
         inexact["shift"] = "moves the source, which task.targets has"
     for layer in fine_tuning_layers(mistakes):

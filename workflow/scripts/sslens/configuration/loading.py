@@ -56,7 +56,8 @@ def _share_settings(section: Any, name: str, other: str) -> None:
         return
     own = section.get("for_dataset")
     if isinstance(own, dict) and other in own:
-        own.setdefault(name, deepcopy(own[other]))
+        given = own.get(name, {})
+        own[name] = merge(of_same_family(own[other], given), given)
     for part in section.values():
         _share_settings(part, name, other)
 

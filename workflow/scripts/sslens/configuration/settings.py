@@ -10,7 +10,7 @@ from pathlib import Path
 from sslens.configuration.loading import merge
 from sslens.data.simulation.recipes import class_turns
 from sslens.digests import json_digest
-from sslens.marks import EXPERIMENTAL, OF_FILE, OF_LABELS, OF_SIMULATOR
+from sslens.marks import EXPERIMENTAL, OF_FILE, OF_LABELS, OF_SIMULATOR, OTHER_ENCODER
 from sslens.methods.passes import encoder_passes
 from sslens.methods.registry import reconstructs, schema_path, uses_labels
 from sslens.networks.encoders.costs import runs_side_by_side
@@ -64,13 +64,25 @@ def references(config: Mapping) -> dict[str, dict[str, str]]:
     """
     found: dict[str, dict[str, str]] = {dataset: {} for dataset in config["run"]["datasets"]}
     for dataset, arm in product(found, config["run"]["arms"]):
-        others = [*_own_baselines(config, arm, dataset), config["comparison"]["baseline"]]
-        if arm_protocol(config, arm) in FROZEN:
-            others = controls(config, arm, dataset)[::-1]
-        others = [other for other in others if other in config["run"]["arms"] and other != arm]
-        if others:
-            found[dataset][arm] = others[0]
+        if other := _reference(config, arm, dataset):
+            found[dataset][arm] = other
     return found
+
+
+def _reference(config: Mapping, arm: str, dataset: str) -> str | None:
+    """The arm that one is tested against, see `references`."""
+    others = [*_own_baselines(config, arm, dataset), config["comparison"]["baseline"]]
+    if arm_protocol(config, arm) in FROZEN:
+        others = controls(config, arm, dataset)[::-1]
+    return next((name for name in others if name in config["run"]["arms"] and name != arm), None)
+
+
+def _has_other_encoder(config: Mapping, arm: str, dataset: str) -> bool:
+    """Whether a pretrained row is tested against one whose encoder has other settings."""
+    other = _reference(config, arm, dataset)
+    return other is not None and (
+        encoder_fields(config, other, dataset) != encoder_fields(config, arm, dataset)
+    )
 
 
 def _own_baselines(config: Mapping, arm: str, dataset: str) -> list[str]:
@@ -450,8 +462,16 @@ def row_notes(config: Mapping, arm: str) -> dict[str, str]:
             found[OF_SIMULATOR] = known
         if cause := method_schema(entry).get("experimental"):
             found[EXPERIMENTAL] = cause
-        if uses_labels(entry["method"]) and min(config["run"]["label_fractions"]) < 1:
+        if uses_labels(entry["method"]) and not classifies(config):
+            found[OF_LABELS] = "the classes, which other rows of a regression do not have"
+        elif uses_labels(entry["method"]) and min(config["run"]["label_fractions"]) < 1:
             found[OF_LABELS] = "also where the fine-tuning has fewer"
+    if others := [
+        title
+        for dataset, title in dataset_titles(config).items()
+        if name and _has_other_encoder(config, arm, dataset)
+    ]:
+        found[OTHER_ENCODER] = f"on {', '.join(others)}"
     return found
 
 
@@ -654,7 +674,7 @@ def figure_settings(config: Mapping, figure: str, name: str) -> dict:
         rows, seeds = arm_titles(config, LINEAR_PROBE) or rows, seeds[:1]
     shown = {"title": title, "rows": rows, "labels": labels, "seeds": seeds}
     if figure == "label_efficiency":
-        shown["task"] = task_settings(config)
+        shown |= {"task": task_settings(config), **_notes(config)}
     if figure == "mistakes":
         shown["rows"] = list(rows)  # it names none of them
     if figure in ("pretraining", "finetuning"):
@@ -669,7 +689,9 @@ def _baselines_of(config: Mapping, sources: Mapping[str, Mapping[str, str]]) -> 
     found = {}
     for dataset, arms in sources.items():
         tested = references(config)[dataset]
-        if baselines := [tested[arm] for arm in arms.values() if arm in tested]:
+        baselines = [tested[arm] for arm in arms.values() if arm in tested]
+        # a difference from a row with another encoder would not be of the pretraining
+        if baselines and not any(_has_other_encoder(config, a, dataset) for a in arms.values()):
             found[dataset] = baselines[0]
     return found
 
@@ -691,22 +713,35 @@ def resolution_limits(recipe: Mapping) -> dict[str, float]:
 
 def _encoder(config: Mapping, entry: Mapping, dataset: str) -> dict:
     """Settings of the encoder, with what a pretraining or an arm has of its own."""
+    encoder = _laid_over([config["encoder"], entry.get("encoder", {})], dataset)
+    return with_defaults(encoder, encoder_schema(encoder["name"]))
+
+
+def _laid_over(sections: Iterable[Mapping], dataset: str) -> dict:
+    """Settings of an encoder for one data set, of several sections, the last one before the others.
+
+    Of each, the settings `for_dataset` come before its others.
+    """
     parts = [
         part
-        for section in (config["encoder"], entry.get("encoder", {}))
+        for section in sections
         for part in (
             {key: value for key, value in section.items() if key != "for_dataset"},
             section.get("for_dataset", {}).get(dataset, {}),
         )
     ]
-    encoder = deepcopy(reduce(laid_over, parts))
-    return with_defaults(encoder, encoder_schema(encoder["name"]))
+    return deepcopy(reduce(laid_over, parts))
 
 
 def pretraining_entry(config: Mapping, name: str, dataset: str) -> dict:
     """A pretraining's entry for one data set, laid over the defaults of all."""
     defaults = resolve(config["pretraining"], dataset)
-    return _override(defaults, resolve(config["pretrainings"][name], dataset))
+    own = resolve(config["pretrainings"][name], dataset)
+    entry = _override(defaults, own)
+    if "encoder" in entry:
+        encoders = [layer.get("encoder", {}) for layer in (defaults, own)]
+        entry["encoder"] = _laid_over(encoders, dataset)
+    return entry
 
 
 def method_schema(pretraining: Mapping) -> dict:

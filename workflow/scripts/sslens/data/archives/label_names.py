@@ -4,6 +4,7 @@ in the attributes of its labels.
 
 import json
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -47,11 +48,12 @@ def parse_names(value: Any) -> dict[str, str]:
 
     Args:
         value: names in the order of the labels 0, 1, 2, as an array of texts, or one text with
-            commas or spaces between them; or a text in JSON, of such a list or of a mapping of
-            labels to names, or of names to labels.
+            commas between them, or without a comma spaces; or a text in JSON, of such a list or of
+            a mapping of labels to names, or of names to labels.
 
     Returns:
-        Label, written as a whole number -> name. Empty for anything else.
+        Label, written as a whole number -> name. Empty for anything else, also where "no sub",
+        between spaces, may be one name or two.
     """
     if isinstance(value, np.ndarray):
         value = value.tolist()
@@ -73,7 +75,15 @@ def _parse_text(text: str) -> Any:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        return text.replace(",", " ").split()
+        if "," in text:
+            return [name.strip() for name in text.split(",")]
+        words = text.split()
+        # of two classes, or of one in two words
+        in_doubt = any(
+            one.lower() == "no" and other.lower().startswith("sub")
+            for one, other in pairwise(words)
+        )
+        return [] if in_doubt else words
     return value if isinstance(value, list | dict) else []
 
 

@@ -27,6 +27,7 @@ from sslens.data.archives.readers import READERS, read_images, suffix_of
 from sslens.data.plausibility import FACTS, image_facts, implausible
 from sslens.data.tracking import tracked
 from sslens.digests import sha256, sha256_of
+from sslens.orientations import ORIENTATIONS, oriented
 from sslens.seeds import derive_seed
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,8 @@ COLUMNS = [
 #: The least and the largest mass (eV) that is taken for an axion's: those of DeepLense's images are
 #: 1e-24 to 1e-22, and the vortices of much heavier axions are too small to be seen.
 AXION_MASSES = (1e-30, 1e-10)
+#: The same of all flipped and turned copies of an image; networks learn to take them for one.
+SHAPE = "shape_sha256"
 REJECT_COLUMNS = ["found_in", "file", "image_index", "kind", "reason"]
 IMAGE, REJECTED, IGNORED = "image", "rejected", "ignored"  # kinds of what is found
 _JUNK = {"__MACOSX", "Thumbs.db", "desktop.ini"}
@@ -99,7 +102,7 @@ def survey(dataset: str, entry: Mapping) -> Survey:
             if kind == IMAGE:
                 rows = _read_file(_path(root, file), file, _reading(entry, dataset), aliases)
             findings += [{"found_in": found_in, "file": file, **one} for one in rows]
-    columns = ["kind", "reason", "several", "number", *COLUMNS[2:], *FACTS]
+    columns = ["kind", "reason", "several", "number", SHAPE, *COLUMNS[2:], *FACTS]
     frame = pd.DataFrame(findings, columns=columns)
     frame = frame.sort_values(["found_in", "file", "image_index"], ignore_index=True)
     _check_numbers(dataset, entry, frame)
@@ -290,6 +293,7 @@ def _describe(path: Path, found: Found, folder: str | None, aliases: Mapping[str
         "label": label,
         "log10_axion_mass": _log10_mass(path, found.mass) if label == "axion" else np.nan,
         "image_sha256": _sha256(found.image),
+        SHAPE: min(_sha256(oriented(found.image[None], *turn)[0]) for turn in ORIENTATIONS),
         **image_facts(found.image),
     }
 
@@ -402,17 +406,19 @@ def _check_numbers(dataset: str, entry: Mapping, frame: pd.DataFrame) -> None:
 
 
 def _check_across_splits(dataset: str, frame: pd.DataFrame) -> None:
-    """An image of two splits would be learned from and tested on."""
+    """An image of two splits, flipped or turned or not, would be learned from and tested on."""
     frame = frame[frame["kind"] == IMAGE]
-    splits = frame.groupby("image_sha256")["found_in"].transform("nunique")
+    splits = frame.groupby(SHAPE)["found_in"].transform("nunique")
     shared = frame[splits > 1]
     if shared.empty:
         return
-    group = shared[shared["image_sha256"] == shared["image_sha256"].iloc[0]]
+    group = shared[shared[SHAPE] == shared[SHAPE].iloc[0]]
     one, other = group.drop_duplicates("found_in").head(2).itertuples()
-    more = shared["image_sha256"].nunique() - 1
+    is_same = one.image_sha256 == other.image_sha256
+    alike = "identical" if is_same else "identical but for a flip or a quarter turn"
+    more = shared[SHAPE].nunique() - 1
     raise ValueError(
-        f"{dataset}: {_place(one)} and {_place(other)} are identical"
+        f"{dataset}: {_place(one)} and {_place(other)} are {alike}"
         + (f", and so are {more} more images of different splits" if more else "")
         + ": take them out of one of the splits"
     )
@@ -421,12 +427,14 @@ def _check_across_splits(dataset: str, frame: pd.DataFrame) -> None:
 def _reject_repeats(frame: pd.DataFrame) -> pd.DataFrame:
     """Every image once; not at all where its labels, or its axion's masses, contradict each other.
 
-    Of identical images the first one is kept, or the first that has a mass.
+    Of identical images the first one is kept, or the first that has a mass. Among test images,
+    flipped and turned copies count as identical, since intervals take images for independent.
     """
     frame = frame.copy()
     images = frame[frame["kind"] == IMAGE]
-    repeated = images[images.duplicated("image_sha256", keep=False)]
-    for _, group in repeated.groupby("image_sha256", sort=False):
+    content = images["image_sha256"].where(images["found_in"] != "test", images[SHAPE])
+    repeated = images[content.duplicated(keep=False)]
+    for _, group in repeated.groupby(content, sort=False):
         rows, masses = list(group.itertuples()), group["log10_axion_mass"].dropna()
         first = masses.index[0] if len(masses) else group.index[0]
         kept = rows[group.index.get_loc(first)]
@@ -480,15 +488,20 @@ def _in_splits(dataset: str, entry: Mapping, frame: pd.DataFrame) -> pd.DataFram
     """Images in the order of a keyed hash of their content, with their split and ids.
 
     Where the validation split has no path of its own, it is the same part of every class of the
-    training images.
+    training images, or a little more, as flipped and turned copies of an image stay together.
     """
     order = [derive_seed(entry["seed"], "order", image) for image in frame["image_sha256"]]
-    frame = frame.assign(order=order, split=frame["found_in"]).sort_values("order")
+    first: dict[str, tuple[int, int]] = {}  # of the copies of an image
+    for shape, own in zip(frame[SHAPE], order, strict=True):
+        first[shape] = min(own, first.get(shape, own))
+    frame = frame.assign(order=order, first=frame[SHAPE].map(first), split=frame["found_in"])
+    frame = frame.sort_values(["first", "order"])
     if "validation" not in entry["paths"]:
         for label in CLASSES:
             rows = frame.index[(frame["split"] == "train") & (frame["label"] == label)]
             count = math.ceil(entry["validation_fraction"] * len(rows))
-            frame.loc[rows[:count], "split"] = "validation"
+            chosen = frame[SHAPE].isin(frame.loc[rows[:count], SHAPE])
+            frame.loc[rows[chosen[rows]], "split"] = "validation"
     parts = [_split(dataset, entry, frame, split) for split in ("train", "validation", "test")]
     return pd.concat(parts, ignore_index=True)[["split", *COLUMNS, *FACTS]]
 

@@ -171,7 +171,11 @@ def _draw_class(recipe, split, label, rows, period):
     frame = pd.DataFrame(columns | subhaloes, index=rows)
     frame["sie_einstein_radius"] = frame["einstein_radius"]
     if recipe["substructure_mass"] == "from_lens" and len(frame):
-        frame["sie_einstein_radius"] = frame.apply(_sie_einstein_radius, axis=1)
+        shown = _shown_radius(recipe, frame)
+        frame["sie_einstein_radius"] = [
+            _sie_einstein_radius(row, radius)
+            for row, radius in zip(frame.to_dict("records"), shown, strict=True)
+        ]
     return frame.assign(**_substructure_columns(recipe, frame))
 
 
@@ -204,7 +208,7 @@ def _substructure_columns(recipe, frame):
     The mass of the smooth lens within a radius goes as that radius, as of any isothermal lens, and
     within its Einstein radius it is that of the point mass with the same one.
     """
-    shown = recipe["deflection_scale"] * frame["einstein_radius"].to_numpy()
+    shown = _shown_radius(recipe, frame).to_numpy()
     inside = [
         row["subhalo_mass"][_inside(row, radius)].sum()
         for row, radius in zip(frame.to_dict("records"), shown, strict=True)
@@ -225,20 +229,27 @@ def _inside(row, radius):
     return away < radius
 
 
-def _sie_einstein_radius(row):
+def _shown_radius(recipe, frame):
+    """Einstein radii as the images show them, but for the substructure's."""
+    return recipe["deflection_scale"] * frame["einstein_radius"]
+
+
+def _sie_einstein_radius(row, shown):
     """Of the smooth lens, so that with the point masses inside the ring the ring is what it was.
 
-    The mass inside a radius goes as the Einstein radius squared, and what lies outside does not
-    count, as for any mass around the centre.
+    Before the recipe's deflection scale s, as all radii but the ring's R, `shown`. The mass inside
+    R makes the ring: s sie R of the smooth lens, since the mass of an isothermal one grows with the
+    radius, and s times the squares of the point masses' radii. Without substructure that is R^2,
+    with R = s einstein_radius. What lies outside does not count, as for any mass around the centre.
     """
-    inside = _inside(row, row["einstein_radius"])
-    squared = row["einstein_radius"] ** 2 - np.sum(row["subhalo_einstein_radius"][inside] ** 2)
-    if squared <= 0:
+    inside = _inside(row, shown)
+    radius = row["einstein_radius"] - np.sum(row["subhalo_einstein_radius"][inside] ** 2) / shown
+    if radius <= 0:
         raise ValueError(
             f"substructure_mass: from_lens, but an image of class {row['label']} has more mass in "
             "its substructure than in its lens: lower the masses under substructure"
         )
-    return np.sqrt(squared)
+    return radius
 
 
 def _row_draws(seed, split, rows, draws):
