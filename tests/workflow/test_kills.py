@@ -35,7 +35,7 @@ from sslens.configuration.settings import (
 )
 from sslens.files import read_json, write_json
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 STARTED = re.compile("INFO started as process")
 EPOCH = re.compile(r"INFO epoch \d+/")
