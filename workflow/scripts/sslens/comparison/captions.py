@@ -8,7 +8,7 @@ from sslens.comparison.summary import COMMON, NESTED, OWN
 from sslens.marks import EXPERIMENTAL, OF_FILE, OF_LABELS, OF_SIMULATOR, OTHER_ENCODER
 from sslens.metrics.mrmc import MIN_SEEDS
 
-#: Marks of a cell that is significantly better or worse than what it is tested against.
+#: Symbols of cells that are significantly better and worse than their reference.
 BETTER, WORSE = "▲", "▼"
 #: Marks an interval of the networks among intervals of methods.
 OF_NETWORKS = "†"

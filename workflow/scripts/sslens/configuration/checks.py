@@ -113,8 +113,7 @@ def _check_task(config: Mapping, mistakes: Mistakes) -> None:
     if not classifies(config) and mistakes.is_sound(("task",)):
         _check_head(config, mistakes)
         _check_turning(config, mistakes)
-        _check_shown_radius(config, mistakes)
-        _check_shown_shear(config, mistakes)
+        _check_shown(config, mistakes)
         _check_fine_tuning(config, mistakes)
 
 
@@ -126,32 +125,26 @@ def _check_head(config: Mapping, mistakes: Mistakes) -> None:
             mistakes.add(("task", key), problem)
 
 
-def _check_shown_radius(config: Mapping, mistakes: Mistakes) -> None:
-    """The Einstein radius is a target where it is the one in the image."""
-    if "shown_einstein_radius" not in task_settings(config)["targets"]:
-        return
+def _check_shown(config: Mapping, mistakes: Mistakes) -> None:
+    """The Einstein radius and the shear are targets where they are those in the image."""
+    targets = task_settings(config)["targets"]
     for dataset in mistakes.at("run", "datasets") if mistakes.is_sound(("run", "datasets")) else ():
-        place: Place = ("datasets", dataset, "substructure_mass")
-        if mistakes.is_sound(place) and mistakes.at(*place) == "added":
+        mass, scale = (
+            ("datasets", dataset, key) for key in ("substructure_mass", "deflection_scale")
+        )
+        is_added = mistakes.is_sound(mass) and mistakes.at(*mass) == "added"
+        if "shown_einstein_radius" in targets and is_added:
             problem = (
                 "the substructure makes the ring larger than task.targets has it; set from_lens"
             )
-            mistakes.add(place, problem)
-
-
-def _check_shown_shear(config: Mapping, mistakes: Mistakes) -> None:
-    """The shear is a target where it is the one in the image."""
-    if "gamma1" not in task_settings(config)["targets"]:
-        return
-    for dataset in mistakes.at("run", "datasets") if mistakes.is_sound(("run", "datasets")) else ():
-        place: Place = ("datasets", dataset, "deflection_scale")
-        scale = mistakes.at(*place) if mistakes.is_sound(place) else None
-        if scale not in (None, 1):
+            mistakes.add(mass, problem)
+        is_scaled = mistakes.is_sound(scale) and mistakes.at(*scale) not in (None, 1)
+        if "gamma1" in targets and is_scaled:
             problem = (
                 "the shear in the image is this times that of task.targets; set 1.0, or take other "
                 "targets"
             )
-            mistakes.add(place, problem)
+            mistakes.add(scale, problem)
 
 
 def _check_turning(config: Mapping, mistakes: Mistakes) -> None:

@@ -688,8 +688,8 @@ def _baselines_of(config: Mapping, sources: Mapping[str, Mapping[str, str]]) -> 
     """Data set -> the row without a pretraining that a pretraining's rows are tested against."""
     found = {}
     for dataset, arms in sources.items():
-        tested = references(config)[dataset]
-        baselines = [tested[arm] for arm in arms.values() if arm in tested]
+        tested = [_reference(config, arm, dataset) for arm in arms.values()]
+        baselines = [name for name in tested if name]
         # a difference from a row with another encoder would not be of the pretraining
         if baselines and not any(_has_other_encoder(config, a, dataset) for a in arms.values()):
             found[dataset] = baselines[0]

@@ -286,14 +286,15 @@ def _describe(path: Path, found: Found, folder: str | None, aliases: Mapping[str
             "image_index": found.image_index,
             "number": _number(found.label, folder, aliases),
         }
+    digests = [_sha256(oriented(found.image[None], *turn)[0]) for turn in ORIENTATIONS]
     return {
         "kind": IMAGE,
         "reason": "",
         "image_index": found.image_index,
         "label": label,
         "log10_axion_mass": _log10_mass(path, found.mass) if label == "axion" else np.nan,
-        "image_sha256": _sha256(found.image),
-        SHAPE: min(_sha256(oriented(found.image[None], *turn)[0]) for turn in ORIENTATIONS),
+        "image_sha256": digests[0],
+        SHAPE: min(digests),
         **image_facts(found.image),
     }
 
