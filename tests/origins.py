@@ -5,9 +5,9 @@ from typing import Any
 
 from paths import ROOT
 
-from sslens.configuration import settings
+from sslens.configuration import outputs, settings
 from sslens.configuration.loading import load
-from sslens.configuration.settings import arm_titles
+from sslens.configuration.rows import arm_titles
 from sslens.digests import json_digest
 from sslens.figures.style import new_figure, save_figure
 from sslens.files import write_json
@@ -73,15 +73,15 @@ def write_results(config, folder: Path) -> tuple[list[str], dict[str, dict]]:
                 elif features := provenance["features"]:
                     place = f"features/{dataset}/{features['cell']['encoder']}/seed-{seed}"
                     files[f"{place}/provenance.json"] = features
-    tables = {"settings": settings.comparison_settings(config), "cells": []}
+    tables = {"settings": outputs.comparison_settings(config), "cells": []}
     files["comparison/provenance.json"] = tables
     for name, content in files.items():
         write_json(folder / name, content)
     shown = {
-        str(folder / "comparison" / f"{figure}_{name}.png"): settings.figure_settings(
+        str(folder / "comparison" / f"{figure}_{name}.png"): outputs.figure_settings(
             config, figure, name
         )
-        for figure, name in settings.figures_of_run(config)
+        for figure, name in outputs.figures_of_run(config)
     }
     for path, own in shown.items():
         save_figure(new_figure(1, 1, ""), [path], own)

@@ -8,7 +8,7 @@ import pytest
 from origins import SHIPPED, record_of, write_results
 from paths import ROOT
 
-from sslens.configuration import settings
+from sslens.configuration import outputs, settings
 from sslens.configuration.loading import load, merge
 from sslens.data.catalogue import write_catalogue
 from sslens.data.records import index_path
@@ -40,9 +40,9 @@ def outdated(results, change):
     files, figures = results
     config = merge(CONFIG, change)
     now = {
-        path: settings.figure_settings(config, *name)
-        for path, name in zip(figures, settings.figures_of_run(CONFIG), strict=True)
-        if name in settings.figures_of_run(config)
+        path: outputs.figure_settings(config, *name)
+        for path, name in zip(figures, outputs.figures_of_run(CONFIG), strict=True)
+        if name in outputs.figures_of_run(config)
     }
     return outdated_results(config, files, now)
 

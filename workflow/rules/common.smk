@@ -20,7 +20,7 @@ if not Path(sslens.__path__[0]).samefile(SCRIPTS / "sslens"):
     )
 
 from sslens.comparison.pages import TEMPLATE
-from sslens.configuration import settings
+from sslens.configuration import outputs, rows, settings
 from sslens.configuration.checks import check
 from sslens.configuration.files import ConfigurationError, check_unique_keys
 from sslens.configuration.loading import load, read_defaults
@@ -115,7 +115,7 @@ FROZEN_ARMS = [arm for arm in config["arms"] if arm not in TRAINED_ARMS]
 # Pretrainings whose encoder is a file, and those that are trained here.
 IMPORTED = [name for name in config["pretrainings"] if settings.is_from_file(config, name)]
 PRETRAININGS = [name for name in config["pretrainings"] if name not in IMPORTED]
-RECONSTRUCTING = settings.reconstructing(config)
+RECONSTRUCTING = outputs.reconstructing(config)
 
 
 def shards_of(*splits, kind="tfrecord"):
@@ -284,15 +284,15 @@ def of_features(file):
 
 
 # How the arms of the run learn the labels.
-PROTOCOLS = settings.protocols_of_run(config)
+PROTOCOLS = rows.protocols_of_run(config)
 
 # The rows of the table: arm -> title.
-ROWS = settings.arm_titles(config, FINE_TUNE)
+ROWS = rows.arm_titles(config, FINE_TUNE)
 
 
 def row_files(pattern):
     """Files of the table's rows with the most labels: by data set, then by arm, then by seed."""
-    most = settings.most_labels(config)
+    most = outputs.most_labels(config)
     by_dataset = [
         cells(pattern, ROWS, dataset=dataset, fraction=most)
         for dataset in config["run"]["datasets"]
@@ -304,11 +304,11 @@ def of_curves(file, stage):
     """A file of the first seed's trainings of the table's rows, by data set, then by arm."""
     if stage == "finetuning":
         return row_files(f"{FINETUNE}/{file}")[:: len(config["run"]["seeds"])]
-    rows, seed = settings.pretrained_rows(config), config["run"]["seeds"][0]
+    pretrained_arms, seed = rows.pretrained_rows(config), config["run"]["seeds"][0]
     return [
         pretrained(f"{PRETRAIN}/{file}", arm, dataset, seed)
         for dataset in config["run"]["datasets"]
-        for arm in rows
+        for arm in pretrained_arms
     ]
 
 
@@ -317,13 +317,13 @@ def of_reconstructions(file):
     return expand(
         f"{PRETRAIN}/{file}",
         dataset=config["run"]["datasets"],
-        pretraining=settings.reconstructed_titles(config),
+        pretraining=outputs.reconstructed_titles(config),
         seed=config["run"]["seeds"][0],
     )
 
 
 # What the tables are named after, and whether images have classes to tell apart.
-MEASURE = settings.measure_name(config)
+MEASURE = outputs.measure_name(config)
 CLASSIFIES = settings.classifies(config)
 
 # Inputs of a job that shows what was compared: all cells with their uncertainty, and where they are from.
@@ -335,7 +335,7 @@ COMPARED = {
 
 def mapped_files(dataset):
     """Inputs of a map of features: `metrics` and `features` of the arms that it shows, of one data set."""
-    shown = settings.figure_settings(config, "embedding", dataset)
+    shown = outputs.figure_settings(config, "embedding", dataset)
     chosen = {"dataset": dataset, "fraction": shown["labels"], "seed": shown["seeds"]}
     frozen = [arm for arm in shown["rows"] if arm in FROZEN_ARMS]
     return {
@@ -370,7 +370,7 @@ def params_of_figures(script, figure=None, of=config["run"]["datasets"]):
     figure = figure or script
     return {
         "settings": lambda w: {
-            each: settings.figure_settings(config, figure.format(**w), each) for each in of
+            each: outputs.figure_settings(config, figure.format(**w), each) for each in of
         },
         "code": script_digest(script),
     }
@@ -383,9 +383,7 @@ def figure_params(script, figure=None, name="{dataset}"):
     """
     figure = figure or script
     return {
-        "settings": lambda w: settings.figure_settings(
-            config, figure.format(**w), name.format(**w)
-        ),
+        "settings": lambda w: outputs.figure_settings(config, figure.format(**w), name.format(**w)),
         "code": script_digest(script),
     }
 
@@ -393,19 +391,19 @@ def figure_params(script, figure=None, name="{dataset}"):
 def drawn_files():
     """Web pages and figures of the run: path -> the settings that it is made with."""
     folder = "results/comparison"
-    pages = [f"{folder}/{table}.html" for table in settings.pages_of_run(config)]
+    pages = [f"{folder}/{table}.html" for table in outputs.pages_of_run(config)]
     figures = {
-        f"{folder}/{figure}_{name}.png": settings.figure_settings(config, figure, name)
-        for figure, name in settings.figures_of_run(config)
+        f"{folder}/{figure}_{name}.png": outputs.figure_settings(config, figure, name)
+        for figure, name in outputs.figures_of_run(config)
     }
-    return dict.fromkeys(pages, settings.page_settings(config)) | figures
+    return dict.fromkeys(pages, outputs.page_settings(config)) | figures
 
 
 def encoder_files(file="encoder.keras"):
     """The pretrained encoders of the run, each as one file for others, or another file beside these."""
     found = {
         features_of_arm(file, arm, settings.pretrained_on(config["arms"][arm], dataset), seed)
-        for arm in settings.arm_titles(config)
+        for arm in rows.arm_titles(config)
         for dataset in config["run"]["datasets"]
         for seed in config["run"]["seeds"]
         if config["arms"][arm].get("pretraining") in PRETRAININGS
@@ -423,7 +421,7 @@ def comparison_files():
 def outdated_results():
     """Results of the run, as far as they are there, that were made with other settings."""
     run = config["run"]
-    arms = settings.arm_titles(config)
+    arms = rows.arm_titles(config)
     trainings = {
         pretrained(f"{PRETRAIN}/provenance.json", arm, dataset, seed)
         for arm in arms

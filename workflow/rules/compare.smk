@@ -3,8 +3,8 @@
 
 rule compare:
     input:
-        metrics=cells(f"{EVALUATE}/metrics.json", settings.arm_titles(config)),
-        predictions=cells(f"{EVALUATE}/predictions.parquet", settings.arm_titles(config)),
+        metrics=cells(f"{EVALUATE}/metrics.json", rows.arm_titles(config)),
+        predictions=cells(f"{EVALUATE}/predictions.parquet", rows.arm_titles(config)),
     output:
         table=f"results/comparison/{MEASURE}_table.md",
         probes="results/comparison/probe_table.md",
@@ -21,7 +21,7 @@ rule compare:
     resources:
         mem_mb=2000,
     params:
-        settings=lambda w: settings.comparison_settings(config),
+        settings=lambda w: outputs.comparison_settings(config),
         code=script_digest("compare"),
     message:
         "Comparing"
@@ -43,7 +43,7 @@ rule pages:
             in_report(
                 f"label_efficiency_{name}.html", "label_efficiency", "3 Features, labels, transfer"
             )
-            for name in settings.page_settings(config)["efficiency"]
+            for name in outputs.page_settings(config)["efficiency"]
         ],
     log:
         "logs/pages.log",
@@ -53,7 +53,7 @@ rule pages:
     resources:
         mem_mb=1000,
     params:
-        settings=lambda w: settings.page_settings(config),
+        settings=lambda w: outputs.page_settings(config),
         template=sha256_of(TEMPLATE),
         code=script_digest("pages"),
     message:

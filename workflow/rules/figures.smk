@@ -288,7 +288,7 @@ rule shortcuts:
     resources:
         **of_job("shortcuts"),
     params:
-        datasets=lambda w: settings.dataset_titles(config),
+        datasets=lambda w: rows.dataset_titles(config),
         code=script_digest("shortcuts"),
     message:
         "Looking for shortcuts in the data"

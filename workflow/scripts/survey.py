@@ -8,7 +8,7 @@ from sslens.jobs import process
 wildcards, params = snakemake.wildcards, snakemake.params
 process.start(snakemake.log[0], f"survey {wildcards.dataset}", 1)
 
-from sslens.configuration.checks import check_labels
+from sslens.configuration.dataset_checks import check_labels
 from sslens.configuration.settings import classifies
 from sslens.data.archives.survey import check_classes, survey
 from sslens.data.catalogue import write_catalogue

@@ -375,7 +375,7 @@ def transfer_matrix(
 
     Args:
         summary: see `sslens.comparison.summary`.
-        sources: data set -> data set the encoder is from -> arm, of `settings.transfers`.
+        sources: data set -> data set the encoder is from -> arm, of `rows.transfers`.
         baselines: data set -> arm without a pretraining.
         datasets: names to titles.
         column: of the summary, which has another measure.

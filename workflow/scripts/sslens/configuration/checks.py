@@ -5,7 +5,6 @@ one mistake is one line.
 """
 
 import json
-import math
 import unicodedata
 from collections.abc import Mapping
 from copy import deepcopy
@@ -13,47 +12,31 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from sslens.classes import CLASSES, MIN_IMAGES
-from sslens.configuration import pretraining_checks
+from sslens.configuration import dataset_checks, pretraining_checks, task_checks
 from sslens.configuration.files import ConfigurationError
 from sslens.configuration.places import (
     datasets_to_check,
     encoder_layers,
-    fine_tuning_layers,
     keys_in,
     layers_of,
     names_of_run,
     origin,
 )
+from sslens.configuration.rows import controls
 from sslens.configuration.settings import (
-    ARCHIVE,
-    IMPORT,
     MATCHES,
-    SIMULATION,
-    SOURCES,
     arm_encoder,
     arm_protocol,
-    classifies,
-    controls,
     encoder_fields,
     preprocessing_settings,
-    task_settings,
 )
-from sslens.data.archives.axes import check_axes
-from sslens.data.archives.paths import check_paths
-from sslens.data.simulation.recipes import check_recipe, class_turns, count_classes
 from sslens.methods.registry import method_names
 from sslens.networks.encoders.registry import encoder_names, encoder_schema, family_settings
-from sslens.pretexts import augmentation_names
 from sslens.protocols import FINE_TUNE, FROZEN
-from sslens.schemas import Mistakes, Place, load_schema, undivided
+from sslens.schemas import Mistakes, Place, undivided
 from sslens.suggestions import unknown
-from sslens.targets import PAIRS, partners_missing
-from sslens.tasks.registry import schema_path as task_schema
-from sslens.tasks.registry import task_names
 
 UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of signs that break a line, or worse
-MAX_SHARDS = 100_000  # files of a split
 
 
 def check(config: Mapping, schema: Mapping) -> None:
@@ -65,24 +48,24 @@ def check(config: Mapping, schema: Mapping) -> None:
     mistakes = Mistakes(config)
     mistakes.check_schema((), _with_encoders(schema))
     for check_part in (
-        _check_task,
-        _check_likes,
+        task_checks.check_task,
+        dataset_checks.check_likes,
         _check_for_dataset,
         _check_names,
         _check_arms,
         pretraining_checks.check_pretexts,
         pretraining_checks.check_options,
         pretraining_checks.check_methods,
-        _check_datasets,
-        _check_sizes,
+        dataset_checks.check_datasets,
+        dataset_checks.check_sizes,
         _check_encoders,
         pretraining_checks.check_pairs,
         pretraining_checks.check_raw_images,
         pretraining_checks.check_files,
         _check_controls,
-        _check_shards,
-        _check_fractions,
-        _check_own_images,
+        dataset_checks.check_shards,
+        dataset_checks.check_fractions,
+        dataset_checks.check_own_images,
         _check_titles,
         _check_file_names,
         _check_folders,
@@ -99,105 +82,6 @@ def _with_encoders(schema: Mapping) -> dict:
     properties["name"] = {**properties["name"], "enum": encoder_names()}
     properties |= family_settings()
     return filled
-
-
-def _check_task(config: Mapping, mistakes: Mistakes) -> None:
-    """The task is there, has settings of its own, and learns as it can."""
-    place: Place = ("task", "name")
-    mistakes.check_name(place, task_names(), "task")
-    if not mistakes.is_sound(place):
-        return
-    schema = load_schema(task_schema(config["task"]["name"]))
-    named = {**schema, "properties": {**schema["properties"], "name": {}}}
-    mistakes.check_schema(("task",), named)
-    if not classifies(config) and mistakes.is_sound(("task",)):
-        _check_head(config, mistakes)
-        _check_turning(config, mistakes)
-        _check_shown(config, mistakes)
-        _check_fine_tuning(config, mistakes)
-
-
-def _check_head(config: Mapping, mistakes: Mistakes) -> None:
-    """The settings of a head are given for the head that there is."""
-    for key, head in (("bins", "binned"), ("beta", "gaussian")):
-        if key in config["task"] and (chosen := task_settings(config)["head"]) != head:
-            problem = f"is of the head {head}, but task.head is {chosen}; remove one of the two"
-            mistakes.add(("task", key), problem)
-
-
-def _check_shown(config: Mapping, mistakes: Mistakes) -> None:
-    """The Einstein radius and the shear are targets where they are those in the image."""
-    targets = task_settings(config)["targets"]
-    for dataset in mistakes.at("run", "datasets") if mistakes.is_sound(("run", "datasets")) else ():
-        mass, scale = (
-            ("datasets", dataset, key) for key in ("substructure_mass", "deflection_scale")
-        )
-        is_added = mistakes.is_sound(mass) and mistakes.at(*mass) == "added"
-        if "shown_einstein_radius" in targets and is_added:
-            problem = (
-                "the substructure makes the ring larger than task.targets has it; set from_lens"
-            )
-            mistakes.add(mass, problem)
-        is_scaled = mistakes.is_sound(scale) and mistakes.at(*scale) not in (None, 1)
-        if "gamma1" in targets and is_scaled:
-            problem = (
-                "the shear in the image is this times that of task.targets; set 1.0, or take other "
-                "targets"
-            )
-            mistakes.add(scale, problem)
-
-
-def _check_turning(config: Mapping, mistakes: Mistakes) -> None:
-    """Targets that turn with the image are there with both components, and not in bins."""
-    targets = task_settings(config)["targets"]
-    for name, other in partners_missing(targets).items():
-        mistakes.add(("task", "targets"), f"{name} turns with the image into {other}: take both")
-    turning = [name for pair in PAIRS for name in pair if name in targets]
-    if turning and task_settings(config)["head"] == "binned":
-        problem = f"bins cannot be turned, and {turning[0]} turns with the image; take gaussian"
-        mistakes.add(("task", "head"), problem)
-
-
-def _check_fine_tuning(config: Mapping, mistakes: Mistakes) -> None:
-    """No fine-tuning of a regression smooths labels or has augmentations that shift its answers."""
-    inexact = {
-        "rotation": "interpolates, which shifts the answers of a regression",
-        "blur": "smooths, which shifts the answers of a regression",
-    }
-    if "source_x" in task_settings(config)["targets"]:
-        inexact["shift"] = "moves the source, which task.targets has"
-    for layer in fine_tuning_layers(mistakes):
-        smoothing, place = (*layer, "label_smoothing"), (*layer, "augmentation")
-        if mistakes.is_sound(smoothing) and mistakes.at(*smoothing):
-            mistakes.add(smoothing, "a regression has no labels to smooth; give 0.0")
-        pretext: Place = ("pretexts", mistakes.at(*place))
-        if mistakes.at(*place) is None or not mistakes.is_sound(place, pretext):
-            continue
-        names = augmentation_names(mistakes.at(*pretext) or [])
-        if clash := [name for name in names if name in inexact]:
-            problem = f"{clash[0]} {inexact[clash[0]]}; take another, such as dihedral"
-            mistakes.add(place, problem)
-
-
-def _check_likes(config: Mapping, mistakes: Mistakes) -> None:
-    """No data set is left `like` another: `load` could have made it of one that is there."""
-    known = mistakes.names("datasets") or []
-    left = {
-        name: entry["like"]
-        for name in known
-        if isinstance(entry := config["datasets"][name], Mapping) and "like" in entry
-    }
-    for name, other in left.items():
-        circle = [name]
-        while other in list(left) and other not in circle:
-            circle.append(other)
-            other = left[other]
-        place: Place = ("datasets", name, "like")
-        if other == name and circle[0] == min(circle, key=list(left).index):
-            mistakes.add(
-                place, f"goes round in a circle ({', '.join(circle)}); write one of them out"
-            )
-        mistakes.check_name(place, known, "data set")
 
 
 def _check_for_dataset(config: Mapping, mistakes: Mistakes, place: Place = ()) -> None:
@@ -287,58 +171,6 @@ def _check_arms(config: Mapping, mistakes: Mistakes) -> None:
             )
 
 
-def _check_datasets(config: Mapping, mistakes: Mistakes) -> None:
-    """Every data set of the run can be made."""
-    for dataset in datasets_to_check(mistakes):
-        place, entry = ("datasets", dataset), config["datasets"][dataset]
-        if entry.get("source") is None:
-            mistakes.add((*place, "source"), f"missing; give one of {', '.join(SOURCES)}")
-        mistakes.check_name((*place, "source"), SOURCES, "source")
-        if entry.get("source") == IMPORT:
-            mistakes.check_schema(place, load_schema(ARCHIVE))
-            _check_class_names(mistakes, (*place, "classes"))
-            check_axes(mistakes, place)
-            check_paths(mistakes, place)
-        elif entry.get("source") == SIMULATION:
-            check_recipe(mistakes, place)
-
-
-def _check_class_names(mistakes: Mistakes, place: Place) -> None:
-    """Names of classes are texts or whole numbers, each given once."""
-    classes = mistakes.names(*place) or []
-    names = [str(name) for name in classes]
-    for name in classes:
-        if not isinstance(name, str | int) or isinstance(name, bool):
-            problem = f"YAML takes a name there for {name!r}: put it in quotes"
-            mistakes.add((*place, name), problem, place)
-        elif isinstance(name, int) and names.count(str(name)) > 1:
-            problem = f"{name} is given twice, as a number and as a text"
-            mistakes.add((*place, name), problem, place)
-
-
-def _check_sizes(config: Mapping, mistakes: Mistakes) -> None:
-    """Crop and binning fit the images."""
-    found: dict[Place, str] = {}
-    for dataset in datasets_to_check(mistakes):
-        layers: list[Place] = [("preprocessing", "for_dataset", dataset), ("preprocessing",)]
-        place: Place = ("datasets", dataset, "instrument", "pixels")
-        source: Place = ("datasets", dataset, "source")
-        if not mistakes.is_sound(source, place, *keys_in(layers, "crop", "bin")):
-            continue
-        settings, pixels = preprocessing_settings(config, dataset), mistakes.at(*place)
-        crop, block = settings["crop"] or pixels, settings["bin"]
-        if crop > pixels or crop % block:
-            place = origin(mistakes, layers, ("crop",), ("bin",))
-            found.setdefault(
-                place,
-                f"{dataset} has {pixels} x {pixels} pixels, which crop "
-                f"{settings['crop'] or 'null'} and bin {block} do not fit: crop at most {pixels}, "
-                "to a multiple of bin",
-            )
-    for place, problem in found.items():
-        mistakes.add(place, problem, place[:-1])
-
-
 def _check_encoders(config: Mapping, mistakes: Mistakes) -> None:
     """Every encoder of the run has settings of its family, and dropout in all its neck or none."""
     found: dict[Place, str] = {}
@@ -413,134 +245,6 @@ def _check_controls(config: Mapping, mistakes: Mistakes) -> None:
             )
     for problem in found.values():
         mistakes.add(run, problem)
-
-
-def _check_fractions(config: Mapping, mistakes: Mistakes) -> None:
-    """Every split, and every label fraction, has images of each class; they take turns in class.
-
-    A regression needs those that have its targets alone: of its axion's mass, axions.
-
-    How many images an archive has is not known yet: `check_labels` is for them.
-    """
-    simulated = [
-        name
-        for name in names_of_run(mistakes, "datasets")
-        if mistakes.is_sound(("datasets", name, "source"), ("datasets", name, "class_shares"))
-        and mistakes.at("datasets", name, "source") == SIMULATION
-    ]
-    rarest: dict[str, int] = {}  # split -> images of the class that has fewest
-    for name in simulated:
-        shares = config["datasets"][name]["class_shares"]
-        place: Place = ("datasets", name, "class_shares")
-        if not mistakes.is_sound(("task",)):
-            continue
-        if not classifies(config):
-            if "log10_axion_mass" in task_settings(config)["targets"] and not shares["axion"]:
-                mistakes.add(place, "no images of axion, but task.targets has log10_axion_mass")
-            continue
-        if absent := [label for label in CLASSES if not shares[label]]:
-            problem = f"no images of {', '.join(absent)}, but a classification needs all classes"
-            mistakes.add(place, problem)
-            continue
-        for split, needed in MIN_IMAGES.items():
-            size = ("splits", split, "images")
-            if not mistakes.is_sound(size):
-                continue
-            images = mistakes.at(*size)
-            if split == "train" and mistakes.is_sound(("run", "images_per_seed")):
-                images = config["run"]["images_per_seed"] or images
-            fewest = min(count_classes(shares, images).values())
-            rarest[split] = min(rarest.get(split, fewest), fewest)
-            if fewest < needed:
-                mistakes.add(
-                    size,
-                    f"{images} images of {name} have {fewest} of the rarest class, and {needed} "
-                    "are needed: take more",
-                )
-    fractions = mistakes.at("run", "label_fractions")
-    if "train" not in rarest or not isinstance(fractions, list):
-        return
-    of_rarest = rarest["train"]
-    for index, fraction in enumerate(fractions):
-        place = ("run", "label_fractions", index)
-        if mistakes.is_sound(place) and round(fraction * of_rarest) == 0:
-            mistakes.add(
-                place,
-                f"{fraction} of {of_rarest} training images per class leaves none: take a larger "
-                "fraction, or more images in splits.train",
-            )
-
-
-def _check_own_images(config: Mapping, mistakes: Mistakes) -> None:
-    """Training images that each seed has of its own are enough, of all classes, of whole lenses."""
-    key = ("run", "images_per_seed")
-    if not mistakes.is_sound(key) or (own := config["run"]["images_per_seed"]) is None:
-        return
-    for name in datasets_to_check(mistakes):
-        groups = ("images_per_lens", "lenses_per_substructure")
-        keys = [("datasets", name, part) for part in ("source", "class_shares", *groups)]
-        if not mistakes.is_sound(*keys):
-            continue
-        entry = config["datasets"][name]
-        if entry["source"] != SIMULATION:
-            mistakes.add(key, f"{name} is an archive; only simulated data sets have new images")
-            continue
-        period = len(class_turns(entry["class_shares"])) * math.prod(entry[key] for key in groups)
-        if own % period:
-            mistakes.add(
-                key,
-                f"{own} images of {name} are no whole number of turns of its classes and lenses: "
-                f"take a multiple of {period}",
-            )
-    size, seeds = ("splits", "train", "images"), ("run", "seeds")
-    if mistakes.is_sound(size, seeds):
-        needed = own * len(config["run"]["seeds"])
-        if mistakes.at(*size) < needed:
-            mistakes.add(
-                size,
-                f"{mistakes.at(*size)} images, but {len(config['run']['seeds'])} seeds with {own} "
-                f"of their own (run.images_per_seed) need {needed}",
-            )
-
-
-def check_labels(config: Mapping, dataset: str, images_per_class: Mapping[str, int]) -> None:
-    """Every label fraction of the run leaves a training image of each class of an archive.
-
-    Args:
-        config: the configuration.
-        dataset: name of the archive; nothing is checked where the run learns no labels of it.
-        images_per_class: of its training split.
-
-    Raises:
-        ConfigurationError: with a line for each fraction and class that leaves none.
-    """
-    if dataset not in config["run"]["datasets"]:
-        return
-    lines = []
-    for index, fraction in enumerate(config["run"]["label_fractions"]):
-        for name, images in images_per_class.items():
-            if round(fraction * images) == 0:
-                lines.append(
-                    f"run.label_fractions.{index}: {fraction} of the {images} training images of "
-                    f"{name} in {dataset} leaves none: take a larger fraction, or add images"
-                )
-    if lines:
-        raise ConfigurationError(*lines)
-
-
-def _check_shards(config: Mapping, mistakes: Mistakes) -> None:
-    """The files of a split can be listed: by a mistyped number of images there are too many."""
-    for name in mistakes.names("splits") or ():
-        place, split = ("splits", name), config["splits"][name]
-        if not mistakes.is_sound(place):
-            continue
-        shards = -(-split["images"] // split["shard_size"])
-        if shards > MAX_SHARDS:
-            mistakes.add(
-                place,
-                f"{split['images']} images are {shards} files of {split['shard_size']}, and "
-                f"{MAX_SHARDS} are the most; set a larger shard_size",
-            )
 
 
 def _check_titles(config: Mapping, mistakes: Mistakes) -> None:

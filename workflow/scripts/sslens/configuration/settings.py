@@ -1,22 +1,19 @@
 """The settings of every job, resolved from the configuration. Free of TensorFlow."""
 
-import math
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from functools import reduce
-from itertools import product
 from pathlib import Path
 
 from sslens.configuration.loading import merge
 from sslens.data.simulation.recipes import class_turns
 from sslens.digests import json_digest
-from sslens.marks import EXPERIMENTAL, OF_FILE, OF_LABELS, OF_SIMULATOR, OTHER_ENCODER
 from sslens.methods.passes import encoder_passes
-from sslens.methods.registry import reconstructs, schema_path, uses_labels
+from sslens.methods.registry import schema_path
 from sslens.networks.encoders.costs import runs_side_by_side
 from sslens.networks.encoders.registry import encoder_schema, laid_over
 from sslens.pretexts import NOISE, augmentation_names, split_raw
-from sslens.protocols import FINE_TUNE, FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
+from sslens.protocols import FINE_TUNE, NEAREST_NEIGHBOURS
 from sslens.schemas import load_schema
 from sslens.tasks.registry import schema_path as task_schema
 
@@ -26,108 +23,14 @@ ARCHIVE = _LIBRARY / "data" / "archives" / "archive.schema.yaml"
 SIMULATION, IMPORT = SOURCES = ("simulation", "archive")
 #: Keys of an arm that name a pretraining whose steps, or whose computation, it matches.
 MATCHES = ("match_steps_of", "match_compute_of")
-#: Titles of the figures of all methods.
-INTERVALS_TITLES = {
-    FINE_TUNE: "Fine-tuned networks",
-    LINEAR_PROBE: "Linear probes of frozen encoders",
-    NEAREST_NEIGHBOURS: "Nearest neighbours by frozen encoders",
-}
-#: Of `pairs`, those that a simulation alone can make, and how.
-PAIRS_OF_SIMULATOR = {
-    "same_lens": "pairs of images of one lens",
-    "same_substructure": "pairs of images with the same substructure",
-}
-#: Figures of a regression alone.
-OF_REGRESSIONS = ("predicted", "calibration", "outliers")
 #: Keys that change no result, and rerun nothing.
 NO_RESULT = ("tensorboard", "planning", "data_dir", "checkpoint_dir", "container")
-
-
-def controls(config: Mapping, arm: str, dataset: str) -> list[str]:
-    """Arms, of the run or not, that probe a random encoder with the settings of an arm's."""
-    encoder, protocol = encoder_fields(config, arm, dataset), arm_protocol(config, arm)
-    return [
-        name
-        for name, entry in config["arms"].items()
-        if arm_protocol(config, name) == protocol
-        and entry.get("pretraining") is None
-        and encoder_fields(config, name, dataset) == encoder
-    ]
-
-
-def references(config: Mapping) -> dict[str, dict[str, str]]:
-    """Data set -> arm of the run -> the arm that it is tested against, where there is one.
-
-    A frozen encoder is tested against the random one of its settings. A row is tested against the
-    baseline or, where it has a pretraining and another encoder, against the row of that encoder
-    without a pretraining, if the run has one.
-    """
-    found: dict[str, dict[str, str]] = {dataset: {} for dataset in config["run"]["datasets"]}
-    for dataset, arm in product(found, config["run"]["arms"]):
-        if other := _reference(config, arm, dataset):
-            found[dataset][arm] = other
-    return found
-
-
-def _reference(config: Mapping, arm: str, dataset: str) -> str | None:
-    """The arm that one is tested against, see `references`."""
-    others = [*_own_baselines(config, arm, dataset), config["comparison"]["baseline"]]
-    if arm_protocol(config, arm) in FROZEN:
-        others = controls(config, arm, dataset)[::-1]
-    return next((name for name in others if name in config["run"]["arms"] and name != arm), None)
-
-
-def _has_other_encoder(config: Mapping, arm: str, dataset: str) -> bool:
-    """Whether a pretrained row is tested against one whose encoder has other settings."""
-    other = _reference(config, arm, dataset)
-    return other is not None and (
-        encoder_fields(config, other, dataset) != encoder_fields(config, arm, dataset)
-    )
-
-
-def _own_baselines(config: Mapping, arm: str, dataset: str) -> list[str]:
-    """Rows without a pretraining that have the encoder of a row with one, if the baseline has not.
-
-    Not those that match the length or the cost of a pretraining.
-    """
-    baseline = config["comparison"]["baseline"]
-    encoder = encoder_fields(config, arm, dataset)
-    if config["arms"][arm].get("pretraining") is None or (
-        baseline in config["arms"] and encoder_fields(config, baseline, dataset) == encoder
-    ):
-        return []
-    return [
-        other
-        for other in controls(config, arm, dataset)
-        if not any(config["arms"][other].get(key) for key in MATCHES)
-    ]
-
-
-def transfers(config: Mapping) -> dict[str, dict[str, dict[str, str]]]:
-    """Pretraining -> data set of the run -> data set its encoder is from -> the row that has it.
-
-    Of those pretrainings that some row of the run has from another data set.
-    """
-    found: dict[str, dict[str, dict[str, str]]] = {}
-    moved = set()
-    for arm, dataset in product(arm_titles(config, FINE_TUNE), config["run"]["datasets"]):
-        entry = config["arms"][arm]
-        if (pretraining := entry.get("pretraining")) is None:
-            continue
-        source = pretrained_on(entry, dataset)
-        found.setdefault(pretraining, {}).setdefault(dataset, {}).setdefault(source, arm)
-        if source != dataset:
-            moved.add(pretraining)
-    return {pretraining: table for pretraining, table in found.items() if pretraining in moved}
 
 
 def datasets_used(config: Mapping) -> list[str]:
     """The data sets that the run needs: its own, and those that encoders are taken from."""
     sources = [config["arms"][arm].get("pretrained_on") for arm in config["run"]["arms"]]
     return list(dict.fromkeys([*config["run"]["datasets"], *filter(None, sources)]))
-
-
-# --- settings of jobs ----------------------------------------------------------------------------
 
 
 def resolve(section: Mapping, dataset: str) -> dict:
@@ -439,273 +342,6 @@ def encoder_fields(config: Mapping, arm: str, dataset: str) -> dict:
 def arm_protocol(config: Mapping, arm: str) -> str:
     """How an arm learns the labels: one of `sslens.protocols`."""
     return config["arms"][arm].get("protocol", FINE_TUNE)
-
-
-def arm_title(config: Mapping, arm: str) -> str:
-    """The name of an arm's row in the tables, with the marks of `row_notes`."""
-    title = config["arms"][arm].get("title", arm)
-    return " ".join([title, *row_notes(config, arm)])
-
-
-def row_notes(config: Mapping, arm: str) -> dict[str, str]:
-    """What readers of a table should know of an arm: mark -> why, in words."""
-    name, found = config["arms"][arm].get("pretraining"), {}
-    for dataset in config["run"]["datasets"] if name else ():
-        if is_from_file(config, name):
-            return {OF_FILE: Path(config["pretrainings"][name]["file"]).name}
-        source = pretrained_on(config["arms"][arm], dataset)
-        entry = pretraining_entry(config, name, source)
-        knowledge = [PAIRS_OF_SIMULATOR.get(entry["pairs"])]
-        if NOISE in augmentation_names(config["pretexts"][entry["pretext"]]):
-            knowledge.append("images without noise")
-        if known := " and ".join(filter(None, knowledge)):
-            found[OF_SIMULATOR] = known
-        if cause := method_schema(entry).get("experimental"):
-            found[EXPERIMENTAL] = cause
-        if uses_labels(entry["method"]) and not classifies(config):
-            found[OF_LABELS] = "the classes, which other rows of a regression do not have"
-        elif uses_labels(entry["method"]) and min(config["run"]["label_fractions"]) < 1:
-            found[OF_LABELS] = "also where the fine-tuning has fewer"
-    if others := [
-        title
-        for dataset, title in dataset_titles(config).items()
-        if name and _has_other_encoder(config, arm, dataset)
-    ]:
-        found[OTHER_ENCODER] = f"on {', '.join(others)}"
-    return found
-
-
-def _notes(config: Mapping) -> dict:
-    """The `row_notes` of all arms of the run that have any, as a setting, if there are any."""
-    notes = {arm: row_notes(config, arm) for arm in config["run"]["arms"]}
-    noted = {arm: found for arm, found in notes.items() if found}
-    return {"notes": noted} if noted else {}
-
-
-def arm_titles(config: Mapping, protocol: str | None = None) -> dict[str, str]:
-    """Titles of the arms of the run, of one protocol or of all, in the run's order."""
-    return {
-        arm: arm_title(config, arm)
-        for arm in config["run"]["arms"]
-        if protocol in (None, arm_protocol(config, arm))
-    }
-
-
-def dataset_titles(config: Mapping) -> dict[str, str]:
-    """Titles of the data sets of the run, in its order."""
-    return {name: config["datasets"][name].get("title", name) for name in config["run"]["datasets"]}
-
-
-# --- what tables and figures are made with --------------------------------------------------------
-
-
-def comparison_settings(config: Mapping) -> dict:
-    """Settings that the tables are made with."""
-    return {
-        "task": task_settings(config),
-        "arms": arm_titles(config),
-        "rows": arm_titles(config, FINE_TUNE),
-        "datasets": dataset_titles(config),
-        "fractions": config["run"]["label_fractions"],
-        "seeds": config["run"]["seeds"],
-        "references": references(config),
-        "configuration": of_run(config),
-        "allow_mixed": config["comparison"]["allow_mixed"],
-        **_notes(config),
-    }
-
-
-def most_labels(config: Mapping) -> float:
-    """The largest share of the labels."""
-    return max(float(fraction) for fraction in config["run"]["label_fractions"])
-
-
-def pretrained_rows(config: Mapping) -> dict[str, str]:
-    """The rows of the table that start from a pretraining of this run: arm -> title."""
-    titles = arm_titles(config, FINE_TUNE)
-    names = {arm: config["arms"][arm].get("pretraining") for arm in titles}
-    return {
-        arm: titles[arm] for arm, name in names.items() if name and not is_from_file(config, name)
-    }
-
-
-def reconstructing(config: Mapping) -> list[str]:
-    """The pretrainings whose method, on some data set, reconstructs images."""
-    return [
-        name
-        for name in config["pretrainings"]
-        if not is_from_file(config, name)
-        and any(
-            reconstructs(pretraining_entry(config, name, dataset)["method"])
-            for dataset in config["datasets"]
-        )
-    ]
-
-
-def reconstructed_titles(config: Mapping) -> dict[str, str]:
-    """Those of the run that were trained on its own data sets: pretraining -> title of an arm."""
-    found: dict[str, str] = {}
-    for arm, title in arm_titles(config).items():
-        entry = config["arms"][arm]
-        if "pretrained_on" not in entry and entry.get("pretraining") in reconstructing(config):
-            found.setdefault(entry["pretraining"], title)
-    return found
-
-
-def figures_of_run(config: Mapping) -> list[tuple[str, str]]:
-    """The figures of the run: name, and what it is of.
-
-    That is a data set; in `intervals` a protocol, and in `transfer` a pretraining.
-    """
-    rows, several = bool(arm_titles(config, FINE_TUNE)), len(config["run"]["label_fractions"]) > 1
-    of_classes = classifies(config)
-    chosen = {
-        "gallery": True,
-        "embedding": of_classes,
-        **dict.fromkeys(("roc", "confusion", "reliability", "mistakes"), rows and of_classes),
-        "finetuning": rows,
-        "label_efficiency": rows and several,
-        "pretraining": bool(pretrained_rows(config)),
-        "reconstructions": bool(reconstructed_titles(config)),
-        **dict.fromkeys(OF_REGRESSIONS, rows and not of_classes),
-    }
-    of_datasets = product(filter(chosen.get, chosen), config["run"]["datasets"])
-    of_protocols = (("intervals", protocol) for protocol in protocols_of_run(config))
-    of_transfers = (("transfer", name) for name in transfers(config))
-    return [*of_datasets, *of_protocols, *of_transfers]
-
-
-def protocols_of_run(config: Mapping) -> list[str]:
-    """The protocols of the arms of the run, fine-tuning first."""
-    return [protocol for protocol in (FINE_TUNE, *FROZEN) if arm_titles(config, protocol)]
-
-
-def page_settings(config: Mapping) -> dict:
-    """Settings that the web pages of the tables are made with.
-
-    Returns:
-        `task`, `rows` and `frozen` (arm -> title), `datasets` (name -> title), those of them with a
-        page of `efficiency`, and the `labels` and `seeds` of the cells.
-    """
-    rows = arm_titles(config, FINE_TUNE)
-    figures = figures_of_run(config)
-    return {
-        "task": task_settings(config),
-        "rows": rows,
-        "frozen": {arm: title for arm, title in arm_titles(config).items() if arm not in rows},
-        "datasets": dataset_titles(config),
-        "efficiency": [name for figure, name in figures if figure == "label_efficiency"],
-        "labels": config["run"]["label_fractions"],
-        "seeds": config["run"]["seeds"],
-        **_notes(config),
-    }
-
-
-def pages_of_run(config: Mapping) -> list[str]:
-    """The tables of the run that have a web page."""
-    efficiency = [f"label_efficiency_{name}" for name in page_settings(config)["efficiency"]]
-    measure = measure_name(config)
-    shortcuts = ["shortcuts"] if classifies(config) else []
-    return [f"{measure}_table", "probe_table", f"{measure}_summary", *shortcuts, *efficiency]
-
-
-def measure_name(config: Mapping) -> str:
-    """What the tables of the run are named after."""
-    return "auc" if classifies(config) else "error"
-
-
-def figure_settings(config: Mapping, figure: str, name: str) -> dict:
-    """Settings that a figure is made with.
-
-    Args:
-        config: the configuration.
-        figure, name: of `figures_of_run`.
-
-    Returns:
-        `title`; for results, `rows` (arm -> title; in `mistakes` the arms alone), and the `labels`
-        and `seeds` of their cells; in curves the rows that are `drawn`; in `gallery` the `dataset`;
-        in `intervals` the `datasets`; in `transfer` these, the `sources` (of `transfers`) and the
-        `baselines` of data sets.
-    """
-    labels, seeds = most_labels(config), config["run"]["seeds"]
-    if figure == "transfer":
-        return {
-            "title": f"Transfer of {name}",
-            "task": task_settings(config),
-            "sources": transfers(config)[name],
-            "datasets": dataset_titles(config),
-            "baselines": _baselines_of(config, transfers(config)[name]),
-            "labels": labels,
-            "seeds": seeds,
-        }
-    if figure == "intervals":
-        return {
-            "title": INTERVALS_TITLES[name],
-            "task": task_settings(config),
-            "rows": arm_titles(config, name),
-            "datasets": dataset_titles(config),
-            "labels": labels,
-            "seeds": seeds,
-        }
-    title, rows = dataset_titles(config)[name], arm_titles(config, FINE_TUNE)
-    if figure == "reconstructions":
-        return {
-            "title": f"{title}: reconstructions",
-            "rows": reconstructed_titles(config),
-            "seeds": seeds[:1],
-        }
-    if figure in OF_REGRESSIONS:
-        targets = task_settings(config)["targets"]
-        limits = resolution_limits(config["datasets"][name])
-        return {
-            "title": title,
-            "targets": targets,
-            "limits": {target: limits[target] for target in targets if target in limits},
-            "rows": rows,
-            "labels": labels,
-            "seeds": seeds,
-        }
-    if figure == "gallery":
-        return {"title": title, "dataset": dataset_settings(config, name)}
-    if figure == "label_efficiency":
-        labels = config["run"]["label_fractions"]
-    elif figure == "embedding":
-        # of the frozen encoders where there are any, which have seen no label
-        rows, seeds = arm_titles(config, LINEAR_PROBE) or rows, seeds[:1]
-    shown = {"title": title, "rows": rows, "labels": labels, "seeds": seeds}
-    if figure == "label_efficiency":
-        shown |= {"task": task_settings(config), **_notes(config)}
-    if figure == "mistakes":
-        shown["rows"] = list(rows)  # it names none of them
-    if figure in ("pretraining", "finetuning"):
-        shown["title"] = f"{title}: {figure.replace('finetuning', 'fine-tuning')}"
-        shown["drawn"] = pretrained_rows(config) if figure == "pretraining" else rows
-        shown["seeds"] = seeds[:1]
-    return shown
-
-
-def _baselines_of(config: Mapping, sources: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Data set -> the row without a pretraining that a pretraining's rows are tested against."""
-    found = {}
-    for dataset, arms in sources.items():
-        tested = [_reference(config, arm, dataset) for arm in arms.values()]
-        baselines = [name for name in tested if name]
-        # a difference from a row with another encoder would not be of the pretraining
-        if baselines and not any(_has_other_encoder(config, a, dataset) for a in arms.values()):
-            found[dataset] = baselines[0]
-    return found
-
-
-def resolution_limits(recipe: Mapping) -> dict[str, float]:
-    """Target -> the value from which on images of a recipe do not resolve it, where it is known.
-
-    An axion's vortex grows as 1 / mass; from this mass on it is shorter than the PSF is wide.
-    """
-    vortex = recipe.get("substructure", {}).get("axion", {})
-    if vortex.get("kind") != "vortex" or not isinstance(vortex["half_length"], int | float):
-        return {}
-    length = 2 * vortex["half_length"] * vortex["reference_axion_mass"]
-    return {"log10_axion_mass": math.log10(length / recipe["instrument"]["psf_fwhm"])}
 
 
 # --- parts of them --------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from sslens.configuration import settings
+from sslens.configuration import outputs, settings
 from sslens.differences import differences, listed
 from sslens.digests import json_digest, sha256_of
 from sslens.files import FIGURE_MARK, read_json
@@ -163,7 +163,7 @@ def _outdated_comparison(config: Mapping, provenance: Mapping) -> Iterator[str]:
     if "settings" not in provenance:
         yield UNKNOWN
         return
-    yield from differences(provenance["settings"], settings.comparison_settings(config))
+    yield from differences(provenance["settings"], outputs.comparison_settings(config))
 
 
 def outdated_file(config: Mapping, path: Path) -> tuple[str, str]:
@@ -201,7 +201,7 @@ def _of_kind(config: Mapping, path: Path, content: Mapping) -> tuple[str, Iterab
 
 
 def outdated_figure(path: str | Path, expected: Mapping) -> bool:
-    """Whether a figure was made with other settings; see `settings.figure_settings`."""
+    """Whether a figure was made with other settings; see `outputs.figure_settings`."""
     with open(path, "rb") as stream:
         found = re.search(rf"{FIGURE_MARK} ([0-9a-f]{{64}})".encode(), stream.read(HEAD))
     return found is None or found[1].decode() != json_digest(expected)
@@ -243,7 +243,7 @@ def outdated_results(
     Args:
         config: the present configuration, checked.
         paths: as `outdated_file` takes them; of those that are not there, nothing is said.
-        figures: path of a figure -> its settings, see `settings.figure_settings`.
+        figures: path of a figure -> its settings, see `outputs.figure_settings`.
 
     Returns:
         A line for each difference, with the results that have it.

@@ -1,0 +1,231 @@
+"""What the tables, figures and pages of a run are, and the settings that they are made with."""
+
+import math
+from collections.abc import Mapping
+from itertools import product
+
+from sslens.configuration.rows import (
+    arm_titles,
+    dataset_titles,
+    has_other_encoder,
+    noted,
+    pretrained_rows,
+    protocols_of_run,
+    reference,
+    references,
+    transfers,
+)
+from sslens.configuration.settings import (
+    classifies,
+    dataset_settings,
+    is_from_file,
+    of_run,
+    pretraining_entry,
+    task_settings,
+)
+from sslens.methods.registry import reconstructs
+from sslens.protocols import FINE_TUNE, LINEAR_PROBE, NEAREST_NEIGHBOURS
+
+#: Titles of the figures of all methods.
+INTERVALS_TITLES = {
+    FINE_TUNE: "Fine-tuned networks",
+    LINEAR_PROBE: "Linear probes of frozen encoders",
+    NEAREST_NEIGHBOURS: "Nearest neighbours by frozen encoders",
+}
+#: Figures of a regression alone.
+OF_REGRESSIONS = ("predicted", "calibration", "outliers")
+
+
+def comparison_settings(config: Mapping) -> dict:
+    """Settings that the tables are made with."""
+    return {
+        "task": task_settings(config),
+        "arms": arm_titles(config),
+        "rows": arm_titles(config, FINE_TUNE),
+        "datasets": dataset_titles(config),
+        "fractions": config["run"]["label_fractions"],
+        "seeds": config["run"]["seeds"],
+        "references": references(config),
+        "configuration": of_run(config),
+        "allow_mixed": config["comparison"]["allow_mixed"],
+        **noted(config),
+    }
+
+
+def figures_of_run(config: Mapping) -> list[tuple[str, str]]:
+    """The figures of the run: name, and what it is of.
+
+    That is a data set; in `intervals` a protocol, and in `transfer` a pretraining.
+    """
+    rows, several = bool(arm_titles(config, FINE_TUNE)), len(config["run"]["label_fractions"]) > 1
+    of_classes = classifies(config)
+    chosen = {
+        "gallery": True,
+        "embedding": of_classes,
+        **dict.fromkeys(("roc", "confusion", "reliability", "mistakes"), rows and of_classes),
+        "finetuning": rows,
+        "label_efficiency": rows and several,
+        "pretraining": bool(pretrained_rows(config)),
+        "reconstructions": bool(reconstructed_titles(config)),
+        **dict.fromkeys(OF_REGRESSIONS, rows and not of_classes),
+    }
+    of_datasets = product(filter(chosen.get, chosen), config["run"]["datasets"])
+    of_protocols = (("intervals", protocol) for protocol in protocols_of_run(config))
+    of_transfers = (("transfer", name) for name in transfers(config))
+    return [*of_datasets, *of_protocols, *of_transfers]
+
+
+def figure_settings(config: Mapping, figure: str, name: str) -> dict:
+    """Settings that a figure is made with.
+
+    Args:
+        config: the configuration.
+        figure, name: of `figures_of_run`.
+
+    Returns:
+        `title`; for results, `rows` (arm -> title; in `mistakes` the arms alone), and the `labels`
+        and `seeds` of their cells; in curves the rows that are `drawn`; in `gallery` the `dataset`;
+        in `intervals` the `datasets`; in `transfer` these, the `sources` (of `transfers`) and the
+        `baselines` of data sets.
+    """
+    labels, seeds = most_labels(config), config["run"]["seeds"]
+    if figure == "transfer":
+        return {
+            "title": f"Transfer of {name}",
+            "task": task_settings(config),
+            "sources": transfers(config)[name],
+            "datasets": dataset_titles(config),
+            "baselines": _baselines_of(config, transfers(config)[name]),
+            "labels": labels,
+            "seeds": seeds,
+        }
+    if figure == "intervals":
+        return {
+            "title": INTERVALS_TITLES[name],
+            "task": task_settings(config),
+            "rows": arm_titles(config, name),
+            "datasets": dataset_titles(config),
+            "labels": labels,
+            "seeds": seeds,
+        }
+    title, rows = dataset_titles(config)[name], arm_titles(config, FINE_TUNE)
+    if figure == "reconstructions":
+        return {
+            "title": f"{title}: reconstructions",
+            "rows": reconstructed_titles(config),
+            "seeds": seeds[:1],
+        }
+    if figure in OF_REGRESSIONS:
+        targets = task_settings(config)["targets"]
+        limits = resolution_limits(config["datasets"][name])
+        return {
+            "title": title,
+            "targets": targets,
+            "limits": {target: limits[target] for target in targets if target in limits},
+            "rows": rows,
+            "labels": labels,
+            "seeds": seeds,
+        }
+    if figure == "gallery":
+        return {"title": title, "dataset": dataset_settings(config, name)}
+    if figure == "label_efficiency":
+        labels = config["run"]["label_fractions"]
+    elif figure == "embedding":
+        # of the frozen encoders where there are any, which have seen no label
+        rows, seeds = arm_titles(config, LINEAR_PROBE) or rows, seeds[:1]
+    shown = {"title": title, "rows": rows, "labels": labels, "seeds": seeds}
+    if figure == "label_efficiency":
+        shown |= {"task": task_settings(config), **noted(config)}
+    if figure == "mistakes":
+        shown["rows"] = list(rows)  # it names none of them
+    if figure in ("pretraining", "finetuning"):
+        shown["title"] = f"{title}: {figure.replace('finetuning', 'fine-tuning')}"
+        shown["drawn"] = pretrained_rows(config) if figure == "pretraining" else rows
+        shown["seeds"] = seeds[:1]
+    return shown
+
+
+def page_settings(config: Mapping) -> dict:
+    """Settings that the web pages of the tables are made with.
+
+    Returns:
+        `task`, `rows` and `frozen` (arm -> title), `datasets` (name -> title), those of them with a
+        page of `efficiency`, and the `labels` and `seeds` of the cells.
+    """
+    rows = arm_titles(config, FINE_TUNE)
+    figures = figures_of_run(config)
+    return {
+        "task": task_settings(config),
+        "rows": rows,
+        "frozen": {arm: title for arm, title in arm_titles(config).items() if arm not in rows},
+        "datasets": dataset_titles(config),
+        "efficiency": [name for figure, name in figures if figure == "label_efficiency"],
+        "labels": config["run"]["label_fractions"],
+        "seeds": config["run"]["seeds"],
+        **noted(config),
+    }
+
+
+def pages_of_run(config: Mapping) -> list[str]:
+    """The tables of the run that have a web page."""
+    efficiency = [f"label_efficiency_{name}" for name in page_settings(config)["efficiency"]]
+    measure = measure_name(config)
+    shortcuts = ["shortcuts"] if classifies(config) else []
+    return [f"{measure}_table", "probe_table", f"{measure}_summary", *shortcuts, *efficiency]
+
+
+def measure_name(config: Mapping) -> str:
+    """What the tables of the run are named after."""
+    return "auc" if classifies(config) else "error"
+
+
+def most_labels(config: Mapping) -> float:
+    """The largest share of the labels."""
+    return max(float(fraction) for fraction in config["run"]["label_fractions"])
+
+
+def reconstructing(config: Mapping) -> list[str]:
+    """The pretrainings whose method, on some data set, reconstructs images."""
+    return [
+        name
+        for name in config["pretrainings"]
+        if not is_from_file(config, name)
+        and any(
+            reconstructs(pretraining_entry(config, name, dataset)["method"])
+            for dataset in config["datasets"]
+        )
+    ]
+
+
+def reconstructed_titles(config: Mapping) -> dict[str, str]:
+    """Those of the run that were trained on its own data sets: pretraining -> title of an arm."""
+    found: dict[str, str] = {}
+    for arm, title in arm_titles(config).items():
+        entry = config["arms"][arm]
+        if "pretrained_on" not in entry and entry.get("pretraining") in reconstructing(config):
+            found.setdefault(entry["pretraining"], title)
+    return found
+
+
+def _baselines_of(config: Mapping, sources: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Data set -> the row without a pretraining that a pretraining's rows are tested against."""
+    found = {}
+    for dataset, arms in sources.items():
+        tested = [reference(config, arm, dataset) for arm in arms.values()]
+        baselines = [name for name in tested if name]
+        # a difference from a row with another encoder would not be of the pretraining
+        if baselines and not any(has_other_encoder(config, a, dataset) for a in arms.values()):
+            found[dataset] = baselines[0]
+    return found
+
+
+def resolution_limits(recipe: Mapping) -> dict[str, float]:
+    """Target -> the value from which on images of a recipe do not resolve it, where it is known.
+
+    An axion's vortex grows as 1 / mass; from this mass on it is shorter than the PSF is wide.
+    """
+    vortex = recipe.get("substructure", {}).get("axion", {})
+    if vortex.get("kind") != "vortex" or not isinstance(vortex["half_length"], int | float):
+        return {}
+    length = 2 * vortex["half_length"] * vortex["reference_axion_mass"]
+    return {"log10_axion_mass": math.log10(length / recipe["instrument"]["psf_fwhm"])}

@@ -1,0 +1,94 @@
+"""Checks of the task: its head, targets, and what its fine-tunings may do. See `checks`."""
+
+from collections.abc import Mapping
+
+from sslens.configuration.places import (
+    fine_tuning_layers,
+)
+from sslens.configuration.settings import (
+    classifies,
+    task_settings,
+)
+from sslens.pretexts import augmentation_names
+from sslens.schemas import Mistakes, Place, load_schema
+from sslens.targets import PAIRS, partners_missing
+from sslens.tasks.registry import schema_path as task_schema
+from sslens.tasks.registry import task_names
+
+
+def check_task(config: Mapping, mistakes: Mistakes) -> None:
+    """The task is there, has settings of its own, and learns as it can."""
+    place: Place = ("task", "name")
+    mistakes.check_name(place, task_names(), "task")
+    if not mistakes.is_sound(place):
+        return
+    schema = load_schema(task_schema(config["task"]["name"]))
+    named = {**schema, "properties": {**schema["properties"], "name": {}}}
+    mistakes.check_schema(("task",), named)
+    if not classifies(config) and mistakes.is_sound(("task",)):
+        _check_head(config, mistakes)
+        _check_turning(config, mistakes)
+        _check_shown(config, mistakes)
+        _check_fine_tuning(config, mistakes)
+
+
+def _check_head(config: Mapping, mistakes: Mistakes) -> None:
+    """The settings of a head are given for the head that there is."""
+    for key, head in (("bins", "binned"), ("beta", "gaussian")):
+        if key in config["task"] and (chosen := task_settings(config)["head"]) != head:
+            problem = f"is of the head {head}, but task.head is {chosen}; remove one of the two"
+            mistakes.add(("task", key), problem)
+
+
+def _check_shown(config: Mapping, mistakes: Mistakes) -> None:
+    """The Einstein radius and the shear are targets where they are those in the image."""
+    targets = task_settings(config)["targets"]
+    for dataset in mistakes.at("run", "datasets") if mistakes.is_sound(("run", "datasets")) else ():
+        mass, scale = (
+            ("datasets", dataset, key) for key in ("substructure_mass", "deflection_scale")
+        )
+        is_added = mistakes.is_sound(mass) and mistakes.at(*mass) == "added"
+        if "shown_einstein_radius" in targets and is_added:
+            problem = (
+                "the substructure makes the ring larger than task.targets has it; set from_lens"
+            )
+            mistakes.add(mass, problem)
+        is_scaled = mistakes.is_sound(scale) and mistakes.at(*scale) not in (None, 1)
+        if "gamma1" in targets and is_scaled:
+            problem = (
+                "the shear in the image is this times that of task.targets; set 1.0, or take other "
+                "targets"
+            )
+            mistakes.add(scale, problem)
+
+
+def _check_turning(config: Mapping, mistakes: Mistakes) -> None:
+    """Targets that turn with the image are there with both components, and not in bins."""
+    targets = task_settings(config)["targets"]
+    for name, other in partners_missing(targets).items():
+        mistakes.add(("task", "targets"), f"{name} turns with the image into {other}: take both")
+    turning = [name for pair in PAIRS for name in pair if name in targets]
+    if turning and task_settings(config)["head"] == "binned":
+        problem = f"bins cannot be turned, and {turning[0]} turns with the image; take gaussian"
+        mistakes.add(("task", "head"), problem)
+
+
+def _check_fine_tuning(config: Mapping, mistakes: Mistakes) -> None:
+    """No fine-tuning of a regression smooths labels or has augmentations that shift its answers."""
+    inexact = {
+        "rotation": "interpolates, which shifts the answers of a regression",
+        "blur": "smooths, which shifts the answers of a regression",
+    }
+    if "source_x" in task_settings(config)["targets"]:
+        inexact["shift"] = "moves the source, which task.targets has"
+    for layer in fine_tuning_layers(mistakes):
+        smoothing, place = (*layer, "label_smoothing"), (*layer, "augmentation")
+        if mistakes.is_sound(smoothing) and mistakes.at(*smoothing):
+            mistakes.add(smoothing, "a regression has no labels to smooth; give 0.0")
+        pretext: Place = ("pretexts", mistakes.at(*place))
+        if mistakes.at(*place) is None or not mistakes.is_sound(place, pretext):
+            continue
+        names = augmentation_names(mistakes.at(*pretext) or [])
+        if clash := [name for name in names if name in inexact]:
+            problem = f"{clash[0]} {inexact[clash[0]]}; take another, such as dihedral"
+            mistakes.add(place, problem)
