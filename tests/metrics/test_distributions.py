@@ -5,7 +5,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from sslens.metrics.distributions import Histogram, Normal, is_inside
+from sslens.metrics.distributions import Histogram, Normal, conformal_level, is_inside
 
 RNG = np.random.default_rng(0)
 EDGES = np.linspace(-2, 3, 11)
@@ -74,3 +74,18 @@ def test_a_temperature_makes_probabilities_as_sure_as_they_should_be():
     for level in (0.5, 0.9):
         assert is_inside(below, level).mean() == pytest.approx(level, abs=0.015)
     assert is_inside(found.below(true), 0.9).mean() < 0.8
+
+
+def test_a_conformal_level_is_that_of_the_image_in_its_place():
+    below = np.array([0.5, 0.4, 0.7, 0.1, 0.99])  # in intervals of 0, 0.2, 0.4, 0.8 and 0.98
+    levels = [conformal_level(below, share) for share in (0.1, 0.5, 0.51, 0.8, 0.9)]
+    assert levels == pytest.approx([0, 0.4, 0.8, 0.98, 1])
+
+
+@pytest.mark.parametrize(("images", "share"), [(9, 0.5), (19, 0.9), (30, 0.68)])
+def test_new_images_are_inside_as_often_as_conformal_prediction_says(images, share):
+    """In the mean over calibrations, ceil((n + 1) share) of n + 1 times."""
+    below = np.random.default_rng(1).beta(0.5, 2, (20_000, images + 1))
+    inside = [is_inside(row[-1], conformal_level(row[:-1], share)) for row in below]
+    expected = np.ceil((images + 1) * share) / (images + 1)
+    assert np.mean(inside) == pytest.approx(expected, abs=0.01)

@@ -17,7 +17,7 @@ from sslens.configuration.loading import merge
 from sslens.data.records import read_split
 from sslens.files import read_json
 from sslens.metrics.distributions import Normal
-from sslens.metrics.regression import score_target
+from sslens.metrics.regression import Calibration, score_target
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -93,7 +93,9 @@ def test_metrics_are_recomputed_from_the_predictions(regressed):
         for target, found in metrics.items():
             columns = [f"{kind}_{target}" for kind in ("true", "mean", "std")]
             true, *own = predictions[columns].dropna().to_numpy().T
-            assert score_target(true, Normal(*own), found["scale"]) == found
+            levels = {float(share): level for share, level in found["levels"].items()}
+            calibration = Calibration(found["scale"], levels)
+            assert score_target(true, Normal(*own), calibration) == found
             assert table.loc[arm, f"targets_{target}_mae"] == found["mae"]
 
 

@@ -114,7 +114,7 @@ def _means_over_seeds(
 
 
 def calibration_table(comparison: Comparison, cells: pd.DataFrame) -> Table:
-    """How many true values lie within the intervals that are predicted."""
+    """How many true values lie within the calibrated intervals."""
     chosen, target = comparison.cells, _target_of(comparison)
     columns = [f"targets_{target}_calibrated_coverage_{level:g}" for level in LEVELS]
     means = _means_over_seeds(comparison, cells, [*columns, f"targets_{target}_scale"])
@@ -127,10 +127,11 @@ def calibration_table(comparison: Comparison, cells: pd.DataFrame) -> Table:
     levels = ", ".join(f"{100 * level:g}" for level in LEVELS)
     caption = (
         "Each cell gives the percentages of the test images whose true "
-        f"{TARGETS[target].name} lies in the central interval of {levels} % that is predicted, "
-        f"{seeds_of(chosen)}{fraction_of(chosen)}. The distributions are scaled as suits the "
-        "validation images best, by the number in parentheses: a factor of the standard "
-        "deviations, or of bins the temperature."
+        f"{TARGETS[target].name} lies in intervals that are to hold {levels} %, "
+        f"{seeds_of(chosen)}{fraction_of(chosen)}. These are the central intervals that hold as "
+        "many of the validation images, of distributions that are scaled as suits the validation "
+        "images best, by the number in parentheses: a factor of the standard deviations, or of "
+        "bins the temperature."
     )
     return Table(
         f"Coverage of the intervals: {TARGETS[target].title}{fraction_of(chosen)}",

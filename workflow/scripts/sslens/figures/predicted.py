@@ -9,13 +9,13 @@ from matplotlib.figure import Figure
 
 from sslens.figures.style import PALETTE, new_figure, own_style, set_title
 from sslens.metrics.distributions import is_inside
-from sslens.metrics.regression import bins_of, true_and_predicted
+from sslens.metrics.regression import bins_of, calibrate, true_and_predicted
 from sslens.targets import TARGETS
 
 MOST_POINTS = 1500  # of a panel; more would hide one another, and swell the file
 BINS = 12  # of the true values, and of PIT values
 LEVELS = np.linspace(0.05, 0.95, 19)
-SHOWN = 0.9  # level of the intervals whose coverage is shown by true value
+SHOWN = 0.9  # share that the intervals are to hold which are shown by true value
 
 
 @own_style()
@@ -63,10 +63,10 @@ def calibration_figure(
     """How far predicted distributions of a target can be believed: one column per row of the table.
 
     From above: mean absolute errors and mean predicted standard deviations by true value; the share
-    of the true values in central 90 % intervals by true value; the PIT histogram, of the
-    probabilities that were predicted for values below the true one, which are even where
-    predictions are right; and the share in central intervals over what it should be. Standard
-    deviations are scaled on validation images.
+    of the true values, by true value, in intervals that hold 90 % of the validation images; the
+    PIT histogram, of the probabilities that were predicted for values below the true one, which
+    are even where predictions are right; and the share in central intervals over their probability.
+    Standard deviations are scaled on validation images.
 
     Args:
         predictions: title -> predictions frames of the test set, one per seed.
@@ -77,18 +77,18 @@ def calibration_figure(
     figure = new_figure(0.8 + 2.9 * len(predictions), 9.8, title)
     grid = figure.subplots(4, len(predictions), squeeze=False, sharey="row")
     for place, (name, frames) in enumerate(predictions.items()):
-        true, errors, deviations, below = (
+        true, errors, deviations, below, inside = (
             np.stack(part)
             for part in zip(
                 *(
-                    _scaled(frame, own, target)
+                    _calibrated(frame, own, target)
                     for frame, own in zip(frames, validation[name], strict=True)
                 ),
                 strict=True,
             )
         )
         _draw_errors(grid[0, place], true[0], errors.mean(axis=0), deviations.mean(axis=0), target)
-        _draw_coverage_by_value(grid[1, place], true[0], below, target)
+        _draw_coverage_by_value(grid[1, place], true[0], inside, target)
         _draw_pit(grid[2, place], below.ravel())
         _draw_coverage(grid[3, place], below)
         set_title(grid[0, place], name)
@@ -109,16 +109,23 @@ def _of_seeds(
     return parts[0][0], np.stack(means), np.stack(deviations)
 
 
-def _scaled(
+def _calibrated(
     frame: pd.DataFrame, validation: pd.DataFrame, target: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """True values, absolute errors, deviations and PIT (n,), scaled on validation images."""
+) -> tuple[np.ndarray, ...]:
+    """What is drawn of every image (n,), calibrated on validation images.
+
+    The true value, the absolute error, the deviation, the PIT, and whether the true value is in the
+    interval that is `SHOWN`.
+    """
     (true, found), (held_out, own) = (
         true_and_predicted(frame, target),
         true_and_predicted(validation, target),
     )
-    scaled = found.scaled(own.fit(held_out))
-    return true, np.abs(true - found.mean), scaled.deviation, scaled.below(true)
+    calibration = calibrate(held_out, own)
+    scaled = found.scaled(calibration.scale)
+    below = scaled.below(true)
+    inside = is_inside(below, calibration.levels[SHOWN])
+    return true, np.abs(true - found.mean), scaled.deviation, below, inside
 
 
 def _draw_predicted(
@@ -144,8 +151,8 @@ def _draw_errors(
     panel.grid(color="0.92", linewidth=0.5)
 
 
-def _draw_coverage_by_value(panel: Axes, true: np.ndarray, below: np.ndarray, target: str) -> None:
-    centres, (share,) = _binned(true, is_inside(below, SHOWN).mean(axis=0))
+def _draw_coverage_by_value(panel: Axes, true: np.ndarray, inside: np.ndarray, target: str) -> None:
+    centres, (share,) = _binned(true, inside.mean(axis=0))
     panel.axhline(SHOWN, color="0.4", linewidth=0.8)
     panel.plot(centres, share, "o-", color=PALETTE[1], markersize=3)
     panel.set(xlabel=f"true {TARGETS[target].axis}", ylim=(0, 1.03))

@@ -1,5 +1,6 @@
 """What is predicted of a number: a normal distribution, or probabilities of bins."""
 
+import math
 from abc import ABC, abstractmethod
 from typing import Self
 
@@ -44,6 +45,24 @@ class Distribution(ABC):
 def is_inside(below: np.ndarray, level: float) -> np.ndarray:
     """Whether the central interval of a level holds true values with these `below`, (n,) bool."""
     return np.abs(below - 0.5) <= level / 2
+
+
+def conformal_level(below: np.ndarray, share: float) -> float:
+    """The probability of those central intervals that hold a share of images, and of new ones.
+
+    Distributional conformal prediction (Chernozhukov, Wüthrich & Zhu 2021,
+    doi:10.1073/pnas.2107794118): of images that come from where these do, at least this share is
+    inside, whatever the form of the distributions that are predicted.
+
+    Args:
+        below: of `Distribution.below`, (n,).
+        share: from 0 to 1.
+
+    Returns:
+        From 0 to 1; 1 where there are too few images to tell.
+    """
+    levels, place = np.sort(2 * np.abs(below - 0.5)), math.ceil((len(below) + 1) * share)
+    return float(levels[place - 1]) if place <= len(below) else 1.0
 
 
 class Normal(Distribution):

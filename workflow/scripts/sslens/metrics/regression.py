@@ -1,19 +1,45 @@
 """Scores of a regression: errors, how much of the variation is explained, and calibration."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from sslens.metrics.distributions import Distribution, Histogram, Normal, is_inside
+from sslens.metrics.distributions import (
+    Distribution,
+    Histogram,
+    Normal,
+    conformal_level,
+    is_inside,
+)
 from sslens.metrics.gaussian import LEVELS
 
 #: Bins of the true values, of equal width between the least and the largest one.
 BINS = 8
 #: The scores of `contributions`.
 SCORES = ("mae", "rmse", "bias", "r2", "nll", "crps")
+
+
+class Calibration(NamedTuple):
+    """What makes distributions fit images that they were not learned from.
+
+    Attributes:
+        scale: factor of the distributions, see `Distribution.scaled`.
+        levels: share of the images that an interval is to hold -> the probability of the central
+            intervals, of the scaled distributions, that do so.
+    """
+
+    scale: float
+    levels: Mapping[float, float]
+
+
+def calibrate(true: np.ndarray, found: Distribution) -> Calibration:
+    """The calibration by these true values (n,): the likeliest scale, and then the intervals."""
+    scale = found.fit(true)
+    below = found.scaled(scale).below(true)
+    return Calibration(scale, {share: conformal_level(below, share) for share in LEVELS})
 
 
 def columns_of(target: str) -> tuple[str, str, str]:
@@ -73,7 +99,7 @@ def score(
 
     Args:
         predictions: of the test set, columns `image_id` and those of every target.
-        validation: of the validation set, by which the distributions are scaled for `calibrated`.
+        validation: of the validation set, for the calibration.
         targets: which are scored.
 
     Returns:
@@ -91,7 +117,7 @@ def score(
         )
         if min(len(true), len(held_out)) < 2:
             raise ValueError(f"fewer than two test or validation images have {target}")
-        scores[target] = score_target(true, found, own.fit(held_out))
+        scores[target] = score_target(true, found, calibrate(held_out, own))
     return {"images": len(predictions), "targets": scores}
 
 
@@ -132,13 +158,13 @@ def contributions(true: np.ndarray, found: Distribution) -> dict[str, tuple[floa
     }
 
 
-def score_target(true: np.ndarray, found: Distribution, scale: float) -> dict[str, Any]:
+def score_target(true: np.ndarray, found: Distribution, calibration: Calibration) -> dict[str, Any]:
     """The metrics of one target.
 
     Args:
         true: (n,).
         found: what is predicted.
-        scale: factor of the distributions for `calibrated`, fitted on other images.
+        calibration: by other images.
 
     Returns:
         Finite numbers, in the unit of the target where they have one, for JSON:
@@ -150,13 +176,14 @@ def score_target(true: np.ndarray, found: Distribution, scale: float) -> dict[st
           than by their mean; correlation: Pearson's; None where true values do not vary, and the
           correlation also where predictions do not;
         - nll, crps: means of the negative log-likelihood and of the CRPS;
-        - coverage: level -> share of the images whose true value is in the central interval;
+        - coverage: probability -> share of the images whose true value is in the central interval;
         - deviation: the mean standard deviation;
-        - scale, calibrated: as given, and {nll, crps, coverage} with it;
+        - scale, levels: those of the calibration;
+        - calibrated: {nll, crps, coverage} with it;
         - by_true_value: of each bin of the true values low, high, images, and where it has any
           mae, rmse, bias, deviation, nll, crps and coverage (the last four calibrated).
     """
-    calibrated = found.scaled(scale)
+    calibrated = found.scaled(calibration.scale)
     scores = {name: value for name, (value, _) in contributions(true, found).items()}
     varies = np.ptp(true) > 0
     explained = scores["r2"] if varies else None
@@ -167,19 +194,20 @@ def score_target(true: np.ndarray, found: Distribution, scale: float) -> dict[st
         "r2": explained,
         "correlation": float(np.corrcoef(true, found.mean)[0, 1]) if varies else None,
         "deviation": float(found.deviation.mean()),
-        "coverage": _coverage(found.below(true)),
-        "scale": scale,
+        "coverage": _coverage(found.below(true), {level: level for level in LEVELS}),
+        "scale": calibration.scale,
+        "levels": {f"{share:g}": level for share, level in calibration.levels.items()},
         "calibrated": {
             "nll": float(calibrated.negative_log_likelihood(true).mean()),
             "crps": float(calibrated.crps(true).mean()),
-            "coverage": _coverage(calibrated.below(true)),
+            "coverage": _coverage(calibrated.below(true), calibration.levels),
         },
-        "by_true_value": _by_true_value(true, found.mean - true, calibrated),
+        "by_true_value": _by_true_value(true, found.mean - true, calibrated, calibration.levels),
     }
 
 
-def _coverage(below: np.ndarray) -> dict[str, float]:
-    return {f"{level:g}": float(is_inside(below, level).mean()) for level in LEVELS}
+def _coverage(below: np.ndarray, levels: Mapping[float, float]) -> dict[str, float]:
+    return {f"{share:g}": float(is_inside(below, level).mean()) for share, level in levels.items()}
 
 
 def bins_of(true: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -188,7 +216,9 @@ def bins_of(true: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     return edges, np.clip(np.searchsorted(edges, true, side="right") - 1, 0, count - 1)
 
 
-def _by_true_value(true: np.ndarray, errors: np.ndarray, calibrated: Distribution) -> list[dict]:
+def _by_true_value(
+    true: np.ndarray, errors: np.ndarray, calibrated: Distribution, levels: Mapping[float, float]
+) -> list[dict]:
     edges, places = bins_of(true, BINS)
     below, deviations = calibrated.below(true), calibrated.deviation
     likelihoods, scores = calibrated.negative_log_likelihood(true), calibrated.crps(true)
@@ -204,7 +234,7 @@ def _by_true_value(true: np.ndarray, errors: np.ndarray, calibrated: Distributio
                 "deviation": float(deviations[chosen].mean()),
                 "nll": float(likelihoods[chosen].mean()),
                 "crps": float(scores[chosen].mean()),
-                "coverage": _coverage(below[chosen]),
+                "coverage": _coverage(below[chosen], levels),
             }
         bins.append(row)
     return bins
