@@ -4,16 +4,15 @@ import pytest
 import yaml
 from paths import ROOT
 
-from sslens.configuration.loading import load, merge, read_defaults
-from sslens.configuration.precedence import without_effect
+from sslens.configuration.loading import load, merge
+from sslens.configuration.precedence import layers_of, without_effect
 
-DEFAULTS = read_defaults(ROOT / "config")
 ALL = {"run": {"arms": ["byol-dihedral"], "datasets": ["model_1", "model_2"]}}
 
 
 def lines_of(given):
     given = merge(ALL, given)
-    return without_effect(DEFAULTS, given, load(ROOT / "config", given))
+    return without_effect([given], load(ROOT / "config", given))
 
 
 @pytest.mark.parametrize(
@@ -98,4 +97,53 @@ def test_what_has_no_effect_is_named(given, named):
 def test_what_ships_has_an_effect(path):
     given = yaml.safe_load(path.read_text())
     if path.stem not in ("config", "datasets"):
-        assert without_effect(DEFAULTS, given, load(ROOT / "config", given)) == []
+        assert without_effect([given], load(ROOT / "config", given)) == []
+
+
+def with_preset(name, own, run):
+    """The layers of a preset, of a file laid over it, and of --config; and the configuration."""
+    files = [yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text()), own]
+    given = merge(merge(*files), run)
+    return layers_of(given, files), load(ROOT / "config", given)
+
+
+@pytest.mark.parametrize(
+    ("preset", "own", "named"),
+    [
+        (
+            "methods",
+            {"pretraining": {"optimizer": {"learning_rate": 1.0e-4}}},
+            ["pretrainings.byol.optimizer.learning_rate", "is 0.004; set that one, too"],
+        ),
+        (
+            "transformers",
+            {"finetuning": {"optimizer": {"learning_rate": 1.0e-4}}},
+            ["arms.vit-baseline.finetuning.optimizer.learning_rate of the defaults or an earlier"],
+        ),
+        (
+            "published",
+            {"preprocessing": {"stretch": "asinh"}},
+            ["preprocessing.stretch: 'asinh' has no effect where preprocessing.for_dataset.model_"],
+        ),
+    ],
+)
+def test_what_a_preset_overrides_of_a_later_file_is_named(preset, own, named):
+    (first, *_) = lines = without_effect(*with_preset(preset, own, {}))
+    assert all(part in "\n".join(lines) for part in named), lines
+    place = first.partition(" has no effect where ")[2].partition(" of the defaults")[0].split(".")
+    # with --config, as it says: of that one there is no line any more
+    run = 1.0e-4
+    for key in reversed(place):
+        run = {key: run}
+    assert len(without_effect(*with_preset(preset, own, run))) == len(lines) - 1
+
+
+def test_a_setting_is_of_the_last_file_that_has_it_so():
+    files = [{"a": {"x": 1, "y": 1}, "b": 1}, {"a": {"x": 2}, "b": 1}]
+    given = {"a": {"x": 2, "y": 1, "z": 3}, "b": 1, "c": {}}
+    assert layers_of(given, files) == [
+        {"a": {"y": 1}},
+        {"a": {"x": 2}, "b": 1},
+        {"a": {"z": 3}, "c": {}},
+    ]
+    assert layers_of(given, []) == [given]

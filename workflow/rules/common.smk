@@ -11,6 +11,8 @@ ROOT = Path(str(workflow.current_basedir)).parent.parent
 SCRIPTS = ROOT / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
+from snakemake.common.configfile import load_configfile
+
 import sslens
 
 if not Path(sslens.__path__[0]).samefile(SCRIPTS / "sslens"):
@@ -23,8 +25,8 @@ from sslens.comparison.pages import TEMPLATE
 from sslens.configuration import outputs, rows, settings
 from sslens.configuration.checks import check
 from sslens.configuration.files import ConfigurationError, check_unique_keys
-from sslens.configuration.loading import load, read_defaults
-from sslens.configuration.precedence import without_effect
+from sslens.configuration.loading import load
+from sslens.configuration.precedence import layers_of, without_effect
 from sslens.data import sharing
 from sslens.data.archives.paths import watched
 from sslens.digests import sha256_of
@@ -47,8 +49,10 @@ try:
     given, config = config, load(ROOT / "config", config)
     schema_file = ROOT / "workflow" / "schemas" / "config.schema.yaml"
     check(config, load_schema(schema_file))
-    if is_main_process and (lines := without_effect(read_defaults(ROOT / "config"), given, config)):
-        raise ConfigurationError(*lines)
+    if is_main_process:
+        layers = layers_of(given, [load_configfile(file) for file in workflow.configfiles])
+        if lines := without_effect(layers, config):
+            raise ConfigurationError(*lines)
 except ConfigurationError as error:
     sys.exit("\n".join(f"configuration: {line}" for line in error.lines))
 

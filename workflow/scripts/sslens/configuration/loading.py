@@ -15,10 +15,10 @@ def load(folder: Path, given: Mapping) -> dict:
 
     Shorthands are written out: data sets that are `like` another, and files as pretrainings.
     """
-    return _with_named_files(_lay_over(read_defaults(folder), given))
+    return _with_named_files(_lay_over(_read_defaults(folder), given))
 
 
-def read_defaults(folder: Path) -> dict:
+def _read_defaults(folder: Path) -> dict:
     """The defaults, data sets that are `like` another written out."""
     config: dict = {}
     for name in ("datasets.yaml", "config.yaml"):

@@ -1,8 +1,11 @@
 """Settings of the user that have no effect, since another setting takes precedence."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
+from itertools import product
 from typing import Any
 
+from sslens.configuration.loading import merge
 from sslens.configuration.settings import MATCHES, datasets_used
 from sslens.schemas import Place
 
@@ -10,33 +13,63 @@ FOR_DATASET = "for_dataset"
 _MISSING = object()
 
 
-def without_effect(defaults: Mapping, given: Mapping, config: Mapping) -> list[str]:
-    """One line for each general setting of the user where the defaults have a more specific one.
-
-    More specific is a setting `for_dataset`, of a data set of the run or of one that it is `like`,
-    or one of an entry of `pretrainings`, of an arm of the run. Where the user gives the specific
-    setting as well, both are meant. There is a line, too, where the user gives the `epochs` of a
-    training and its `steps`, which take precedence.
+def layers_of(given: Mapping, files: Sequence[Mapping]) -> list[dict]:
+    """What the user gives, by where it is from: each setting in the last file that has it so.
 
     Args:
-        defaults: of `loading.read_defaults`.
-        given: by the user.
-        config: both merged, and checked.
+        given: all of it, merged.
+        files: their contents, in the order in which they are laid over one another.
+
+    Returns:
+        A layer of each file; and one of what is in none, as from `--config`.
     """
-    datasets, arms = datasets_used(config), config["run"]["arms"]
+    layers: list[dict] = [{} for _ in range(len(files) + 1)]
+    for place, value in _leaves(given, skipping=None):
+        at = [_at(content, place) for content in files]
+        owner = next((k for k in reversed(range(len(files))) if at[k] == value), len(files))
+        section = layers[owner]
+        for key in place[:-1]:
+            section = section.setdefault(key, {})
+        section[place[-1]] = value
+    return layers
+
+
+def without_effect(layers: Sequence[Mapping], config: Mapping) -> list[str]:
+    """One line for each general setting where what it is laid over has a more specific one.
+
+    More specific is a setting `for_dataset`, of a data set of the run or of one that it is `like`,
+    or one of an entry of `pretrainings` or of the fine-tuning of an arm of the run. Where the same
+    layer, or a later one, gives the specific setting as well, both are meant. There is a line, too,
+    where the user gives the `epochs` of a training and its `steps`, which take precedence.
+
+    Args:
+        layers: what the user gives, of `layers_of`; the first is laid over the defaults.
+        config: all of them laid over the defaults, and checked.
+    """
     lines: list[str] = []
+    for number, layer in enumerate(layers):
+        since: dict = reduce(merge, layers[number:], {})
+        where = "the defaults or an earlier file" if number else "the defaults"
+        lines += _of_layer(layer, since, config, where)
+    return [*lines, *_both_lengths(reduce(merge, layers, {}))]
+
+
+def _of_layer(layer: Mapping, since: Mapping, config: Mapping, where: str) -> Iterator[str]:
+    """The lines for one layer, of all that is given `since`; `where` the others are, in words."""
+    datasets, arms = datasets_used(config), config["run"]["arms"]
     for place in _sections(config):
-        for dataset, specific in _section_at(config, (*place, FOR_DATASET)).items():
-            if dataset in datasets:
-                there = [(*place, FOR_DATASET, name) for name in _alike(dataset, given)]
-                lines += _overridden(place, there, specific, given)
-    everywhere: Place = ("pretraining",)
+        for dataset in filter(datasets.__contains__, _section_at(config, (*place, FOR_DATASET))):
+            there = [(*place, FOR_DATASET, name) for name in _alike(dataset, since)]
+            yield from _overridden(place, there, layer, since, config, where)
     named = [config["arms"][arm].get(key) for arm in arms for key in ("pretraining", *MATCHES)]
-    for name in dict.fromkeys(named):
-        own: Place = ("pretrainings", name)
-        for place in (everywhere, *((*everywhere, FOR_DATASET, dataset) for dataset in datasets)):
-            lines += _overridden(place, [own], _section_at(defaults, own), given)
-    return [*lines, *_both_lengths(given)]
+    specific: dict[Place, list[Place]] = {
+        ("pretraining",): [("pretrainings", name) for name in dict.fromkeys(named) if name],
+        ("finetuning",): [("arms", arm, "finetuning") for arm in arms],
+    }
+    for general, entries in specific.items():
+        places = [general, *((*general, FOR_DATASET, dataset) for dataset in datasets)]
+        for own, place in product(entries, places):
+            yield from _overridden(place, [own], layer, since, config, where)
 
 
 def _alike(dataset: str, given: Mapping) -> Iterator[str]:
@@ -72,38 +105,44 @@ def _sections(defaults: Mapping, place: Place = ()) -> Iterator[Place]:
 
 
 def _overridden(
-    place: Place, specific_places: list[Place], specific: Mapping, given: Mapping
+    place: Place,
+    specific_places: list[Place],
+    layer: Mapping,
+    since: Mapping,
+    config: Mapping,
+    where: str,
 ) -> Iterator[str]:
-    """Lines for what the user gives at a place, but not at any of the specific ones.
+    """Lines for what a layer gives at a place, but neither it nor a later one at a specific one.
 
     Args:
         place: of the general section.
         specific_places: of the specific one, and of those that it was copied from.
-        specific: the settings of the specific section.
-        given: by the user.
+        layer, since, config, where: as of `_of_layer`.
     """
-    given_there = [_section_at(given, there) for there in specific_places]
-    for key, value in _leaves(_section_at(given, place)):
-        default = _at(specific, key)
-        is_set = default is not _MISSING and not isinstance(default, Mapping)
-        if not is_set or default == value:
+    specific = _section_at(config, specific_places[0])
+    given_there = [_section_at(since, there) for there in specific_places]
+    for key, value in _leaves(_section_at(layer, place)):
+        other = _at(specific, key)
+        is_set = other is not _MISSING and not isinstance(other, Mapping)
+        if not is_set or other == value:
             continue
         if any(_at(section, key) is not _MISSING for section in given_there):
             continue
         yield (
             f"{_dotted(*place, *key)}: {value!r} has no effect where "
-            f"{_dotted(*specific_places[0], *key)} of the defaults is {default!r}; set that one, "
-            "too"
+            f"{_dotted(*specific_places[0], *key)} of {where} is {other!r}; set that one, too"
         )
 
 
-def _leaves(section: Mapping, place: Place = ()) -> Iterator[tuple[Place, Any]]:
-    """Settings of a section and of those inside it, except those of single data sets."""
+def _leaves(
+    section: Mapping, place: Place = (), skipping: str | None = FOR_DATASET
+) -> Iterator[tuple[Place, Any]]:
+    """Settings of a section and of those inside it, except those below the key that is skipped."""
     for key, value in section.items():
-        if key == FOR_DATASET:
+        if key == skipping:
             continue
         if isinstance(value, Mapping) and value:
-            yield from _leaves(value, (*place, key))
+            yield from _leaves(value, (*place, key), skipping)
         else:
             yield (*place, key), value
 
