@@ -40,12 +40,12 @@ def document(tmp_path):
 def test_files_are_put_between_their_markers_and_nothing_else_changes(comparison, document):
     for _ in range(2):  # the second time finds what the first one wrote
         assert publish(comparison, document) == ["auc_table.md", "roc_model_2.png"]
-        image = "![roc model 2](docs/roc_model_2.png)\n"
+        image = "![roc model 2](docs/README-roc_model_2.png)\n"
         expected = DOCUMENT.replace("\nold\n", "\n| a \\1 |\n|---|\n").replace(
             "roc_model_2.png -->\n", f"roc_model_2.png -->\n{image}"
         )
         assert document.read_text(encoding="utf-8") == expected
-        assert (document.parent / "docs/roc_model_2.png").read_bytes() == b"pixels"
+        assert (document.parent / "docs/README-roc_model_2.png").read_bytes() == b"pixels"
 
 
 def test_all_outside_is_left_byte_for_byte(comparison, document):
@@ -65,8 +65,8 @@ def test_a_document_in_docs_has_its_images_beside_it(comparison, tmp_path, monke
     document = Path("results.md")
     document.write_text(DOCUMENT)
     publish(comparison, document)
-    assert "![roc model 2](roc_model_2.png)\n" in document.read_text()
-    assert Path("roc_model_2.png").read_bytes() == b"pixels"
+    assert "![roc model 2](results-roc_model_2.png)\n" in document.read_text()
+    assert Path("results-roc_model_2.png").read_bytes() == b"pixels"
     assert not Path("docs").exists()
 
 
@@ -100,6 +100,13 @@ def test_a_table_that_is_not_in_the_file_changes_nothing(comparison, document):
         publish(comparison, document)
     assert document.read_text() == image
     assert not (document.parent / "docs").exists()
+
+
+def test_only_tables_and_images_can_be_published(comparison, document):
+    (comparison / "auc_table.csv").touch()
+    document.write_text("<!-- sslens: auc_table.csv -->\n<!-- sslens: end -->\n")
+    with pytest.raises(ValueError, match="auc_table.csv: only .md, .png and .svg can be published"):
+        publish(comparison, document)
 
 
 def test_a_document_without_a_place_is_left_as_it_is(comparison, document):

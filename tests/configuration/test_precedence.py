@@ -28,7 +28,7 @@ def lines_of(given):
             ],
         ),
         (
-            {"pretraining": {"optimizer": {"learning_rate": 1.0e-4, "momentum": 0.5}}},
+            {"pretraining": {"optimizer": {"learning_rate": 1.0e-4, "clip_norm": 0.5}}},
             [
                 "pretraining.optimizer.learning_rate: 0.0001 has no effect where "
                 "pretrainings.byol-dihedral.optimizer.learning_rate of the defaults is 0.001; set "
@@ -78,6 +78,39 @@ def lines_of(given):
                 "datasets": {"mine": {"like": "model_1", "seed": 9}},
                 "run": {"datasets": ["mine"]},
                 "preprocessing": {"crop": 100, "for_dataset": {"model_1": {"crop": 90}}},
+            },
+            [],
+        ),
+        # what is chosen beside it does not use it
+        (
+            {"finetuning": {"optimizer": {"momentum": 0.5}}},
+            [
+                "finetuning.optimizer.momentum: 0.5 has no effect where finetuning.optimizer.name "
+                "is 'adamw'; remove it, or choose sgd"
+            ],
+        ),
+        (
+            {"pretrainings": {"byol-dihedral": {"collapse": "warn", "collapse_epochs": 2}}},
+            [
+                "pretrainings.byol-dihedral.collapse_epochs: 2 has no effect where "
+                "pretrainings.byol-dihedral.collapse is 'warn'; remove it, or choose stop"
+            ],
+        ),
+        (
+            {"preprocessing": {"for_dataset": {"model_1": {"softening": 0.1}}}},
+            [
+                "preprocessing.for_dataset.model_1.softening: 0.1 has no effect where "
+                "preprocessing.for_dataset.model_1.stretch is 'sqrt'; remove it, or choose asinh"
+            ],
+        ),
+        (
+            {"arms": {"baseline": {"finetuning": {"optimizer": {"name": "sgd", "momentum": 0.5}}}}},
+            [],
+        ),
+        (
+            {
+                "pretraining": {"optimizer": {"momentum": 0.5}},
+                "pretrainings": {"byol-dihedral": {"optimizer": {"name": "sgd"}}},
             },
             [],
         ),

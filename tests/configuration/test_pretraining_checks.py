@@ -168,8 +168,9 @@ def test_an_encoder_from_a_file_is_a_pretraining_with_a_name(tmp_path):
     assert settings.arm_encoder(config, "mine", "model_1")["width"] == 8
     assert settings.arm_fields(config, "mine", "model_1")["method"] == "file"
     assert rows.pretrained_rows(config) == {}
-    assert rows.arm_titles(config)["mine"] == "mine ¶"
-    assert outputs.comparison_settings(config)["notes"] == {"mine": {"¶": "encoder.keras"}}
+    assert rows.arm_titles(config)["mine"] == "mine ¶ ◊"
+    notes = {"¶": "encoder.keras", "◊": "on Model I, Model II, Model III"}
+    assert outputs.comparison_settings(config)["notes"] == {"mine": notes}
     config["arms"]["mine"]["pretrained_on"] = "model_2"
     message = error_of(config)
     assert message.startswith("arms.mine.pretrained_on: the arm's encoder is from a file")
@@ -203,3 +204,24 @@ def test_a_method_that_learns_classes_needs_two():
     place = "pretrainings.supervised_contrastive-rotation.method"
     problem = "supervised_contrastive learns classes, and model_2 has one alone"
     assert error_of(config).startswith(f"{place}: {problem}")
+
+
+@pytest.mark.parametrize(
+    ("stretch", "scaling", "is_refused"),
+    [
+        ("none", "min_max", True),
+        ("sqrt", "min_max", True),
+        ("asinh", "min_max", False),
+        ("sqrt", "standardise", False),
+    ],
+)
+def test_another_flux_shows_after_the_preprocessing(stretch, scaling, is_refused):
+    config = config_with("pretrainings.byol-dihedral.pretext", "flux_scale")
+    config["run"]["datasets"] = ["model_2"]
+    config["preprocessing"] |= {"stretch": stretch, "scaling": scaling}
+    if is_refused:
+        assert error_of(config).startswith(
+            "pretrainings.byol-dihedral.pretext: flux_scale has flux_scale, which model_2 does not"
+        )
+        config["run"]["arms"] = ["contrastive-rotation"]
+    check(config, SCHEMA)

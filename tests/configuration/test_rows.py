@@ -229,3 +229,29 @@ def test_a_frozen_encoder_is_no_transfer():
     assert transfers_of(["to-all"], ["model_2"], **moved) == {
         "byol-dihedral": {"model_2": {"model_1": "to-all"}}
     }
+
+
+def test_an_encoder_from_a_file_that_is_another_than_the_baselines_is_marked(tmp_path):
+    path = tmp_path / "encoder.keras"
+    path.touch()
+    own = {"pretraining": {"file": str(path), "encoder": {"name": "vit_nano"}}}
+    given = {"arms": {"mine": own}, "run": {"arms": ["baseline", "mine"]}}
+    config = load(ROOT / "config", given)
+    everywhere = "on Model I, Model II, Model III"
+    assert rows.row_notes(config, "mine") == {"¶": "encoder.keras", "◊": everywhere}
+    del own["pretraining"]["encoder"]
+    assert rows.row_notes(load(ROOT / "config", given), "mine") == {"¶": "encoder.keras"}
+
+
+def test_what_counts_in_trainings_alone_makes_another_encoder_of_trained_rows_alone():
+    config = config_with("encoder.neck", [64])
+    config["pretrainings"]["byol-dihedral"]["encoder"] = {"neck_dropout": [0.5]}
+    config["arms"]["dropped"] = {"encoder": {"neck_dropout": [0.5]}}
+    config["run"]["arms"] = ["baseline", "byol-dihedral", "probe-random", "probe-byol-dihedral"]
+    found = rows.references(config)["model_1"]
+    assert found["byol-dihedral"] == "baseline" and "◊" in rows.row_notes(config, "byol-dihedral")
+    assert found["probe-byol-dihedral"] == "probe-random"
+    assert rows.row_notes(config, "probe-byol-dihedral") == {}
+    config["run"]["arms"].append("dropped")
+    assert rows.references(config)["model_1"]["byol-dihedral"] == "dropped"
+    assert rows.row_notes(config, "byol-dihedral") == {}

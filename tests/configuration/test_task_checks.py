@@ -99,3 +99,19 @@ def test_no_fine_tuning_of_a_regression_shifts_its_answers(layer, key, value, pr
     config["task"] = {"name": "classification"}
     config["datasets"]["model_2"]["class_shares"] = {"axion": 1, "cdm": 1, "no_sub": 1}
     check(config, SCHEMA)
+
+
+@pytest.mark.parametrize(("crop", "is_refused"), [(63, True), (62, False), (None, False)])
+def test_the_middle_of_a_cropped_image_is_the_origin_of_positions(crop, is_refused):
+    """Or all positions would be shifted by half a pixel."""
+    given = {
+        "task": {"targets": ["source_x", "source_y"]},
+        "preprocessing": {"for_dataset": {"model_2": {"crop": crop}}},
+    }
+    config = load(ROOT / "config", merge(MASS_OF_AXIONS, given))
+    if is_refused:
+        assert error_of(config).startswith(
+            "preprocessing.for_dataset.model_2.crop: 63 of the 64 pixels of model_2: its middle"
+        )
+        config["task"]["targets"] = ["log10_axion_mass"]
+    check(config, SCHEMA)

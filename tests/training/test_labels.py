@@ -198,9 +198,10 @@ def fine_tuned(tmp_path, **changes):
     return classifier, history
 
 
-def test_averaged_weights_are_those_that_are_validated_and_kept(tmp_path):
+def test_averaged_weights_are_those_that_are_validated_and_kept(tmp_path, caplog):
     plain, _ = fine_tuned(tmp_path)
     averaged, history = fine_tuned(tmp_path, weight_averaging=0.99)
+    assert "weight_averaging: 0.99 is not reached in" in caplog.text
     again, _ = fine_tuned(tmp_path, weight_averaging=0.99)
     start, _ = small_classifier()
     logits = predict(averaged, VALIDATION.images)

@@ -229,13 +229,13 @@ def test_published_tables_stand_as_the_command_writes_them(tmp_path):
     comparison.mkdir()
     (comparison / "auc_table.md").write_text("\n".join(tables), "utf-8")
     (comparison / "probe_table.md").write_text(shown["probe_table.md"], "utf-8")
-    shutil.copy(ROOT / "docs/roc_model_2.png", comparison)
+    shutil.copy(ROOT / "docs/README-roc_model_2.png", comparison / "roc_model_2.png")
     for name in ("README.md", "docs/results.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(DOCUMENTS[name], "utf-8")
         publish(comparison, tmp_path / name)
         assert (tmp_path / name).read_text("utf-8") == DOCUMENTS[name]
-    assert (tmp_path / "docs/roc_model_2.png").is_file()
+    assert (tmp_path / "docs/README-roc_model_2.png").is_file()
 
 
 @functools.cache

@@ -593,6 +593,18 @@ def test_arrays_of_other_names(tmp_path, name, write):
     )
 
 
+@pytest.mark.parametrize(("name", "write"), CONTAINERS)
+def test_masses_under_another_name_than_the_one_that_is_given_are_told(tmp_path, name, write):
+    keys = {"images": "images", "labels": "labels", "masses": "m"}
+    write(tmp_path / name, labels=LABELS, m_axion=MASSES)
+    assert "no array 'm' in it, which `keys.masses` names, but m_axion" in why(
+        tmp_path / name, keys=keys
+    )
+    # but a file of another class need not have any
+    write(tmp_path / name, labels=LABELS)
+    assert all(np.isnan(one.mass) for one in read_all(tmp_path / name, keys=keys))
+
+
 def test_the_only_array_holds_images_whatever_its_name(tmp_path):
     np.savez(tmp_path / "one.npz", IMAGE)
     np.testing.assert_array_equal(read_one(tmp_path / "one.npz").image, IN_FLOAT32)
@@ -835,6 +847,18 @@ def test_attributes_of_hdf5_that_cannot_be_heeded_are_told(tmp_path, name, value
         read_one(path)
     else:
         assert why(path).startswith(f"/images: {reason}")
+
+
+def test_what_hdf5_says_of_masses_is_heeded(tmp_path):
+    path = tmp_path / "one.h5"
+    with h5py.File(path, "w") as file:
+        file["images"], file["axion_mass"] = STACK, MASSES
+        file["axion_mass"].attrs["_FillValue"] = MASSES[1]
+    found = [one.mass for one in read_all(path)]
+    np.testing.assert_array_equal(found, np.where(MASSES[1] == MASSES, np.nan, MASSES))
+    with h5py.File(path, "a") as file:
+        file["axion_mass"].attrs["scale_factor"] = 10.0
+    assert why(path).startswith("/axion_mass: packed by scale_factor and add_offset")
 
 
 @pytest.mark.filterwarnings("ignore:.*(truncated|validating header).*")

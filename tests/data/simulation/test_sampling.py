@@ -1,6 +1,7 @@
 """The catalogue draws what the recipe of the published data sets says, the same row every time."""
 
 import math
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -397,6 +398,14 @@ def test_substructure_that_outweighs_its_lens_is_told():
     recipe = REALISTIC | {"substructure": REALISTIC["substructure"] | {"axion": axion}}
     with pytest.raises(ValueError, match="from_lens, but an image of class axion has more mass"):
         draw_catalogue("mine", recipe, "train", 30)
+
+
+def test_a_vortex_of_one_point_is_its_middle():
+    recipe = deepcopy(REALISTIC)
+    recipe["substructure"]["axion"] |= {"points": 1, "x": 0.25, "y": -0.5}
+    axions = of_class(draw_catalogue("realistic_2", recipe, "train", 9, 0), "axion")
+    assert [list(row) for row in axions["subhalo_x"]] == [[0.25]] * 3
+    assert [list(row) for row in axions["subhalo_y"]] == [[-0.5]] * 3
 
 
 def test_a_vortex_may_lie_off_the_centre(realistic):

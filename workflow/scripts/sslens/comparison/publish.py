@@ -10,6 +10,7 @@ from sslens.files import atomic_path, write_text
 OPENING = (
     r"^<!-- sslens: (?!end -->)(?P<name>(?P<file>[\w.-]+)(?:, table (?P<table>\d+))?) -->\r?\n"
 )
+IMAGES = (".png", ".svg")
 #: A place: the line that names a file, and what stands there up to the line that ends it.
 PLACE = re.compile(
     rf"({OPENING})(?:(?!^<!-- sslens: ).)*(?=^<!-- sslens: end -->)", re.DOTALL | re.MULTILINE
@@ -23,7 +24,8 @@ def publish(comparison: Path, document: Path) -> list[str]:
     lies in the folder of the comparison. `<!-- sslens: FILE.md, table 2 -->` takes one table of a
     file, counted from 1, with the text below it. Markdown is put there as it is; an image is
     copied into the folder `docs` beside the document, or beside a document that lies in a folder
-    `docs`, and shown.
+    `docs`, and shown. The copy has the document's name before its own, so that a run that is
+    published in another document leaves it alone.
 
     Args:
         comparison: the folder `results/comparison` of a run.
@@ -34,7 +36,7 @@ def publish(comparison: Path, document: Path) -> list[str]:
 
     Raises:
         ValueError: where the document has no such place, or one without an end, and where a file
-            has no such table.
+            has no such table, or is neither Markdown nor an image.
         FileNotFoundError: where the run has no such file.
     """
     text = document.read_bytes().decode()  # read as text, its line ends would change
@@ -54,23 +56,28 @@ def publish(comparison: Path, document: Path) -> list[str]:
         raise FileNotFoundError(f"{comparison}: no {', '.join(missing)}; has the run finished?")
     folder = document.resolve().parent
     images = folder if folder.name == "docs" else folder / "docs"
-    contents = [_content(comparison / p["file"], p["table"], folder, images) for p in places]
-    for place in places:
-        if (source := comparison / place["file"]).suffix != ".md":
-            with atomic_path(images / source.name) as temporary:
+    copies = {p["file"]: images / f"{document.stem}-{p['file']}" for p in places}
+    contents = [
+        _content(comparison / p["file"], p["table"], copies[p["file"]].relative_to(folder))
+        for p in places
+    ]
+    for file, copy in copies.items():
+        if (source := comparison / file).suffix != ".md":
+            with atomic_path(copy) as temporary:
                 shutil.copyfile(source, temporary)
     filled = iter(contents)
     write_text(document, PLACE.sub(lambda place: place[1] + next(filled), text))
     return [place["name"] for place in places]
 
 
-def _content(file: Path, table: str | None, folder: Path, images: Path) -> str:
-    """The lines that show a file, or one of its tables, in a document of a folder."""
-    if file.suffix != ".md":
+def _content(file: Path, table: str | None, copy: Path) -> str:
+    """The lines that show a file, one of its tables, or the copy of an image, in a document."""
+    if file.suffix in IMAGES:
         if table is not None:
             raise ValueError(f"{file}: an image has no table {table}; name the file alone")
-        link = (images / file.name).relative_to(folder).as_posix()
-        return f"![{file.stem.replace('_', ' ')}]({link})\n"
+        return f"![{file.stem.replace('_', ' ')}]({copy.as_posix()})\n"
+    if file.suffix != ".md":
+        raise ValueError(f"{file}: only .md, .png and .svg can be published")
     text = file.read_text(encoding="utf-8").rstrip("\n") + "\n"
     return text if table is None else _one_table(text, int(table), file)
 

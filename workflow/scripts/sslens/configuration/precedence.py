@@ -10,6 +10,12 @@ from sslens.configuration.settings import MATCHES, datasets_used
 from sslens.schemas import Place
 
 FOR_DATASET = "for_dataset"
+#: Settings that are used with one choice alone -> the key beside them and what it has to be.
+OF_CHOICE = {
+    "momentum": ("name", "sgd"),
+    "softening": ("stretch", "asinh"),
+    "collapse_epochs": ("collapse", "stop"),
+}
 _MISSING = object()
 
 
@@ -40,7 +46,8 @@ def without_effect(layers: Sequence[Mapping], config: Mapping) -> list[str]:
     More specific is a setting `for_dataset`, of a data set of the run or of one that it is `like`,
     or one of an entry of `pretrainings` or of the fine-tuning of an arm of the run. Where the same
     layer, or a later one, gives the specific setting as well, both are meant. There is a line, too,
-    where the user gives the `epochs` of a training and its `steps`, which take precedence.
+    where the user gives the `epochs` of a training and its `steps`, which take precedence, and for
+    a setting `OF_CHOICE` where something else is chosen.
 
     Args:
         layers: what the user gives, of `layers_of`; the first is laid over the defaults.
@@ -51,7 +58,8 @@ def without_effect(layers: Sequence[Mapping], config: Mapping) -> list[str]:
         since: dict = reduce(merge, layers[number:], {})
         where = "the defaults or an earlier file" if number else "the defaults"
         lines += _of_layer(layer, since, config, where)
-    return [*lines, *_both_lengths(reduce(merge, layers, {}))]
+    given: dict = reduce(merge, layers, {})
+    return [*lines, *_both_lengths(given), *_of_another_choice(given, config)]
 
 
 def _of_layer(layer: Mapping, since: Mapping, config: Mapping, where: str) -> Iterator[str]:
@@ -93,6 +101,41 @@ def _both_lengths(section: Mapping, place: Place = ()) -> Iterator[str]:
     for key, part in section.items():
         if isinstance(part, Mapping):
             yield from _both_lengths(part, (*place, key))
+
+
+def _of_another_choice(given: Mapping, config: Mapping) -> Iterator[str]:
+    """Lines for settings that what is chosen beside them does not use."""
+    for place, value in _leaves(given, skipping=None):
+        if place[-1] not in OF_CHOICE:
+            continue
+        key, needed = OF_CHOICE[place[-1]]
+        general = _general(place)
+        places = [(*section[:-1], key) for section in (place, _of_all_datasets(place), general)]
+        chosen = next(found for there in places if (found := _at(config, there)) is not _MISSING)
+        # a general setting may be meant for a part that chooses it
+        is_meant = place == general and any(
+            own == needed and _general(other) == places[-1]
+            for other, own in _leaves(config, skipping=None)
+        )
+        if chosen != needed and not is_meant:
+            yield (
+                f"{_dotted(*place)}: {value!r} has no effect where {_dotted(*place[:-1], key)} is "
+                f"{chosen!r}; remove it, or choose {needed}"
+            )
+
+
+def _of_all_datasets(place: Place) -> Place:
+    """The place of a setting for all data sets, of one for a single one."""
+    before = (None, *place)
+    return tuple(k for k, b in zip(place, before, strict=False) if FOR_DATASET not in (k, b))
+
+
+def _general(place: Place) -> Place:
+    """The place of a setting of all trainings, of one for a single one."""
+    first, *rest = _of_all_datasets(place)
+    if first == "pretrainings":
+        return ("pretraining", *rest[1:])
+    return tuple(rest[1:]) if first == "arms" else (first, *rest)
 
 
 def _sections(defaults: Mapping, place: Place = ()) -> Iterator[Place]:

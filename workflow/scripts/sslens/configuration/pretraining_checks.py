@@ -18,6 +18,7 @@ from sslens.configuration.settings import (
     MATCHES,
     SIMULATION,
     method_schema,
+    preprocessing_settings,
     pretrained_on,
     pretraining_encoder,
     pretraining_entry,
@@ -250,7 +251,17 @@ def check_raw_images(config: Mapping, mistakes: Mistakes) -> None:
         keys = [("datasets", dataset, key) for key in ("source", "noise", "store_noise_free")]
         if not mistakes.is_sound(("pretexts", pretext), *keys):
             continue
-        if NOISE not in augmentation_names(config["pretexts"][pretext]):
+        names = augmentation_names(config["pretexts"][pretext])
+        own: list[Place] = [("preprocessing", "for_dataset", dataset), ("preprocessing",)]
+        if "flux_scale" in names and mistakes.is_sound(*keys_in(own, "scaling", "stretch")):
+            chosen = preprocessing_settings(config, dataset)
+            if chosen["scaling"] == "min_max" and chosen["stretch"] != "asinh":
+                found[origin(mistakes, layers, ("pretext",))] = (
+                    f"{pretext} has flux_scale, which {dataset} does not show: by "
+                    f"preprocessing.scaling min_max and stretch {chosen['stretch']}, images of any "
+                    "flux are the same; take another pretext, or scaling: standardise"
+                )
+        if NOISE not in names:
             continue
         recipe, problem = config["datasets"][dataset], None
         if recipe["source"] != SIMULATION:

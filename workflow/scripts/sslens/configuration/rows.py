@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sslens.configuration.settings import (
     MATCHES,
+    arm_encoder,
     arm_protocol,
     classifies,
     encoder_fields,
@@ -37,7 +38,8 @@ def row_notes(config: Mapping, arm: str) -> dict[str, str]:
     name, found = config["arms"][arm].get("pretraining"), {}
     for dataset in config["run"]["datasets"] if name else ():
         if is_from_file(config, name):
-            return {OF_FILE: Path(config["pretrainings"][name]["file"]).name}
+            found[OF_FILE] = Path(config["pretrainings"][name]["file"]).name
+            break
         source = pretrained_on(config["arms"][arm], dataset)
         entry = pretraining_entry(config, name, source)
         knowledge = [PAIRS_OF_SIMULATOR.get(entry["pairs"])]
@@ -132,9 +134,14 @@ def reference(config: Mapping, arm: str, dataset: str) -> str | None:
 def has_other_encoder(config: Mapping, arm: str, dataset: str) -> bool:
     """Whether a pretrained row is tested against one whose encoder has other settings."""
     other = reference(config, arm, dataset)
-    return other is not None and (
-        encoder_fields(config, other, dataset) != encoder_fields(config, arm, dataset)
-    )
+    return other is not None and not _have_one_encoder(config, arm, other, dataset)
+
+
+def _have_one_encoder(config: Mapping, arm: str, other: str, dataset: str) -> bool:
+    """Whether two arms have an encoder of the same settings; those of training alone count where
+    it is trained."""
+    settings_of = encoder_fields if arm_protocol(config, arm) in FROZEN else arm_encoder
+    return settings_of(config, arm, dataset) == settings_of(config, other, dataset)
 
 
 def _own_baselines(config: Mapping, arm: str, dataset: str) -> list[str]:
@@ -143,15 +150,15 @@ def _own_baselines(config: Mapping, arm: str, dataset: str) -> list[str]:
     Not those that match the length or the cost of a pretraining.
     """
     baseline = config["comparison"]["baseline"]
-    encoder = encoder_fields(config, arm, dataset)
     if config["arms"][arm].get("pretraining") is None or (
-        baseline in config["arms"] and encoder_fields(config, baseline, dataset) == encoder
+        baseline in config["arms"] and _have_one_encoder(config, arm, baseline, dataset)
     ):
         return []
     return [
         other
         for other in controls(config, arm, dataset)
-        if not any(config["arms"][other].get(key) for key in MATCHES)
+        if _have_one_encoder(config, arm, other, dataset)
+        and not any(config["arms"][other].get(key) for key in MATCHES)
     ]
 
 

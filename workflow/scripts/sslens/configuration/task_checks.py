@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 from sslens.configuration.places import (
+    datasets_to_check,
     fine_tuning_layers,
+    keys_in,
+    origin,
 )
-from sslens.configuration.settings import (
-    classifies,
-    task_settings,
-)
+from sslens.configuration.settings import classifies, preprocessing_settings, task_settings
 from sslens.pretexts import augmentation_names
 from sslens.schemas import Mistakes, Place, load_schema
 from sslens.targets import PAIRS, partners_missing
@@ -71,6 +71,25 @@ def _check_turning(config: Mapping, mistakes: Mistakes) -> None:
     if turning and task_settings(config)["head"] == "binned":
         problem = f"bins cannot be turned, and {turning[0]} turns with the image; take gaussian"
         mistakes.add(("task", "head"), problem)
+    if "source_x" in targets:
+        _check_middle(config, mistakes)
+
+
+def _check_middle(config: Mapping, mistakes: Mistakes) -> None:
+    """The middle of what is left of an image is the origin of positions."""
+    for dataset in datasets_to_check(mistakes):
+        layers: list[Place] = [("preprocessing", "for_dataset", dataset), ("preprocessing",)]
+        pixels: Place = ("datasets", dataset, "instrument", "pixels")
+        if not mistakes.is_sound(pixels, *keys_in(layers, "crop")):
+            continue
+        crop = preprocessing_settings(config, dataset)["crop"]
+        if crop and (mistakes.at(*pixels) - crop) % 2:
+            problem = (
+                f"{crop} of the {mistakes.at(*pixels)} pixels of {dataset}: its middle would lie "
+                "half a pixel beside that of the image, where task.targets has the origin of "
+                "positions; cut off an even number"
+            )
+            mistakes.add(origin(mistakes, layers, ("crop",)), problem)
 
 
 def _check_fine_tuning(config: Mapping, mistakes: Mistakes) -> None:

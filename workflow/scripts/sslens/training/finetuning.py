@@ -1,5 +1,6 @@
 """Fine-tuning: the whole network learns a task."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -20,6 +21,8 @@ from sslens.training.plan import FINE_TUNING_PASSES, Plan
 from sslens.training.tensorboard import Report, silent
 from sslens.training.turns import turns_of_view
 from sslens.training.views import make_view
+
+log = logging.getLogger(__name__)
 
 
 def fine_tune(
@@ -93,6 +96,14 @@ class _FineTuning:
         self._averages, after_step = [], None
         if (rate := settings["weight_averaging"]) is not None:
             self._averages = [_shadow_variable(weight) for weight in network.weights]
+            if rate > (reached := _rising_rate(plan.steps)):
+                log.warning(
+                    "finetuning.weight_averaging: %g is not reached in %d steps; any rate above "
+                    "%.4g gives the same",
+                    rate,
+                    plan.steps,
+                    reached,
+                )
 
             def after_step(progress, update):
                 move_averages(self._averages, network.weights, rate, self._optimizer.iterations)
@@ -156,10 +167,13 @@ def move_averages(averages: list, variables: list, rate: float, steps: tf.Tensor
     The rate rises to the given one as (1 + steps) / (10 + steps), so that the average of a short
     training is not held back by where it began.
     """
-    steps = tf.cast(steps, tf.float32)
-    keep = tf.minimum(rate, (1 + steps) / (10 + steps))
+    keep = tf.minimum(rate, _rising_rate(tf.cast(steps, tf.float32)))
     for average, variable in zip(averages, variables, strict=True):
         average.assign(keep * average + (1 - keep) * variable)
+
+
+def _rising_rate(steps):
+    return (1 + steps) / (10 + steps)
 
 
 def _shadow_variable(weight: keras.Variable) -> keras.Variable:

@@ -43,6 +43,9 @@ def read_hdf5(path: Path, settings: Mapping, wanted: Collection[int] | None) -> 
         source = _Chunks(images)
         reading = choose_reading(source, images.shape, settings, columns)
         values = {key: _hdf5_values(column) for key, column in data.items()}
+        if "masses" in data and (unknown := _fill_values(data["masses"])):
+            given = np.asarray(values["masses"])
+            values["masses"] = np.where(np.isin(given, list(unknown.values())), np.nan, given)
         words = label_names(data["labels"]) if "labels" in data else {}
         marks = _fill_values(images)
 

@@ -21,7 +21,7 @@ from sslens.data.archives.limits import MAX_COMPRESSION_RATIO
 
 MAX_LABEL_BYTES = 1024
 #: What labels are called where the configuration does not say; files need not have any.
-DEFAULT_LABELS = "labels"
+DEFAULT_LABELS, DEFAULT_MASSES = "labels", "axion_mass"
 MAX_PLANES_COMPARED = 16  # bands of an image, that may be one image saved several times
 
 
@@ -232,6 +232,11 @@ def array_names(there: Collection[str], keys: Mapping[str, str]) -> dict[str, st
                 f"{', '.join(sorted(there)) or 'nothing'}"
             )
         names["images"] = next(iter(there))
+    others = sorted({*there} - {*names.values()})
+    if "masses" not in names and keys["masses"] != DEFAULT_MASSES and others:
+        raise Unusable(
+            f"no array {keys['masses']!r} in it, which `keys.masses` names, but {', '.join(others)}"
+        )
     return names
 
 

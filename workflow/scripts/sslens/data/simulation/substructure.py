@@ -72,7 +72,7 @@ def _vortex(settings, u):
     )
     angle = quantile(settings["angle"], u[:, 2])
     points = settings["points"]
-    along = half_length[:, None] * np.linspace(-1, 1, points)
+    along = half_length[:, None] * (np.linspace(-1, 1, points) if points > 1 else np.zeros(1))
     each = quantile(settings["mass"], u[:, 0]) / points
     return Substructure(
         log10_axion_mass=log10_axion_mass,
