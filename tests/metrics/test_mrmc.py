@@ -58,7 +58,7 @@ def on_images(sample, place, size=12):
     """The sample on other images than those of other places, so that it has no part in common."""
     own = np.zeros((len(sample.seeds), 2, size))
     own[:, place, : sample.influence.shape[1]] = sample.influence
-    return Sample(sample.seeds, sample.aucs, own.reshape(len(sample.seeds), -1))
+    return Sample(sample.seeds, sample.values, own.reshape(len(sample.seeds), -1))
 
 
 def numbers(found):
@@ -116,11 +116,11 @@ def test_covariance_of_class_aucs_is_that_of_delong(ties):
     scores = some_scores(4, ties)
     for c, sample in enumerate(samples(LABELS, scores)[:-1]):
         aucs, covariance = slow_delong(c == LABELS, scores[..., c])
-        assert sample.aucs == pytest.approx(aucs, abs=1e-15)
+        assert sample.values == pytest.approx(aucs, abs=1e-15)
         found = sample.influence @ sample.influence.T
         np.testing.assert_allclose(found, covariance, rtol=0, atol=1e-16)
         alone = class_sample(c == LABELS, scores[..., c])
-        assert (alone.influence == sample.influence).all() and (alone.aucs == sample.aucs).all()
+        assert (alone.influence == sample.influence).all() and (alone.values == sample.values).all()
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -129,7 +129,7 @@ def test_two_networks_are_compared_as_by_mlstatkit(ties):
     z, p, interval, _, first_auc, second_auc, info = Delong_test(is_positive, *scores)
     assert info["method"] == "delong" and interval[1] < 1
     first, second = (class_sample(is_positive, row[None]) for row in scores)
-    assert (first.aucs[0], second.aucs[0]) == pytest.approx((first_auc, second_auc), abs=1e-12)
+    assert (first.values[0], second.values[0]) == pytest.approx((first_auc, second_auc), abs=1e-12)
     # its interval of an AUC is symmetric
     half_width = norm.isf(0.025) * math.sqrt(estimate(first).networks)
     assert half_width == pytest.approx((interval[1] - interval[0]) / 2, abs=1e-12)
@@ -145,7 +145,7 @@ def test_covariance_of_macro_aucs_by_its_definition(seeds, ties):
     scores = some_scores(seeds, ties)
     sample = macro(scores)
     expected = [np.mean([roc_auc_score(c == LABELS, s[:, c]) for c in range(3)]) for s in scores]
-    assert sample.aucs == pytest.approx(expected, abs=1e-15)
+    assert sample.values == pytest.approx(expected, abs=1e-15)
     covariance = sample.influence @ sample.influence.T
     np.testing.assert_allclose(covariance, slow_covariance(LABELS, scores), rtol=0, atol=1e-16)
 
@@ -156,7 +156,7 @@ def bootstrap(scores, labels, draws=1000):
     classes = np.split(order, np.cumsum(np.bincount(labels))[:-1])
     drawn = ([rng.choice(images, len(images)) for images in classes] for _ in range(draws))
     return np.array(
-        [macro(scores[:, sample], labels=labels[sample]).aucs for sample in map(np.hstack, drawn)]
+        [macro(scores[:, sample], labels=labels[sample]).values for sample in map(np.hstack, drawn)]
     )
 
 
@@ -269,8 +269,8 @@ def made_up():
 
 def test_example_of_macro_aucs():
     first, second = made_up()
-    assert first.aucs == pytest.approx([0.8829166667, 0.8316666667, 0.8429166667], abs=1e-10)
-    assert second.aucs == pytest.approx([0.8125, 0.8516666667, 0.8279166667], abs=1e-10)
+    assert first.values == pytest.approx([0.8829166667, 0.8316666667, 0.8429166667], abs=1e-10)
+    assert second.values == pytest.approx([0.8125, 0.8516666667, 0.8279166667], abs=1e-10)
     row = estimate(first)
     assert row.mean_squares[0] == pytest.approx(7.25520833e-4, abs=1e-12)
     assert row.interaction[0] == pytest.approx(1.15423977e-4, abs=1e-12)
@@ -397,7 +397,7 @@ def test_rows_with_other_seeds():
     # one row has one seed: its networks alone can be compared
     alone = difference(one, macro(others[:1], [1]))
     assert math.isnan(alone.variance) and math.isnan(simultaneous_p_value(alone))
-    assert alone.mean == pytest.approx(one.aucs.mean() - macro(others[:1]).aucs[0], abs=1e-15)
+    assert alone.mean == pytest.approx(one.values.mean() - macro(others[:1]).values[0], abs=1e-15)
     assert 0 < p_value(of_networks(alone)) < 1
 
 
@@ -407,7 +407,7 @@ def test_nested_difference_by_hand():
     covariance = slow_covariance(LABELS, np.concatenate([some_scores(3), some_scores(2, seed=5)]))
     c_one = covariance[:3, :3][~np.eye(3, dtype=bool)].mean()
     c_two, cov3 = covariance[3, 4], covariance[:3, 3:].mean()
-    between = np.array([one.aucs.var(ddof=1) / 3, two.aucs.var(ddof=1) / 2])
+    between = np.array([one.values.var(ddof=1) / 3, two.values.var(ddof=1) / 2])
     variance = between.sum() + max(c_one + c_two - 2 * cov3, 0)
     assert found.variance == pytest.approx(variance, rel=1e-12)
     parts = between[0] ** 2 / 2 + between[1] ** 2
@@ -415,7 +415,7 @@ def test_nested_difference_by_hand():
     expected = variance * between.sum() / parts
     assert found.degrees_of_freedom == pytest.approx(expected, rel=1e-12)
     half_width = t.isf(0.025, expected) * math.sqrt(variance)
-    difference_of_means = one.aucs.mean() - two.aucs.mean()
+    difference_of_means = one.values.mean() - two.values.mean()
     interval = difference_of_means + np.array([-half_width, half_width])
     assert difference_interval(found) == pytest.approx(np.clip(interval, -1, 1), abs=1e-12)
 
@@ -435,7 +435,7 @@ def test_perfect_networks_have_no_interval():
     other = macro(some_scores(3))
     found = difference(perfect, other)
     assert found.variance == pytest.approx(estimate(other).variance, rel=1e-12)
-    assert found.mean == pytest.approx(1 - other.aucs.mean(), abs=1e-15)
+    assert found.mean == pytest.approx(1 - other.values.mean(), abs=1e-15)
 
 
 def test_a_row_does_not_differ_from_itself():
@@ -461,7 +461,7 @@ def test_rounding_does_not_decide_a_test():
     influence = np.array([[0.1, 0.2, 0.3], [0.3, 0.3, -0.3]])
     first = Sample((1, 2), np.array([0.3, 0.8]), influence)
     second = Sample((1, 2), np.array([0.2, 0.7]), np.zeros((2, 3)))
-    assert len(set(first.aucs - second.aucs)) == 2
+    assert len(set(first.values - second.values)) == 2
     found = difference(first, second)
     assert found.mean == pytest.approx(0.1) and found.variance == 0
     assert math.isnan(p_value(found)) and math.isnan(simultaneous_p_value(found))
@@ -548,7 +548,7 @@ def test_pairwise_tests_are_those_of_each_pair():
 
 def test_pairs_with_fewer_than_three_seeds_exclude_no_row():
     rows = rows_with([0.7, 0.9, 0.8])
-    first, *others = [Sample((k, k + 1, k + 2, k + 3), r.aucs, r.influence)
+    first, *others = [Sample((k, k + 1, k + 2, k + 3), r.values, r.influence)
                       for k, r in zip((1, 3, 3), rows, strict=True)]  # fmt: skip
     differences, p_values = pairwise_tests([first, *others])
     assert differences[0, 1] == pytest.approx(difference(first, others[0]).mean)
@@ -684,7 +684,7 @@ def simulated(seeds, seed_sd, images, rows=7, auc=0.9, replicates=500):
     scores = part(0.6, 1, 2) + part(0.1, 2) + part(0.1, 1) + part(0.2)
     shift = norm.ppf(auc) * math.sqrt(2 + 2 * v) + part(v, 1, 3, 4) + part(v, 3, 4)
     sample = macro(scores + shift * np.eye(3)[labels], labels=labels)
-    first, others = (Sample(sample.seeds, sample.aucs[:, r], sample.influence[:, r])
+    first, others = (Sample(sample.seeds, sample.values[:, r], sample.influence[:, r])
                      for r in (slice(1), slice(1, None)))  # fmt: skip
     return row_interval(estimate(sample)), difference_interval(difference(others, first))
 

@@ -280,7 +280,7 @@ class Errors(Measures):
 
     def of_predictions(self, predictions: pd.DataFrame) -> list[float]:
         """The same."""
-        return [float(sample.aucs[0]) for sample in self.samples([predictions], ["one"])]
+        return [float(sample.values[0]) for sample in self.samples([predictions], ["one"])]
 
 
 #: Task -> its measures, of the settings of the task.

@@ -19,7 +19,7 @@ class Batch(NamedTuple):
 
     Args:
         views: as many as the method's `views`, (batch, height, width, channels) each. Row i of all
-            is one image or, where `pairs` is `same_lens`, one lens.
+            is one image or, where `pairs` says so, of one lens or one substructure.
         seed: (2,) integers for stateless draws in the loss, others in every step, and the same ones
             where a training is resumed.
         progress: the fraction of the training that is done after this step, scalar in (0, 1].

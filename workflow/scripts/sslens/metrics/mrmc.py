@@ -51,19 +51,19 @@ MAX_SEEDS = 1000
 
 
 class Sample(NamedTuple):
-    """The AUCs of a row's networks, or their differences from another row's, and their covariance.
+    """A measure of a row's networks, or its differences from another row's, and their covariance.
 
     Args:
         seeds: names of the seeds.
-        aucs: (..., seeds).
-        influence: (..., seeds, images), what each test image contributes to an AUC, centred within
-            the strata of the images and scaled, so that the covariance matrix of the AUCs over
-            test images is `influence @ influence.T`. A contrast of AUCs has the same contrast of
+        values: (..., seeds), AUCs, or scores of a regression.
+        influence: (..., seeds, images), what each test image contributes to a value, centred within
+            the strata of the images and scaled, so that the covariance matrix of the values over
+            test images is `influence @ influence.T`. A contrast of values has the same contrast of
             influence values.
     """
 
     seeds: tuple
-    aucs: np.ndarray
+    values: np.ndarray
     influence: np.ndarray
 
 
@@ -114,7 +114,7 @@ def samples(labels: np.ndarray, scores: np.ndarray, seeds: Sequence | None = Non
         own = _influence(is_positive, placed, is_positive)
         found.append(Sample(_names(seeds, aucs), aucs, own))
         macro += _influence(is_positive, placed, labels)
-    mean = np.mean([sample.aucs for sample in found], axis=0)
+    mean = np.mean([sample.values for sample in found], axis=0)
     return [*found, Sample(found[0].seeds, mean, macro / classes)]
 
 
@@ -161,10 +161,10 @@ def _halves(is_positive: np.ndarray) -> int:
     return 2 * int(np.sum(is_positive)) * int(np.sum(~is_positive))
 
 
-def _names(seeds: Sequence | None, aucs: np.ndarray) -> tuple:
-    names = tuple(range(aucs.shape[-1]) if seeds is None else seeds)
-    if len(set(names)) != aucs.shape[-1]:
-        raise ValueError(f"{aucs.shape[-1]} networks need as many different seeds; got {names}")
+def _names(seeds: Sequence | None, values: np.ndarray) -> tuple:
+    names = tuple(range(values.shape[-1]) if seeds is None else seeds)
+    if len(set(names)) != values.shape[-1]:
+        raise ValueError(f"{values.shape[-1]} networks need as many different seeds; got {names}")
     return names
 
 
@@ -172,9 +172,9 @@ def with_common_seeds(*samples: Sample) -> list[Sample]:
     """The samples with the seeds that all of them have, in the order of the first one."""
     common = [seed for seed in samples[0].seeds if all(seed in s.seeds for s in samples)]
     chosen = []
-    for seeds, aucs, influence in samples:
+    for seeds, values, influence in samples:
         places = [seeds.index(seed) for seed in common]
-        chosen.append(Sample(tuple(common), aucs[..., places], influence[..., places, :]))
+        chosen.append(Sample(tuple(common), values[..., places], influence[..., places, :]))
     return chosen
 
 
@@ -183,13 +183,13 @@ def with_common_seeds(*samples: Sample) -> list[Sample]:
 
 @dataclass(frozen=True)
 class Estimate:
-    """The mean AUC of a row, or a difference of two, and what seeds and test images add to it.
+    """The mean measure of a row, or a difference of two, and what seeds and test images add to it.
 
     Args:
         mean: (...), the estimate.
         seeds: the number of seeds of each group: one group for a row or a paired difference, two
             for a nested difference, and none where the networks are taken as they are.
-        mean_squares: (groups, ...), MS, the variance of the AUCs between seeds.
+        mean_squares: (groups, ...), MS, the variance of the values between seeds.
         interaction: (groups, ...), w, the part of MS that is due to test images.
         image: (...), c, the variance over test images that all seeds share; it can be negative, as
             estimated.
@@ -253,19 +253,19 @@ def estimate(sample: Sample) -> Estimate:
         sample: a row, or a `paired_difference`; with one seed only `mean` and `networks` are
             defined.
     """
-    aucs, influence = sample.aucs, sample.influence
-    seeds = aucs.shape[-1]
+    values, influence = sample.values, sample.influence
+    seeds = values.shape[-1]
     covariance = influence @ np.swapaxes(influence, -1, -2)
     v = np.trace(covariance, axis1=-1, axis2=-2) / seeds
     if seeds < 2:
-        mean_square = c = np.full(aucs.shape[:-1], np.nan)
+        mean_square = c = np.full(values.shape[:-1], np.nan)
     else:
         # what differs by rounding alone does not differ, else rounding would decide the test
-        equal = np.ptp(aucs, axis=-1) < ROUNDING
-        mean_square = np.where(equal, 0, np.var(aucs, axis=-1, ddof=1))
+        equal = np.ptp(values, axis=-1) < ROUNDING
+        mean_square = np.where(equal, 0, np.var(values, axis=-1, ddof=1))
         c = _rounded(covariance[..., ~np.eye(seeds, dtype=bool)].mean(axis=-1), v)
     return Estimate(
-        mean=aucs.mean(axis=-1),
+        mean=values.mean(axis=-1),
         seeds=(seeds,),
         mean_squares=mean_square[None],
         interaction=np.maximum(v - c, 0)[None],
@@ -282,7 +282,7 @@ def _rounded(difference: np.ndarray, of: np.ndarray) -> np.ndarray:
 def paired_difference(first: Sample, second: Sample) -> Sample:
     """First less second, seed by seed, of the seeds that both have."""
     first, second = with_common_seeds(first, second)
-    return Sample(first.seeds, first.aucs - second.aucs, first.influence - second.influence)
+    return Sample(first.seeds, first.values - second.values, first.influence - second.influence)
 
 
 def nested_difference(first: Sample, second: Sample) -> Estimate:
@@ -431,7 +431,7 @@ def pairwise_tests(samples: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray]:
         (rows, rows, ...), AUC of the first row less that of the second, and p values; on the
         diagonal 0 and NaN. A p value of fewer than `MIN_SEEDS` seeds is NaN.
     """
-    shape = (len(samples), len(samples), *samples[0].aucs.shape[:-1])
+    shape = (len(samples), len(samples), *samples[0].values.shape[:-1])
     differences, p_values = np.zeros(shape), np.full(shape, np.nan)
     for i, first in enumerate(samples):
         for k, second in enumerate(samples[:i]):

@@ -1,4 +1,8 @@
-"""Kinds of dark-matter substructure: the point masses that an image's lens is made clumpy with."""
+"""Kinds of dark-matter substructure: the point masses that an image's lens is made clumpy with.
+
+The functions of a kind take its settings in the recipe and uniform numbers u in [0, 1), (images,
+draws), as many of each image as the kind says.
+"""
 
 import math
 from collections.abc import Callable, Mapping
@@ -10,9 +14,10 @@ from sslens.data.simulation.priors import quantile
 
 
 class Substructure(NamedTuple):
-    """Point masses of some images: log10 axion mass (images,); the rest (images, masses).
+    """Point masses of some images: log10 axion mass in eV (images,); the rest (images, masses).
 
-    A mass of zero is none: images need not have the same number.
+    Masses are in solar masses, x and y in arcsec. A mass of zero is none: images need not have the
+    same number.
     """
 
     log10_axion_mass: np.ndarray
