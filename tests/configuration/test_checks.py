@@ -76,6 +76,14 @@ def test_the_schema_and_the_code_know_the_same_protocols():
             ["pretrainings.byol-dihedral.options: unknown key 'temperature'", "tau"],
         ),
         (
+            "pretrainings.byol-dihedral",
+            {"method": "dino", "pretext": "dihedral", "options": {"temperature": 0.05}},
+            [
+                "pretrainings.byol-dihedral.options.temperature: teacher_temperature of 0.07 is ",
+                "0.05",
+            ],
+        ),
+        (
             "pretrainings.byol-dihedral.options",
             {"projector": {"hiden": 3}},
             ["pretrainings.byol-dihedral.options.projector: unknown key 'hiden'", "'hidden'?"],

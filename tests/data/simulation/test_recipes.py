@@ -91,6 +91,11 @@ def lines_of(recipe):
             ".lens.e2.truncated_normal: ",
         ),
         (
+            "lens.e2",
+            {"truncated_normal": {"mean": 0.0, "sd": 0.001, "min": 0.1, "max": 0.2}},
+            ".lens.e2.truncated_normal: {'mean': 0.0, 'sd': 0.001, 'min': 0.1, 'max': 0.2}; the m",
+        ),
+        (
             "noise",
             "instrument",
             ".noise: instrument needs instrument.zero_point, instrument.sky_brightness, ",

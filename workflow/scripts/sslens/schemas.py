@@ -141,19 +141,24 @@ def schema_mistakes(content: Any, schema: Mapping, where: Place = ()) -> list[Mi
     ]
 
 
-def undivided(values: Mapping, schema: Mapping) -> Iterator[tuple[Place, str]]:
-    """Where whole numbers do not divide another one beside them that they have to, and the problem.
+def misfits(values: Mapping, schema: Mapping) -> Iterator[tuple[Place, Place, str]]:
+    """Where a number does not fit another one beside it, where that one is, and the problem.
 
-    A schema, of the values or of a part of them, names both in `divides`.
+    A schema, of the values or of a part of them, names both in `divides`, for whole numbers that
+    have to divide the other one, or in `at_most`.
     """
     for key, what in schema.get("divides", {}).items():
         total: Any = values.get(what)
         part: Any = values.get(key)
         if is_whole(total) and is_whole(part, 1) and total % part:
-            yield (key,), f"{part} does not divide {what} of {total}"
+            yield (key,), (what,), f"{part} does not divide {what} of {total}"
+    for key, what in schema.get("at_most", {}).items():
+        if values[key] > values[what]:
+            yield (key,), (what,), f"{key} of {values[key]} is above {what} of {values[what]}"
     for name, own in schema.get("properties", {}).items():
         if isinstance(values.get(name), Mapping):
-            yield from (((name, *place), why) for place, why in undivided(values[name], own))
+            for one, other, problem in misfits(values[name], own):
+                yield (name, *one), (name, *other), problem
 
 
 #: What an error weighs, by its keyword (1 if it is not here): of two errors of one value, the

@@ -33,7 +33,7 @@ from sslens.configuration.settings import (
 from sslens.methods.registry import method_names
 from sslens.networks.encoders.registry import encoder_names, encoder_schema, family_settings
 from sslens.protocols import FINE_TUNE, FROZEN
-from sslens.schemas import Mistakes, Place, undivided
+from sslens.schemas import Mistakes, Place, misfits
 from sslens.suggestions import unknown
 
 UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of signs that break a line, or worse
@@ -184,7 +184,7 @@ def _check_encoders(config: Mapping, mistakes: Mistakes) -> None:
             problem = f"{encoder['name']} has none; its settings are {', '.join(own)}"
             found.setdefault(place, problem)
         sides = _pixels(config, mistakes, dataset)
-        for key, problem in undivided({**encoder, **sides}, encoder_schema(encoder["name"])):
+        for key, _, problem in misfits({**encoder, **sides}, encoder_schema(encoder["name"])):
             found.setdefault(origin(mistakes, layers, key), f"{problem} (arm {arm}, {dataset})")
         if len(encoder["neck_dropout"]) not in (0, len(encoder["neck"])):
             found.setdefault(

@@ -33,7 +33,7 @@ from sslens.methods.registry import (
     views_of,
 )
 from sslens.pretexts import NOISE, PRETEXT_SCHEMA, augmentation_names, of_raw_images
-from sslens.schemas import Mistakes, Place, load_schema, schema_mistakes, undivided
+from sslens.schemas import Mistakes, Place, load_schema, misfits, schema_mistakes
 
 #: What images of one group have in common, by `pairs` -> the key of a recipe that says how many.
 GROUPS = {"same_lens": "images_per_lens", "same_substructure": "lenses_per_substructure"}
@@ -80,8 +80,10 @@ def check_options(config: Mapping, mistakes: Mistakes) -> None:
             place = origin(mistakes, layers, ("options", *mistake.place))
             hidden = len(mistake.place) - len(mistake.shown)
             found.setdefault(place, (mistake.problem, place[: len(place) - hidden]))
-        for key, problem in undivided(with_defaults(options, schema), schema) if not wrong else ():
-            place = origin(mistakes, layers, ("options", *key))
+        for one, other, problem in (
+            misfits(with_defaults(options, schema), schema) if not wrong else ()
+        ):
+            place = origin(mistakes, layers, ("options", *one), ("options", *other))
             found.setdefault(place, (problem, place))
     for place, (problem, shown) in found.items():
         mistakes.add(place, problem, shown)

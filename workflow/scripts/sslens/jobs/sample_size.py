@@ -166,7 +166,7 @@ def report(folder: Path, marks: bool = False) -> str:
             "the least with which any number of seeds suffices.\n",
             pipe_table(["Test images of a data set", *sizes], _totals(found, tests, spent)),
             "Seeds for all rows and data sets above, and the hours of CPU time of their jobs, by "
-            "the logs of this run."
+            "the logs of this run (of a training that was stopped, they have what it took since)."
             if spent
             else "Seeds for all rows and data sets above. The logs of this run have no CPU times.",
         ]

@@ -15,6 +15,7 @@ from sslens.schemas import Mistakes, Place, load_schema
 
 SCHEMA = Path(__file__).with_name("recipe.schema.yaml")
 DISTANCES = ("luminosity", "angular_diameter")
+MOST_DEVIATIONS = 30  # beyond some 38 of them, a normal distribution has a probability of 0
 # Functions of rendering.py -> what they need to know of the instrument.
 NOISES: dict[str, tuple[str, ...]] = {
     "none": (),
@@ -91,6 +92,9 @@ def check_recipe(mistakes: Mistakes, place: Place) -> None:
         is_checked = is_sound(*key) and is_sound(*key[:-2], "kind")
         if is_checked and support(prior)[0] > support(prior)[1]:
             add(key, f"{prior[key[-1]]}; give the lowest value before the highest")
+        elif is_checked and key[-1] == "truncated_normal" and _is_out_of_reach(prior[key[-1]]):
+            problem = f"{prior[key[-1]]}; the mean is too far from the range to draw from"
+            add(key, f"{problem}, take a uniform distribution")
     if is_sound("redshifts") and recipe["redshifts"]["lens"] >= recipe["redshifts"]["source"]:
         lens, source = recipe["redshifts"]["lens"], recipe["redshifts"]["source"]
         add(("redshifts",), f"the lens ({lens}) must be nearer than the source ({source})")
@@ -125,6 +129,12 @@ def check_recipe(mistakes: Mistakes, place: Place) -> None:
         and recipe["instrument"]["zero_point"] is None
     ):
         add(("instrument", "zero_point"), "null, but the source has a magnitude; give a number")
+
+
+def _is_out_of_reach(settings: Mapping) -> bool:
+    """Whether a normal distribution has nothing in its range, as 64 bits hold probabilities."""
+    low, high = (settings[end] - settings["mean"] for end in ("min", "max"))
+    return max(low, -high) > MOST_DEVIATIONS * settings["sd"]
 
 
 def _priors(content: Any, place: Place = ()) -> Iterator[tuple[Place, Mapping]]:

@@ -7,8 +7,8 @@ import keras
 
 from sslens.networks.encoders.building import LayerFactory
 
-# Encoder -> blocks of each of its four stages (He et al. 2016, arXiv:1512.03385, table 1). BLOCKS, at
-# the end, has the kind of its blocks.
+# Encoder -> blocks of each of its four stages (He et al. 2016, arXiv:1512.03385, table 1). Of which
+# kind its blocks are, BLOCKS says at the end.
 DEPTHS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3)}
 STEMS = ("imagenet", "small")
 
