@@ -138,8 +138,10 @@ def has_other_encoder(config: Mapping, arm: str, dataset: str) -> bool:
 
 
 def _have_one_encoder(config: Mapping, arm: str, other: str, dataset: str) -> bool:
-    """Whether two arms have an encoder of the same settings; those of training alone count where
-    it is trained."""
+    """Whether two arms have an encoder of the same settings.
+
+    Settings that a training alone uses, such as a rate of dropout, count where it is trained.
+    """
     settings_of = encoder_fields if arm_protocol(config, arm) in FROZEN else arm_encoder
     return settings_of(config, arm, dataset) == settings_of(config, other, dataset)
 

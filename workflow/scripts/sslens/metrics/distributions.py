@@ -61,7 +61,8 @@ def conformal_level(below: np.ndarray, share: float) -> float:
     Returns:
         From 0 to 1; 1 where there are too few images to tell.
     """
-    levels, place = np.sort(2 * np.abs(below - 0.5)), math.ceil((len(below) + 1) * share)
+    levels = np.sort(2 * np.abs(below - 0.5))
+    place = math.ceil(round((len(below) + 1) * share, 9))  # 100 * 0.68 is a little above 68
     return float(levels[place - 1]) if place <= len(below) else 1.0
 
 
