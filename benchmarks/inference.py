@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, nargs="+", choices=numbers, default=numbers)
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     options = parser.parse_args()
-    cells = list(grid(options.values, options.images, options.models))
+    cells = list(grid(options.aucs, options.images, options.models))
     done = {}
     if options.results and options.results.is_file():
         done = json.loads(options.results.read_text(encoding="utf-8"))
@@ -194,7 +194,7 @@ def simulate(cell: Cell, replicates: int, rng: np.random.Generator) -> Iterator[
     common, of_row, of_seed, of_each = MODELS[cell.model]
     shared = part(common, 1) + part(of_seed)
     shared_shift = part(v, 2, 3)
-    for auc in cell.values:
+    for auc in cell.aucs:
         scores = part(of_each)
         scores += shared + part(of_row, 1)
         scores -= scores.mean(axis=2, keepdims=True)
@@ -213,7 +213,7 @@ def analyse(cell: Cell, replicates: int, rng: np.random.Generator) -> Counter:
     of_class, macro = (stacked([samples[place] for samples in rows]) for place in (0, -1))
     sums: Counter = Counter()
     for seeds in SEEDS:
-        found = analyse_seeds(cell.values, first_seeds(macro, seeds), first_seeds(of_class, seeds))
+        found = analyse_seeds(cell.aucs, first_seeds(macro, seeds), first_seeds(of_class, seeds))
         for name, values in found.items():
             sums[f"{seeds} {name}"] += float(np.nansum(values))
             sums[f"{seeds} {name} of"] += int(np.sum(~np.isnan(values)))

@@ -85,10 +85,10 @@ def test_archives_have_no_new_images_for_a_seed(with_archive):
 def test_an_archive_is_a_data_set(with_archive):
     config, entry = with_archive
     check(config, SCHEMA)
-    told = settings.dataset_settings(config, "mine")
-    assert told["keys"] == {"images": "images", "labels": "labels", "masses": "axion_mass"}
-    assert told["instrument"] == {"pixels": 64, "pixel_scale": None}
-    assert told["max_rejected"] == 0.01
+    chosen = settings.dataset_settings(config, "mine")
+    assert chosen["keys"] == {"images": "images", "labels": "labels", "masses": "axion_mass"}
+    assert chosen["instrument"] == {"pixels": 64, "pixel_scale": None}
+    assert chosen["max_rejected"] == 0.01
     assert "title" not in settings.dataset_settings(config, "model_1")
     assert settings.shard_count(config, "mine", "test") == 8
     entry["shards"] = 3

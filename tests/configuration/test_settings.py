@@ -1,4 +1,4 @@
-"""What every job is told of the configuration."""
+"""The settings of every job, resolved from the configuration."""
 
 from copy import deepcopy
 

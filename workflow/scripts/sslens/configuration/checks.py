@@ -21,6 +21,7 @@ from sslens.configuration.places import (
     layers_of,
     names_of_run,
     origin,
+    preprocessing_layers,
 )
 from sslens.configuration.rows import controls
 from sslens.configuration.settings import (
@@ -199,7 +200,7 @@ def _check_encoders(config: Mapping, mistakes: Mistakes) -> None:
 
 def _pixels(config: Mapping, mistakes: Mistakes, dataset: str) -> dict[str, int]:
     """The pixels along a side of a network's images, where the configuration has sound ones."""
-    layers: list[Place] = [("preprocessing", "for_dataset", dataset), ("preprocessing",)]
+    layers = preprocessing_layers(dataset)
     pixels: Place = ("datasets", dataset, "instrument", "pixels")
     if not mistakes.is_sound(pixels, *keys_in(layers, "crop", "bin")):
         return {}

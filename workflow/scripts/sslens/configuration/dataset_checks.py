@@ -10,6 +10,7 @@ from sslens.configuration.places import (
     keys_in,
     names_of_run,
     origin,
+    preprocessing_layers,
 )
 from sslens.configuration.settings import (
     ARCHIVE,
@@ -82,7 +83,7 @@ def check_sizes(config: Mapping, mistakes: Mistakes) -> None:
     """Crop and binning fit the images."""
     found: dict[Place, str] = {}
     for dataset in datasets_to_check(mistakes):
-        layers: list[Place] = [("preprocessing", "for_dataset", dataset), ("preprocessing",)]
+        layers = preprocessing_layers(dataset)
         place: Place = ("datasets", dataset, "instrument", "pixels")
         source: Place = ("datasets", dataset, "source")
         if not mistakes.is_sound(source, place, *keys_in(layers, "crop", "bin")):

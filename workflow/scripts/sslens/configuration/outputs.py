@@ -53,9 +53,9 @@ def comparison_settings(config: Mapping) -> dict:
 
 
 def figures_of_run(config: Mapping) -> list[tuple[str, str]]:
-    """The figures of the run: name, and what it is of.
+    """The figures of the run: name, and the name of the data set that it shows.
 
-    That is a data set; in `intervals` a protocol, and in `transfer` a pretraining.
+    In `intervals` the second is that of a protocol, and in `transfer` that of a pretraining.
     """
     rows, several = bool(arm_titles(config, FINE_TUNE)), len(config["run"]["label_fractions"]) > 1
     of_classes = classifies(config)

@@ -39,6 +39,11 @@ def datasets_to_check(mistakes: Mistakes) -> list[str]:
     return [name for name, e in entries.items() if isinstance(e, Mapping) and "like" not in e]
 
 
+def preprocessing_layers(dataset: str) -> list[Place]:
+    """Where the settings of a data set's preprocessing stand: what comes first, wins."""
+    return [("preprocessing", "for_dataset", dataset), ("preprocessing",)]
+
+
 def pretraining_layers(name: str, dataset: str) -> list[Place]:
     """Where a pretraining's settings for a data set stand: what comes first, wins."""
     return [

@@ -138,9 +138,9 @@ def _general(place: Place) -> Place:
     return tuple(rest[1:]) if first == "arms" else (first, *rest)
 
 
-def _sections(defaults: Mapping, place: Place = ()) -> Iterator[Place]:
+def _sections(content: Mapping, place: Place = ()) -> Iterator[Place]:
     """Places of all sections that have settings for single data sets."""
-    for key, section in defaults.items():
+    for key, section in content.items():
         if isinstance(section, Mapping) and key != FOR_DATASET:
             if FOR_DATASET in section:
                 yield (*place, key)

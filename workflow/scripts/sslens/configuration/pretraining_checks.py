@@ -12,6 +12,7 @@ from sslens.configuration.places import (
     keys_in,
     names_of_run,
     origin,
+    preprocessing_layers,
     pretraining_layers,
 )
 from sslens.configuration.settings import (
@@ -254,7 +255,7 @@ def check_raw_images(config: Mapping, mistakes: Mistakes) -> None:
         if not mistakes.is_sound(("pretexts", pretext), *keys):
             continue
         names = augmentation_names(config["pretexts"][pretext])
-        own: list[Place] = [("preprocessing", "for_dataset", dataset), ("preprocessing",)]
+        own = preprocessing_layers(dataset)
         if "flux_scale" in names and mistakes.is_sound(*keys_in(own, "scaling", "stretch")):
             chosen = preprocessing_settings(config, dataset)
             if chosen["scaling"] == "min_max" and chosen["stretch"] != "asinh":

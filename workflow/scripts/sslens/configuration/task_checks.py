@@ -7,6 +7,7 @@ from sslens.configuration.places import (
     fine_tuning_layers,
     keys_in,
     origin,
+    preprocessing_layers,
 )
 from sslens.configuration.settings import classifies, preprocessing_settings, task_settings
 from sslens.pretexts import augmentation_names
@@ -78,7 +79,7 @@ def _check_turning(config: Mapping, mistakes: Mistakes) -> None:
 def _check_middle(config: Mapping, mistakes: Mistakes) -> None:
     """The middle of what is left of an image is the origin of positions."""
     for dataset in datasets_to_check(mistakes):
-        layers: list[Place] = [("preprocessing", "for_dataset", dataset), ("preprocessing",)]
+        layers = preprocessing_layers(dataset)
         pixels: Place = ("datasets", dataset, "instrument", "pixels")
         if not mistakes.is_sound(pixels, *keys_in(layers, "crop")):
             continue
