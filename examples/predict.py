@@ -89,8 +89,9 @@ def load_model(path: str, place: str) -> keras.Model:
 
 def columns(shape: tuple[int | None, ...]) -> list[str]:
     """What the outputs of a network of this output shape are called."""
-    if len(shape) == 2:
-        return list(CLASSES)
+    if len(shape) == 2:  # one number of another task is no probability of a class
+        own = range(1, shape[1] + 1)
+        return list(CLASSES) if shape[1] == len(CLASSES) else [f"output_{number}" for number in own]
     _, targets, parts = shape
     names = ["mean", "std"] if parts == 2 else [f"bin_{part + 1}" for part in range(parts)]
     return [f"{name}_{target + 1}" for target in range(targets) for name in names]

@@ -14,12 +14,12 @@ LEVELS = {
     "metrics": 1,
     "networks": 1,
     "methods": 2,
-    "tasks": 2,
     "comparison": 2,
     "figures": 2,
-    "configuration": 3,
-    "training": 3,
-    "jobs": 4,
+    "tasks": 3,
+    "configuration": 4,
+    "training": 4,
+    "jobs": 5,
 }
 MODULES = sorted(path for path in LIBRARY.rglob("*.py") if path.name != "__init__.py")
 

@@ -8,7 +8,7 @@ from scipy.stats import t as student
 from sslens.comparison.captions import collapse_note
 from sslens.comparison.cells import collect
 from sslens.comparison.compared import Comparison
-from sslens.comparison.documents import documents
+from sslens.comparison.documents import by_targets
 from sslens.comparison.measures import Errors
 from sslens.comparison.summary import summarise
 from sslens.comparison.tables import (
@@ -129,7 +129,7 @@ def test_tables_say_what_is_better(compared):
     rows = {arm: title for arm, title in ARMS.items() if arm not in FROZEN}
     frozen = {arm: ARMS[arm] for arm in FROZEN}
     parts = (Comparison(summary, own, DATASETS) for own in (rows, frozen))
-    made = documents("regression", *parts, cells, MEASURES)
+    made = by_targets(*parts, MEASURES, cells)
     text = markdown(made.tables)
     (line,) = [line for line in text.splitlines() if line.startswith("| Better") and "**" in line]
     assert "▲" in line and "0.0" in line

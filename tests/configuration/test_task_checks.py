@@ -1,7 +1,7 @@
 """Mistakes in the task: its head, its targets, its augmentations."""
 
 import pytest
-from configurations import MASS_OF_AXIONS, SCHEMA, error_of
+from configurations import MASS_OF_AXIONS, SCHEMA, config_with, error_of
 from paths import ROOT
 
 from sslens.configuration.checks import check
@@ -115,3 +115,10 @@ def test_the_middle_of_a_cropped_image_is_the_origin_of_positions(crop, is_refus
         )
         config["task"]["targets"] = ["log10_axion_mass"]
     check(config, SCHEMA)
+
+
+def test_a_task_without_probes_has_no_rows_with_frozen_encoders(monkeypatch):
+    monkeypatch.setattr("sslens.configuration.task_checks.has_probes", lambda task: False)
+    config = config_with("run.arms", ["baseline", "probe-random"])
+    expected = "arms.probe-random.protocol: linear_probe, but the task classification has no probes"
+    assert error_of(config).startswith(expected)

@@ -12,7 +12,7 @@ from sslens.metrics.regression import true_and_predicted
 from sslens.orientations import orientation_turns
 from sslens.targets import stack_arrays, turned
 from sslens.tasks.base import targeted
-from sslens.tasks.registry import load_task, task_names
+from sslens.tasks.registry import load_task, task_names, traits_of
 
 MASS, RADIUS = "log10_axion_mass", "shown_einstein_radius"
 BOTH = {"name": "regression", "targets": [MASS, RADIUS]}
@@ -30,6 +30,18 @@ def test_tasks_are_found_by_their_names():
     assert task_names() == ["classification", "regression"]
     with pytest.raises(ValueError, match="unknown task 'ranking': known are classification, regr"):
         load_task({"name": "ranking"})
+
+
+def test_the_traits_of_a_task_are_those_of_its_schema():
+    classes, targets = (traits_of(name) for name in task_names())
+    assert (classes.measure, classes.needs_classes, classes.smooths_labels) == ("auc", True, True)
+    assert (targets.measure, targets.needs_classes, targets.smooths_labels) == (
+        "error",
+        False,
+        False,
+    )
+    assert set(targets.refused_augmentations) == {"rotation", "blur"}
+    assert not set(classes.figures) & set(targets.figures)
 
 
 def test_images_without_any_target_are_left_out():

@@ -18,6 +18,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,9 +26,13 @@ import yaml
 from archives import write_archive
 from paths import ROOT
 from running import TINY, copy_data, planned, run
+from scipy.special import expit
+from sklearn.metrics import roc_auc_score
 
 from sslens.comparison.publish import PLACE, publish
 from sslens.data.catalogue import COLUMNS
+from sslens.data.records import read_split
+from sslens.formatting import read_csv
 
 slow = pytest.mark.slow
 pytestmark = pytest.mark.timeout(600)
@@ -77,6 +82,9 @@ def test_the_examples_are_found():
         "workflow/scripts/sslens/methods/uniformity.py",
         "workflow/scripts/sslens/methods/uniformity.schema.yaml",
         "uniformity.yaml",
+        "workflow/scripts/sslens/tasks/detection.py",
+        "workflow/scripts/sslens/tasks/detection.schema.yaml",
+        "detection.yaml",
         "survey.yaml",
         "own_images.yaml",
     ]
@@ -323,6 +331,30 @@ def test_the_method_and_the_data_set_run(extended, finished, tmp_path):
     loss = pd.read_csv(directory / history)["loss"]
     assert loss.iloc[-1] < loss.iloc[0]
     assert (directory / shard).stat().st_size > 15 * 4 * 48 * 48
+
+
+@slow
+def test_the_task_runs_from_its_two_files_and_the_configuration(extended, finished, tmp_path):
+    directory, small = tmp_path / "run", tmp_path / "small.yaml"
+    copy_data(finished, directory)
+    small.write_text("finetuning: {epochs: 2}\nrun: {arms: [baseline]}\n")
+    where = {"configs": (TINY, extended / "detection.yaml", small), "repository": extended}
+    comparison = directory / "results/comparison"
+    tables = [f"results/comparison/auc_table.{kind}" for kind in ("md", "html")]
+    run(directory, *tables, "results/comparison/intervals_fine_tune.png", **where)
+    (cell,) = (directory / "results/evaluate").glob("*/*/*/*")
+    predictions = pd.read_parquet(cell / "predictions.parquet")
+    truth, logits = predictions["substructure"], predictions["logit"]
+    assert (truth.sum(), len(truth)) == (10, 15)
+    expected = roc_auc_score(truth, logits)
+    (table,) = read_csv(comparison / "auc_summary.csv", ["arm"]).to_dict("records")
+    assert table["auc"] == pytest.approx(expected, abs=1e-12)
+    assert f"| {expected:.3f} [" in (comparison / "auc_table.md").read_text()
+    images = read_split(directory / "results/data/model_2/manifest.json", "test").images[:]
+    model = keras.models.load_model(cell / "classifier.keras")
+    np.testing.assert_allclose(model.predict(images)[:, 0], expit(logits), rtol=1e-4)
+    planned_figures = planned(directory, configs=where["configs"][:2], repository=extended)
+    assert "Drawing ROC curves" not in planned_figures
 
 
 def printed_by(name, folder):

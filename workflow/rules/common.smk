@@ -37,6 +37,7 @@ from sslens.networks.encoders.registry import family_of
 from sslens.pretexts import augmentation_names
 from sslens.protocols import FINE_TUNE
 from sslens.schemas import load_schema
+from sslens.tasks.registry import has_probes
 
 is_main_process = not workflow.remote_exec and not workflow.subprocess_exec
 
@@ -191,7 +192,7 @@ def targets_of_run(wildcards):
     of_datasets = [
         f"{DATA}/targets.json".format(dataset=name) for name in config["run"]["datasets"]
     ]
-    return [] if CLASSIFIES else [ancient(path) for path in of_datasets]
+    return [] if TRAITS.needs_classes else [ancient(path) for path in of_datasets]
 
 
 def watched_of(wildcards):
@@ -228,9 +229,12 @@ def encoder_module(wildcards):
     return f"networks.encoders.{family_of(encoder['name'])}"
 
 
-# What is learned of images, and the library's modules with it, which are loaded by its name.
-TASK = settings.task_settings(config)["name"]
-TASK_MODULES = [f"tasks.{TASK}", f"training.probes.{TASK}"]
+# What is learned of images, and the library's code with it, which is loaded by its name.
+TASK, TRAITS = config["task"]["name"], settings.task_traits(config)
+LEARNED = f"tasks.{TASK}.Task"
+PROBED = [LEARNED, *([f"training.probes.{TASK}"] if has_probes(TASK) else [])]
+MEASURED = f"tasks.{TASK}.measures"
+WRITTEN = [MEASURED, f"tasks.{TASK}.documents"]
 
 
 def code_with_encoder(script, *loaded):
@@ -250,7 +254,7 @@ def finetuning_code(wildcards):
     """Code of learning the labels, its encoder and augmentations among it."""
     chosen = settings.arm_settings(config, wildcards.arm, wildcards.dataset)
     views = augmentations(chosen["learning"]["augmentation"])
-    return code_of("finetune", encoder_module(wildcards), *views, TASK_MODULES[0])
+    return code_of("finetune", encoder_module(wildcards), *views, LEARNED)
 
 
 def pretrained(pattern, arm, dataset, seed):
@@ -326,13 +330,9 @@ def of_reconstructions(file):
     )
 
 
-# What the tables are named after, and whether images have classes to tell apart.
-MEASURE = outputs.measure_name(config)
-CLASSIFIES = settings.classifies(config)
-
 # Inputs of a job that shows what was compared: all cells with their uncertainty, and where they are from.
 COMPARED = {
-    "summary": f"results/comparison/{MEASURE}_summary.csv",
+    "summary": f"results/comparison/{TRAITS.measure}_summary.csv",
     "provenance": "results/comparison/provenance.json",
 }
 
@@ -369,26 +369,27 @@ def figures(name, caption, category, of=config["run"]["datasets"]):
     return [file for each in of for file in figure(f"{name}_{each}", caption, category)]
 
 
-def params_of_figures(script, figure=None, of=config["run"]["datasets"]):
+def params_of_figures(script, figure=None, of=config["run"]["datasets"], loaded=()):
     """Params of such a rule: the settings of every figure, and its code; as `figure_params`."""
     figure = figure or script
     return {
         "settings": lambda w: {
             each: outputs.figure_settings(config, figure.format(**w), each) for each in of
         },
-        "code": script_digest(script),
+        "code": script_digest(script, *loaded),
     }
 
 
-def figure_params(script, figure=None, name="{dataset}"):
+def figure_params(script, figure=None, name="{dataset}", loaded=()):
     """Params of a figure, by default that of the same name as its script: its settings and its code.
 
+    `loaded` is code that the script loads by name, as for `script_digest`.
     The settings are a function, since Snakemake would fill in braces in a title.
     """
     figure = figure or script
     return {
         "settings": lambda w: outputs.figure_settings(config, figure.format(**w), name.format(**w)),
-        "code": script_digest(script),
+        "code": script_digest(script, *loaded),
     }
 
 
@@ -417,8 +418,8 @@ def encoder_files(file="encoder.keras"):
 
 def comparison_files():
     """The final files: tables, and figures of every data set."""
-    tables = [f"{MEASURE}_table.md", f"{MEASURE}_table.csv"]
-    tables += ["shortcuts.md"] if CLASSIFIES else []
+    tables = [f"{TRAITS.measure}_table.md", f"{TRAITS.measure}_table.csv"]
+    tables += ["shortcuts.md"] if TRAITS.needs_classes else []
     return [*(f"results/comparison/{table}" for table in tables), *drawn_files()]
 
 

@@ -6,10 +6,10 @@ rule compare:
         metrics=cells(f"{EVALUATE}/metrics.json", rows.arm_titles(config)),
         predictions=cells(f"{EVALUATE}/predictions.parquet", rows.arm_titles(config)),
     output:
-        table=f"results/comparison/{MEASURE}_table.md",
+        table=f"results/comparison/{TRAITS.measure}_table.md",
         probes="results/comparison/probe_table.md",
-        latex=f"results/comparison/{MEASURE}_table.tex",
-        csv=f"results/comparison/{MEASURE}_table.csv",
+        latex=f"results/comparison/{TRAITS.measure}_table.tex",
+        csv=f"results/comparison/{TRAITS.measure}_table.csv",
         summary=COMPARED["summary"],
         provenance=in_report("provenance.json", "provenance", "7 Provenance"),
         configuration=in_report("configuration.yaml", "configuration", "6 Configuration"),
@@ -22,7 +22,7 @@ rule compare:
         mem_mb=2000,
     params:
         settings=lambda w: outputs.comparison_settings(config),
-        code=script_digest("compare"),
+        code=script_digest("compare", *WRITTEN),
     message:
         "Comparing"
     script:
@@ -32,13 +32,17 @@ rule compare:
 rule pages:
     input:
         **COMPARED,
-        csv=f"results/comparison/{MEASURE}_table.csv",
-        shortcuts=["results/comparison/shortcuts.csv"] if CLASSIFIES else [],
+        csv=f"results/comparison/{TRAITS.measure}_table.csv",
+        shortcuts=["results/comparison/shortcuts.csv"] if TRAITS.needs_classes else [],
     output:
-        table=in_report(f"{MEASURE}_table.html", f"{MEASURE}_table", "1 Comparison"),
+        table=in_report(f"{TRAITS.measure}_table.html", f"{TRAITS.measure}_table", "1 Comparison"),
         probes=in_report("probe_table.html", "probe_table", "1 Comparison"),
-        summary=in_report(f"{MEASURE}_summary.html", f"{MEASURE}_summary", "1 Comparison"),
-        shortcuts=[in_report("shortcuts.html", "shortcuts", "5 Data")] if CLASSIFIES else [],
+        summary=in_report(
+            f"{TRAITS.measure}_summary.html", f"{TRAITS.measure}_summary", "1 Comparison"
+        ),
+        shortcuts=(
+            [in_report("shortcuts.html", "shortcuts", "5 Data")] if TRAITS.needs_classes else []
+        ),
         label_efficiency=[
             in_report(
                 f"label_efficiency_{name}.html", "label_efficiency", "3 Features, labels, transfer"
@@ -55,7 +59,7 @@ rule pages:
     params:
         settings=lambda w: outputs.page_settings(config),
         template=sha256_of(TEMPLATE),
-        code=script_digest("pages"),
+        code=script_digest("pages", *WRITTEN),
     message:
         "Making web pages of the tables"
     script:

@@ -110,7 +110,7 @@ rule targets:
         task=settings.task_settings(config),
         fractions=config["run"]["label_fractions"],
         own_images={seed: settings.own_images(config, seed) for seed in config["run"]["seeds"]},
-        code=code_of("targets", TASK_MODULES[0]),
+        code=code_of("targets", LEARNED),
     message:
         "Measuring the targets of {wildcards.dataset}"
     script:

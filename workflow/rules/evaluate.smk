@@ -29,7 +29,7 @@ rule evaluate:
     params:
         fields=lambda w: settings.arm_fields(config, w.arm, w.dataset) | own_images(w),
         settings=lambda w: settings.evaluation_settings(config, w.arm, w.dataset) | own_images(w),
-        code=code_with_encoder("evaluate", TASK_MODULES[0]),
+        code=code_with_encoder("evaluate", LEARNED),
     message:
         "Evaluating {wildcards.arm} on the test set of {wildcards.dataset}"
     script:

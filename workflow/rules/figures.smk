@@ -174,7 +174,7 @@ rule embedding:
 rule label_efficiency:
     input:
         **COMPARED,
-        csv=f"results/comparison/{MEASURE}_table.csv",
+        csv=f"results/comparison/{TRAITS.measure}_table.csv",
     output:
         *figure("label_efficiency_{dataset}", "label_efficiency", "3 Features, labels, transfer"),
         table="results/comparison/label_efficiency_{dataset}.md",
@@ -186,7 +186,7 @@ rule label_efficiency:
     resources:
         mem_mb=1000,
     params:
-        **figure_params("label_efficiency"),
+        **figure_params("label_efficiency", loaded=[MEASURED]),
     message:
         "Drawing how few labels do in {wildcards.dataset}"
     script:
@@ -206,7 +206,7 @@ rule intervals:
     resources:
         mem_mb=1000,
     params:
-        **params_of_figures("intervals", of=PROTOCOLS),
+        **params_of_figures("intervals", of=PROTOCOLS, loaded=[MEASURED]),
     message:
         "Drawing the intervals of all methods"
     script:
@@ -226,7 +226,7 @@ rule transfer:
     resources:
         mem_mb=1000,
     params:
-        **figure_params("transfer", name="{pretraining}"),
+        **figure_params("transfer", name="{pretraining}", loaded=[MEASURED]),
     message:
         "Drawing the transfers of {wildcards.pretraining}"
     script:

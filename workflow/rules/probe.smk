@@ -60,7 +60,7 @@ rule probe:
     params:
         fields=lambda w: settings.arm_fields(config, w.arm, w.dataset) | own_images(w),
         settings=lambda w: settings.probe_settings(config, w.arm, w.dataset) | own_images(w),
-        code=code_of("probe", *TASK_MODULES),
+        code=code_of("probe", *PROBED),
     message:
         "Probing features: {wildcards.arm} on {wildcards.dataset}, seed {wildcards.seed}"
     script:
@@ -89,7 +89,7 @@ rule export_probe:
     params:
         settings=lambda w: settings.probe_settings(config, w.arm, w.dataset) | own_images(w),
         encoder=lambda w: settings.arm_encoder(config, w.arm, w.dataset),
-        code=code_with_encoder("export_probe", *TASK_MODULES),
+        code=code_with_encoder("export_probe", *PROBED),
     message:
         "Exporting the probe {wildcards.arm} of {wildcards.dataset}"
     script:

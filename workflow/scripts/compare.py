@@ -13,8 +13,6 @@ import yaml
 
 from sslens.comparison.cells import CELL, check_complete, collect
 from sslens.comparison.compared import Comparison
-from sslens.comparison.documents import documents
-from sslens.comparison.measures import measures_of
 from sslens.comparison.origin import check_origin
 from sslens.comparison.summary import summarise
 from sslens.comparison.tables import latex_footer, markdown
@@ -22,6 +20,7 @@ from sslens.digests import json_digest
 from sslens.files import read_json, write_json, write_text
 from sslens.formatting import csv_text, read_parquet
 from sslens.jobs.outdated import outdated_file
+from sslens.tasks.registry import documents_of, measures_of
 
 settings, outputs = snakemake.params.settings, snakemake.output
 arms, rows, datasets = settings["arms"], settings["rows"], settings["datasets"]
@@ -44,11 +43,11 @@ write_text(outputs.summary, csv_text(summary))
 notes = settings.get("notes", {})
 frozen = {arm: title for arm, title in arms.items() if arm not in rows}
 compared, probed = (Comparison(summary, own, datasets, notes) for own in (rows, frozen))
-documents_of_task = documents(task["name"], compared, probed, frame, measures)
-table = markdown(documents_of_task.tables, problems)
+documents = documents_of(task, compared, probed, measures, frame)
+table = markdown(documents.tables, problems)
 write_text(outputs.table, table)
-write_text(outputs.latex, documents_of_task.latex + latex_footer(problems))
-write_text(outputs.probes, markdown(documents_of_task.probes, problems))
+write_text(outputs.latex, documents.latex + latex_footer(problems))
+write_text(outputs.probes, markdown(documents.probes, problems))
 cells = [
     {key: cell.get(key) for key in (*CELL, "predictions_sha256", "provenance")} for cell in metrics
 ]

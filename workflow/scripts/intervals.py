@@ -7,11 +7,11 @@ from sslens.jobs import process
 
 process.start(snakemake.log[0], "intervals", 1)
 
-from sslens.comparison.measures import measures_of
 from sslens.comparison.summary import read_summary
 from sslens.figures.intervals import intervals_figure
 from sslens.figures.style import save_figure
 from sslens.jobs.outdated import check
+from sslens.tasks.registry import measures_of
 
 inputs, params = snakemake.input, snakemake.params
 check(snakemake.config, [inputs.provenance])

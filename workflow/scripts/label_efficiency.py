@@ -9,7 +9,6 @@ dataset, settings = snakemake.wildcards.dataset, snakemake.params.settings
 process.start(snakemake.log[0], f"label_efficiency {dataset}", 1)
 
 from sslens.comparison.compared import Comparison
-from sslens.comparison.measures import measures_of
 from sslens.comparison.summary import read_summary
 from sslens.comparison.tables import efficiency_table, markdown
 from sslens.figures.label_efficiency import label_efficiency_figure
@@ -17,6 +16,7 @@ from sslens.figures.style import save_figure
 from sslens.files import read_json, write_text
 from sslens.formatting import read_csv
 from sslens.jobs.outdated import check
+from sslens.tasks.registry import measures_of
 
 check(snakemake.config, [snakemake.input.provenance])
 rows, title, task = (settings[key] for key in ("rows", "title", "task"))

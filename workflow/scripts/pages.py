@@ -8,8 +8,6 @@ from sslens.jobs import process
 process.start(snakemake.log[0], "pages", 1)
 
 from sslens.comparison.compared import Comparison
-from sslens.comparison.documents import documents
-from sslens.comparison.measures import measures_of
 from sslens.comparison.pages import page
 from sslens.comparison.summary import read_summary
 from sslens.comparison.tables import efficiency_table, summary_table
@@ -17,6 +15,7 @@ from sslens.data.shortcuts import read_audits, shortcut_table
 from sslens.files import read_json, write_text
 from sslens.formatting import read_csv
 from sslens.jobs.outdated import check
+from sslens.tasks.registry import documents_of, measures_of
 
 inputs, outputs, settings = snakemake.input, snakemake.output, snakemake.params.settings
 check(snakemake.config, [inputs.provenance])
@@ -27,10 +26,10 @@ notes = settings.get("notes", {})
 compared, probed = (Comparison(summary, arms, datasets, notes) for arms in (rows, frozen))
 task, cells = settings["task"], read_csv(inputs.csv, ["arm", "dataset"])
 measures = measures_of(task)
-documents_of_task = documents(task["name"], compared, probed, cells, measures)
+documents = documents_of(task, compared, probed, measures, cells)
 tables = {
-    outputs.table: ("Comparison", documents_of_task.tables),
-    outputs.probes: ("Frozen encoders", documents_of_task.probes),
+    outputs.table: ("Comparison", documents.tables),
+    outputs.probes: ("Frozen encoders", documents.probes),
     outputs.summary: ("All cells of the comparison", [summary_table(summary, measures)]),
 }
 for dataset, path in zip(settings["efficiency"], outputs.label_efficiency, strict=True):

@@ -9,7 +9,7 @@ wildcards, params = snakemake.wildcards, snakemake.params
 process.start(snakemake.log[0], f"survey {wildcards.dataset}", 1)
 
 from sslens.configuration.dataset_checks import check_labels
-from sslens.configuration.settings import classifies
+from sslens.configuration.settings import task_traits
 from sslens.data.archives.survey import check_classes, survey
 from sslens.data.catalogue import write_catalogue
 from sslens.files import write_text
@@ -17,7 +17,7 @@ from sslens.formatting import csv_text
 
 found = survey(wildcards.dataset, params.archive)
 # not by `params`: another task, or other label fractions, leave the images as they are
-if classifies(snakemake.config):
+if task_traits(snakemake.config).needs_classes:
     check_classes(wildcards.dataset, params.archive, found.images)
     labels = found.images.loc[found.images["split"] == "train", "label"]
     check_labels(snakemake.config, wildcards.dataset, labels.value_counts().to_dict())

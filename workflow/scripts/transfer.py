@@ -7,12 +7,12 @@ from sslens.jobs import process
 
 process.start(snakemake.log[0], f"transfer {snakemake.wildcards.pretraining}", 1)
 
-from sslens.comparison.measures import measures_of
 from sslens.comparison.summary import read_summary
 from sslens.comparison.tables import transfer_matrix
 from sslens.figures.style import save_figure
 from sslens.figures.transfer import transfer_figure
 from sslens.jobs.outdated import check
+from sslens.tasks.registry import measures_of
 
 check(snakemake.config, [snakemake.input.provenance])
 settings = snakemake.params.settings

@@ -76,10 +76,9 @@ def bold_of(cells: pd.DataFrame, measure: Shown = MACRO_AUC) -> str:
     """What bold means, where there are tests."""
     if cells["p_best"].isna().all():
         return ""
-    extreme = "highest" if measure.higher_is_better else "smallest"
     return (
-        f"Bold marks the methods that may have the {extreme} {measure.name} of a column: the best "
-        "is among them with 95 % confidence. "
+        f"Bold marks the methods that may have the {measure.extreme} {measure.name} of a column: "
+        "the best is among them with 95 % confidence. "
     )
 
 

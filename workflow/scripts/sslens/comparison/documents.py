@@ -1,13 +1,13 @@
-"""What is written of a comparison, by the task that it is of."""
+"""What is written of a comparison: the tables that the functions `documents` of tasks choose."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
 import pandas as pd
 
+from sslens.comparison.by_measure import frozen_tables_by, latex_by, tables_by
 from sslens.comparison.compared import Comparison
-from sslens.comparison.error_tables import error_tables, frozen_error_tables, latex_errors
+from sslens.comparison.error_tables import error_tables
 from sslens.comparison.measures import Measures
 from sslens.comparison.tables import comparison_tables, frozen_tables, latex_table
 from sslens.formatting import Table
@@ -21,35 +21,23 @@ class Documents(NamedTuple):
     latex: str
 
 
-def documents(
-    task: str, compared: Comparison, probed: Comparison, cells: pd.DataFrame, measures: Measures
-) -> Documents:
-    """Make the documents of a task.
-
-    Args:
-        task: its name.
-        compared, probed: fine-tuned rows, and frozen encoders.
-        cells: of `cells.collect`.
-        measures: that they are compared by.
-    """
-    return DOCUMENTS[task](compared, probed, cells, measures)
-
-
-def _of_classification(compared, probed, cells, measures) -> Documents:
+def by_classes(compared: Comparison, probed: Comparison) -> Documents:
+    """The tables of a classification: the published layout, and the macro AUC."""
     return Documents(comparison_tables(compared), frozen_tables(probed), latex_table(compared))
 
 
-def _of_regression(compared, probed, cells, measures) -> Documents:
+def by_measures(compared: Comparison, probed: Comparison, measures: Measures) -> Documents:
+    """The tables of any measures."""
     shown = list(measures.shown())
     compared, probed = (replace(one, measure=shown[0]) for one in (compared, probed))
     return Documents(
-        error_tables(compared, cells, shown),
-        frozen_error_tables(probed, shown),
-        latex_errors(compared),
+        tables_by(compared, shown), frozen_tables_by(probed, shown), latex_by(compared)
     )
 
 
-DOCUMENTS: dict[str, Callable[..., Documents]] = {
-    "classification": _of_classification,
-    "regression": _of_regression,
-}
+def by_targets(
+    compared: Comparison, probed: Comparison, measures: Measures, cells: pd.DataFrame
+) -> Documents:
+    """The tables of a regression: those of its measures, other scores, and calibration."""
+    documents = by_measures(compared, probed, measures)
+    return documents._replace(tables=error_tables(compared, list(measures.shown()), cells))

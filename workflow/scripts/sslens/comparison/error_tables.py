@@ -1,29 +1,13 @@
 """The tables of a regression, from its summary and its metrics."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 import pandas as pd
 
-from sslens.comparison.captions import (
-    BETTER,
-    WORSE,
-    collapse_note,
-    fraction_of,
-    references_of,
-    row_notes,
-    seeds_of,
-)
+from sslens.comparison.by_measure import tables_by
+from sslens.comparison.captions import fraction_of, seeds_of
 from sslens.comparison.compared import MISSING, Comparison
-from sslens.comparison.tables import (
-    computing_table,
-    counts_operations,
-    frozen_tables,
-    latex_tabular,
-    leads,
-    mark,
-    measure_tables,
-)
+from sslens.comparison.measures import Shown
 from sslens.formatting import Table
 from sslens.metrics.gaussian import LEVELS
 from sslens.targets import TARGETS
@@ -42,33 +26,19 @@ OTHERS = {
 IN_UNITS = ("rmse", "bias", "crps")
 
 
-def error_tables(comparison: Comparison, cells: pd.DataFrame, measures: Sequence) -> list[Table]:
-    """The tables of a regression, for every share of the labels, the largest first.
-
-    Of each: for every measure its values, differences and components; the other scores, and the
-    coverage of the predicted intervals; and how much was computed.
+def error_tables(
+    comparison: Comparison, measures: Sequence[Shown], cells: pd.DataFrame
+) -> list[Table]:
+    """The tables of `tables_by`, with the other scores and the coverage of predicted intervals.
 
     Args:
         comparison: whichever its measure is.
+        measures: of the targets.
         cells: of `cells.collect`.
-        measures: `measures.Shown`, of the targets.
     """
-    if not len(comparison.cells):
-        nothing = "No arm of this run is fine-tuned; probe_table.md has those with frozen encoders."
-        return [Table("Comparison", [], [], [nothing])]
-    tables = []
-    for part in comparison.by_labels():
-        for measure in measures:
-            first, *others = measure_tables(replace(part, measure=measure))
-            if measure.is_marked:
-                first = replace(first, notes=[*first.notes, *row_notes(part), *collapse_note(part)])
-            tables += [first, *others]
-        for measure in measures:
-            own = replace(part, measure=measure)
-            tables += [score_table(own, cells), calibration_table(own, cells)]
-        if counts_operations(part):
-            tables.append(computing_table(part))
-    return tables
+    return tables_by(
+        comparison, measures, lambda own: [score_table(own, cells), calibration_table(own, cells)]
+    )
 
 
 def _target_of(comparison: Comparison) -> str:
@@ -139,35 +109,3 @@ def calibration_table(comparison: Comparison, cells: pd.DataFrame) -> Table:
         comparison.rows(text, [comparison.measure.column]),
         [caption],
     )
-
-
-def frozen_error_tables(comparison: Comparison, measures: Sequence) -> list[Table]:
-    """As `frozen_tables`, of every measure."""
-    if not len(comparison.cells):
-        return frozen_tables(comparison)
-    return [
-        replace(table, title=f"{table.title}: {measure.name}")
-        for measure in measures
-        for table in frozen_tables(replace(comparison, measure=measure))
-    ]
-
-
-def latex_errors(comparison: Comparison) -> str:
-    """The measure with the most labels as LaTeX (needs the package booktabs)."""
-    comparison = next(comparison.by_labels())
-    chosen, measure = comparison.cells, comparison.measure
-    marks: Mapping[str, str] = {BETTER: "$^{+}$", WORSE: "$^{-}$", "": ""}
-
-    def text(cell) -> str:
-        spread = cell[f"{measure.column}_std"]
-        deviation = "" if pd.isna(spread) else rf" \pm {spread:{measure.number}}"
-        number = f"${cell[measure.column]:{measure.number}}{deviation}$"
-        number = rf"\boldmath{number}" if leads(cell) else number
-        return number + marks[mark(cell, measure).strip()]
-
-    comments = [
-        f"{measure.name}{measure.unit}; {seeds_of(chosen)}; with three or more seeds:",
-        "bold: methods that may have the smallest one, the best with 95 % confidence;",
-        f"+ and -: methods significantly better and worse than {references_of(comparison)}",
-    ]
-    return latex_tabular(comparison, comments, comparison.rows(text, [measure.column]))

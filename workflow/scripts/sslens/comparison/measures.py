@@ -1,7 +1,7 @@
 """What a task is compared by: AUCs, or errors; each with its samples, and how tables name it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -47,6 +47,11 @@ class Shown(NamedTuple):
         return f"{self.name[0].upper()}{self.name[1:]}"
 
     @property
+    def extreme(self) -> str:
+        """The best value of a column, in a word."""
+        return "highest" if self.higher_is_better else "smallest"
+
+    @property
     def p_value(self) -> str:
         """The column with the p values that are corrected."""
         return f"{self.difference.replace('difference_', 'p_', 1)}_holm"
@@ -57,11 +62,10 @@ class Measures(ABC):
 
     Attributes:
         names: of them, in the order of `samples`.
-        families: names whose tests are corrected together.
         main: the name of that which has a best row.
         highest: whether its largest value is the best.
         prefix: of the columns of the summary that have a measure.
-        lowest: of a measure and of a difference.
+        lowest: of a measure and of a difference, where they have bounds.
         largest: the same.
         truth: columns of the predictions that must be the same for all rows.
         what: they are called in a sentence.
@@ -70,24 +74,29 @@ class Measures(ABC):
     """
 
     names: tuple[str, ...]
-    families: tuple[tuple[str, ...], ...]
     main: str
     highest: bool
     prefix = ""
-    lowest: tuple[float, float]
-    largest: tuple[float, float]
+    lowest: tuple[float, float] = (-np.inf, -np.inf)
+    largest: tuple[float, float] = (np.inf, np.inf)
     truth: tuple[str, ...]
     what: str
     every: str
     best: str
 
-    @abstractmethod
+    @property
+    def families(self) -> Sequence[tuple[str, ...]]:
+        """Names whose tests are corrected together, over all rows and data sets."""
+        return [(name,) for name in self.names]
+
     def check(self, predictions: pd.DataFrame) -> None:
         """Raise ValueError where predictions cannot be scored."""
+        if (missing := predictions.isna().any()).any():
+            raise ValueError(f"no number in {', '.join(predictions.columns[missing])}")
 
-    @abstractmethod
     def cell_column(self, name: str) -> str:
-        """The column of `cells.collect` that has a measure of a network."""
+        """The column of `cells.collect` that has a measure of a network: as of the summary."""
+        return f"{self.prefix}{name}"
 
     def images(self, predictions: pd.DataFrame) -> dict[str, int]:
         """Columns with the numbers of test images of measures that are not of all images."""
@@ -105,9 +114,9 @@ class Measures(ABC):
     def interval(self, name: str, estimate: mrmc.Estimate) -> np.ndarray:
         """The 95 % interval of a measure."""
 
-    @abstractmethod
     def difference_interval(self, estimate: mrmc.Estimate) -> np.ndarray:
-        """The 95 % interval of a difference."""
+        """The 95 % interval of a difference, symmetric."""
+        return mrmc.mean_interval(estimate)
 
     @abstractmethod
     def shown(self) -> Iterable[Shown]:
@@ -122,16 +131,15 @@ class Measures(ABC):
     def stated(self, metrics: Mapping) -> list[float]:
         """The measures as `metrics.json` has them."""
 
-    @abstractmethod
     def of_predictions(self, predictions: pd.DataFrame) -> list[float]:
         """The same, computed anew."""
+        return [float(sample.values[0]) for sample in self.samples([predictions], ["one"])]
 
 
 class Aucs(Measures):
     """One-vs-rest AUCs of the classes, and their mean."""
 
     names = (*CLASSES, "macro")
-    families = (("macro",), CLASSES)
     main = "macro"
     highest = True
     prefix = "auc_"
@@ -142,13 +150,14 @@ class Aucs(Measures):
     every = "a class, or the macro AUC"
     best = "the highest macro AUC"
 
+    @property
+    def families(self) -> Sequence[tuple[str, ...]]:
+        """The macro AUC by itself, and the classes together."""
+        return [("macro",), CLASSES]
+
     def check(self, predictions: pd.DataFrame) -> None:
         """See `metrics.predictions.check_predictions`."""
         check_predictions(predictions)
-
-    def cell_column(self, name: str) -> str:
-        """As in the summary."""
-        return f"auc_{name}"
 
     def samples(self, frames: Sequence[pd.DataFrame], seeds: Sequence) -> list[mrmc.Sample]:
         """See `mrmc.samples`."""
@@ -195,8 +204,6 @@ class Errors(Measures):
     """
 
     highest = False
-    lowest = (-np.inf, -np.inf)
-    largest = (np.inf, np.inf)
     what = "scores"
     every = f"K_T, the score K of a target T: {', '.join(regression.SCORES)}"
     best = "the smallest mean absolute error of the first target"
@@ -204,7 +211,6 @@ class Errors(Measures):
     def __init__(self, targets: Sequence[str]):
         self._targets = list(targets)
         self.names = tuple(f"{kind}_{name}" for name in targets for kind in regression.SCORES)
-        self.families = tuple((name,) for name in self.names)
         self.main = self.names[0]
         self.truth = ("image_id", *(regression.columns_of(name)[0] for name in targets))
 
@@ -243,10 +249,6 @@ class Errors(Measures):
         }
         return of_kinds.get(name.split("_")[0], mrmc.positive_interval)(estimate)
 
-    def difference_interval(self, estimate: mrmc.Estimate) -> np.ndarray:
-        """Symmetric."""
-        return mrmc.mean_interval(estimate)
-
     def images(self, predictions: pd.DataFrame) -> dict[str, int]:
         """Those that have a target."""
         return {
@@ -277,19 +279,3 @@ class Errors(Measures):
         """All scores of each target."""
         targets = metrics["targets"]
         return [targets[name][kind] for name in self._targets for kind in regression.SCORES]
-
-    def of_predictions(self, predictions: pd.DataFrame) -> list[float]:
-        """The same."""
-        return [float(sample.values[0]) for sample in self.samples([predictions], ["one"])]
-
-
-#: Task -> its measures, of the settings of the task.
-MEASURES_OF: dict[str, Callable[[Mapping], Measures]] = {
-    "classification": lambda settings: Aucs(),
-    "regression": lambda settings: Errors(settings["targets"]),
-}
-
-
-def measures_of(task: Mapping) -> Measures:
-    """The measures of a task, by its settings."""
-    return MEASURES_OF[task["name"]](task)

@@ -52,14 +52,19 @@ def comparison_tables(comparison: Comparison) -> list[Table]:
     where a row has several seeds, and how much was computed, where it was counted.
     """
     if not len(comparison.cells):
-        nothing = "No arm of this run is fine-tuned; probe_table.md has those with frozen encoders."
-        return [Table("Comparison", [], [], [nothing])]
+        return [nothing_tuned()]
     tables = []
     for part in comparison.by_labels():
         tables += [published_table(part), *measure_tables(part)]
         if counts_operations(part):
             tables.append(computing_table(part))
     return tables
+
+
+def nothing_tuned() -> Table:
+    """What stands in the place of the tables where no row is fine-tuned."""
+    nothing = "No arm of this run is fine-tuned; probe_table.md has those with frozen encoders."
+    return Table("Comparison", [], [], [nothing])
 
 
 def counts_operations(comparison: Comparison) -> bool:
@@ -121,8 +126,8 @@ def uncertainty_table(comparison: Comparison) -> Table:
         )
 
     deviation = "± is the standard deviation over seeds. " if (chosen["seeds"] > 1).any() else ""
-    # the published table says it of AUCs
-    images = "" if is_auc(measure) else f" on {images_of(comparison)}"
+    # the published table says it of the macro AUC
+    images = "" if measure == MACRO_AUC else f" on {images_of(comparison)}"
     caption = (
         f"Each cell gives the {measure.name}{measure.unit}{images}{fraction_of(chosen)}. "
         f"{deviation}"

@@ -17,9 +17,9 @@ from sslens.configuration.settings import (
     IMPORT,
     SIMULATION,
     SOURCES,
-    classifies,
     preprocessing_settings,
     task_settings,
+    task_traits,
 )
 from sslens.data.archives.axes import check_axes
 from sslens.data.archives.paths import check_paths
@@ -120,7 +120,7 @@ def check_shards(config: Mapping, mistakes: Mistakes) -> None:
 def check_fractions(config: Mapping, mistakes: Mistakes) -> None:
     """Every split, and every label fraction, has images of each class; they take turns in class.
 
-    A regression needs those that have its targets alone: of its axion's mass, axions.
+    A task without classes needs those that have its targets alone: of the axion's mass, axions.
 
     How many images an archive has is not known yet: `check_labels` is for them.
     """
@@ -136,12 +136,14 @@ def check_fractions(config: Mapping, mistakes: Mistakes) -> None:
         place: Place = ("datasets", name, "class_shares")
         if not mistakes.is_sound(("task",)):
             continue
-        if not classifies(config):
-            if "log10_axion_mass" in task_settings(config)["targets"] and not shares["axion"]:
+        if not task_traits(config).needs_classes:
+            targets = task_settings(config).get("targets", ())
+            if "log10_axion_mass" in targets and not shares["axion"]:
                 mistakes.add(place, "no images of axion, but task.targets has log10_axion_mass")
             continue
         if absent := [label for label in CLASSES if not shares[label]]:
-            problem = f"no images of {', '.join(absent)}, but a classification needs all classes"
+            task = config["task"]["name"]
+            problem = f"no images of {', '.join(absent)}, but a {task} needs all classes"
             mistakes.add(place, problem)
             continue
         for split, needed in MIN_IMAGES.items():

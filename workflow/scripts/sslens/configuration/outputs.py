@@ -16,12 +16,12 @@ from sslens.configuration.rows import (
     transfers,
 )
 from sslens.configuration.settings import (
-    classifies,
     dataset_settings,
     is_from_file,
     of_run,
     pretraining_entry,
     task_settings,
+    task_traits,
 )
 from sslens.methods.registry import reconstructs
 from sslens.protocols import FINE_TUNE, LINEAR_PROBE, NEAREST_NEIGHBOURS
@@ -32,8 +32,8 @@ INTERVALS_TITLES = {
     LINEAR_PROBE: "Linear probes of frozen encoders",
     NEAREST_NEIGHBOURS: "Nearest neighbours by frozen encoders",
 }
-#: Figures of a regression alone.
-OF_REGRESSIONS = ("predicted", "calibration", "outliers")
+#: Figures of the targets of a task.
+OF_TARGETS = ("predicted", "calibration", "outliers")
 
 
 def comparison_settings(config: Mapping) -> dict:
@@ -58,16 +58,13 @@ def figures_of_run(config: Mapping) -> list[tuple[str, str]]:
     In `intervals` the second is that of a protocol, and in `transfer` that of a pretraining.
     """
     rows, several = bool(arm_titles(config, FINE_TUNE)), len(config["run"]["label_fractions"]) > 1
-    of_classes = classifies(config)
     chosen = {
         "gallery": True,
-        "embedding": of_classes,
-        **dict.fromkeys(("roc", "confusion", "reliability", "mistakes"), rows and of_classes),
+        **{figure: rows or figure == "embedding" for figure in task_traits(config).figures},
         "finetuning": rows,
         "label_efficiency": rows and several,
         "pretraining": bool(pretrained_rows(config)),
         "reconstructions": bool(reconstructed_titles(config)),
-        **dict.fromkeys(OF_REGRESSIONS, rows and not of_classes),
     }
     of_datasets = product(filter(chosen.get, chosen), config["run"]["datasets"])
     of_protocols = (("intervals", protocol) for protocol in protocols_of_run(config))
@@ -115,7 +112,7 @@ def figure_settings(config: Mapping, figure: str, name: str) -> dict:
             "rows": reconstructed_titles(config),
             "seeds": seeds[:1],
         }
-    if figure in OF_REGRESSIONS:
+    if figure in OF_TARGETS:
         targets = task_settings(config)["targets"]
         limits = resolution_limits(config["datasets"][name])
         return {
@@ -169,14 +166,9 @@ def page_settings(config: Mapping) -> dict:
 def pages_of_run(config: Mapping) -> list[str]:
     """The tables of the run that have a web page."""
     efficiency = [f"label_efficiency_{name}" for name in page_settings(config)["efficiency"]]
-    measure = measure_name(config)
-    shortcuts = ["shortcuts"] if classifies(config) else []
+    measure = task_traits(config).measure
+    shortcuts = ["shortcuts"] if task_traits(config).needs_classes else []
     return [f"{measure}_table", "probe_table", f"{measure}_summary", *shortcuts, *efficiency]
-
-
-def measure_name(config: Mapping) -> str:
-    """What the tables of the run are named after."""
-    return "auc" if classifies(config) else "error"
 
 
 def most_labels(config: Mapping) -> float:

@@ -8,12 +8,12 @@ from sslens.configuration.settings import (
     MATCHES,
     arm_encoder,
     arm_protocol,
-    classifies,
     encoder_fields,
     is_from_file,
     method_schema,
     pretrained_on,
     pretraining_entry,
+    task_traits,
 )
 from sslens.marks import EXPERIMENTAL, OF_FILE, OF_LABELS, OF_SIMULATOR, OTHER_ENCODER
 from sslens.methods.registry import uses_labels
@@ -49,7 +49,7 @@ def row_notes(config: Mapping, arm: str) -> dict[str, str]:
             found[OF_SIMULATOR] = known
         if cause := method_schema(entry).get("experimental"):
             found[EXPERIMENTAL] = cause
-        if uses_labels(entry["method"]) and not classifies(config):
+        if uses_labels(entry["method"]) and not task_traits(config).needs_classes:
             found[OF_LABELS] = "the classes, which other rows of a regression do not have"
         elif uses_labels(entry["method"]) and min(config["run"]["label_fractions"]) < 1:
             found[OF_LABELS] = "also where the fine-tuning has fewer"

@@ -15,6 +15,7 @@ from sslens.networks.encoders.registry import encoder_schema, laid_over
 from sslens.pretexts import NOISE, augmentation_names, split_raw
 from sslens.protocols import FINE_TUNE, NEAREST_NEIGHBOURS
 from sslens.schemas import load_schema
+from sslens.tasks.registry import Traits, traits_of
 from sslens.tasks.registry import schema_path as task_schema
 
 _LIBRARY = Path(__file__).parent.parent
@@ -196,9 +197,9 @@ def task_settings(config: Mapping) -> dict:
     return {"name": own["name"], **with_defaults(own, load_schema(task_schema(own["name"])))}
 
 
-def classifies(config: Mapping) -> bool:
-    """Whether the task of the run is a classification, which needs all labels and all classes."""
-    return config["task"]["name"] == "classification"
+def task_traits(config: Mapping) -> Traits:
+    """What is decided by the task of the run."""
+    return traits_of(config["task"]["name"])
 
 
 def arm_settings(config: Mapping, arm: str, dataset: str) -> dict:

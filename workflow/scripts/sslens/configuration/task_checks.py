@@ -6,15 +6,22 @@ from sslens.configuration.places import (
     datasets_to_check,
     fine_tuning_layers,
     keys_in,
+    names_of_run,
     origin,
     preprocessing_layers,
 )
-from sslens.configuration.settings import classifies, preprocessing_settings, task_settings
+from sslens.configuration.settings import (
+    arm_protocol,
+    preprocessing_settings,
+    task_settings,
+    task_traits,
+)
 from sslens.pretexts import augmentation_names
+from sslens.protocols import FROZEN
 from sslens.schemas import Mistakes, Place, load_schema
 from sslens.targets import PAIRS, partners_missing
+from sslens.tasks.registry import has_probes, task_names
 from sslens.tasks.registry import schema_path as task_schema
-from sslens.tasks.registry import task_names
 
 
 def check_task(config: Mapping, mistakes: Mistakes) -> None:
@@ -26,11 +33,16 @@ def check_task(config: Mapping, mistakes: Mistakes) -> None:
     schema = load_schema(task_schema(config["task"]["name"]))
     named = {**schema, "properties": {**schema["properties"], "name": {}}}
     mistakes.check_schema(("task",), named)
-    if not classifies(config) and mistakes.is_sound(("task",)):
+    if not mistakes.is_sound(("task",)):
+        return
+    _check_fine_tuning(config, mistakes)
+    _check_probes(config, mistakes)
+    settings = task_settings(config)
+    if "head" in settings:
         _check_head(config, mistakes)
+    if "targets" in settings:
         _check_turning(config, mistakes)
         _check_shown(config, mistakes)
-        _check_fine_tuning(config, mistakes)
 
 
 def _check_head(config: Mapping, mistakes: Mistakes) -> None:
@@ -94,21 +106,33 @@ def _check_middle(config: Mapping, mistakes: Mistakes) -> None:
 
 
 def _check_fine_tuning(config: Mapping, mistakes: Mistakes) -> None:
-    """No fine-tuning of a regression smooths labels or has augmentations that shift its answers."""
-    inexact = {
-        "rotation": "interpolates, which shifts the answers of a regression",
-        "blur": "smooths, which shifts the answers of a regression",
-    }
-    if "source_x" in task_settings(config)["targets"]:
-        inexact["shift"] = "moves the source, which task.targets has"
+    """No fine-tuning smooths labels, or has augmentations, where the task does not let it."""
+    traits = task_traits(config)
+    refused = dict(traits.refused_augmentations)
+    if "source_x" in task_settings(config).get("targets", ()):
+        refused["shift"] = "moves the source, which task.targets has"
     for layer in fine_tuning_layers(mistakes):
         smoothing, place = (*layer, "label_smoothing"), (*layer, "augmentation")
-        if mistakes.is_sound(smoothing) and mistakes.at(*smoothing):
-            mistakes.add(smoothing, "a regression has no labels to smooth; give 0.0")
+        smooths = mistakes.is_sound(smoothing) and mistakes.at(*smoothing)
+        if smooths and not traits.smooths_labels:
+            problem = f"a {config['task']['name']} has no labels to smooth; give 0.0"
+            mistakes.add(smoothing, problem)
         pretext: Place = ("pretexts", mistakes.at(*place))
         if mistakes.at(*place) is None or not mistakes.is_sound(place, pretext):
             continue
         names = augmentation_names(mistakes.at(*pretext) or [])
-        if clash := [name for name in names if name in inexact]:
-            problem = f"{clash[0]} {inexact[clash[0]]}; take another, such as dihedral"
+        if clash := [name for name in names if name in refused]:
+            problem = f"{clash[0]} {refused[clash[0]]}; take another, such as dihedral"
+            mistakes.add(place, problem)
+
+
+def _check_probes(config: Mapping, mistakes: Mistakes) -> None:
+    """No row has a frozen encoder where the task has no probes."""
+    task = config["task"]["name"]
+    if has_probes(task):
+        return
+    for arm in names_of_run(mistakes, "arms"):
+        place: Place = ("arms", arm, "protocol")
+        if mistakes.is_sound(place) and (protocol := arm_protocol(config, arm)) in FROZEN:
+            problem = f"{protocol}, but the task {task} has no probes; leave the row out"
             mistakes.add(place, problem)

@@ -1,9 +1,17 @@
 """The contract of a task: what is learned of images, how it is predicted, and how well.
 
-A task is a module `NAME.py` with a class `Task` that extends the one below, and beside it
-`NAME.schema.yaml`, the JSON schema of its settings. `training.probes` has, in a module of the same
-name, how it is learned from the features of a frozen encoder. Jobs without a network use tasks too,
-so TensorFlow and Keras are imported by the methods that need them.
+A task is a module `NAME.py`, and beside it `NAME.schema.yaml`, the JSON schema of its settings,
+with the traits by which the workflow decides (`registry.Traits`). The module has
+
+- a class `Task` that extends the one below;
+- a function `measures` of its settings: by what rows are compared, `comparison.measures.Measures`;
+- a function `documents` of fine-tuned rows and of frozen encoders (each a
+  `comparison.compared.Comparison`), of these measures, and of the cells (of
+  `comparison.cells.collect`): what is written, `comparison.documents.Documents`.
+
+Rows with frozen encoders need a module of the same name in `training.probes` besides. Jobs without
+a network use tasks too, and trainings compare nothing, so TensorFlow, Keras and `comparison` are
+imported by the methods and functions that need them.
 """
 
 from abc import ABC, abstractmethod
@@ -67,6 +75,31 @@ class Task(ABC):
         Raises:
             ValueError: where they are too few to learn from.
         """
+
+    def described(self, targets: np.ndarray, where: str) -> dict[str, Any]:
+        """What `targets.json` says of the targets of a split, where no classes are needed.
+
+        Args:
+            targets: of `targets`.
+            where: their data set and split, in words.
+
+        Raises:
+            ValueError: where nothing can be learned from them, or predicted.
+        """
+        own = self.has_target(targets)
+        if not own.any():
+            raise ValueError(f"task: no image of {where} has {' or '.join(self.columns)}")
+        return {"images": int(own.sum()), "without": int((~own).sum())}
+
+    def check_labelled(self, targets: np.ndarray, fraction: float, seed: int) -> None:
+        """Raise ValueError where nothing can be learned from a share of training images' targets.
+
+        Args:
+            targets: of all training images.
+            fraction, seed: as of `labelled`.
+        """
+        own = targets[self.has_target(targets)]
+        self.learning_from(own[self.labelled(own, fraction, seed)])
 
     def learning_from(self, targets: np.ndarray) -> Self:
         """The task with the facts of these targets, of the training images."""

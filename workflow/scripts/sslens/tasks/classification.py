@@ -80,3 +80,17 @@ class Task(base.Task):
     def headline(self, metrics: Mapping) -> str:
         """The macro AUC."""
         return f"macro AUC {metrics['auc']['macro']:.4f} on {metrics['images']} images"
+
+
+def measures(settings: Mapping) -> Any:
+    """AUCs of the classes, and the macro AUC."""
+    from sslens.comparison.measures import Aucs
+
+    return Aucs()
+
+
+def documents(compared: Any, probed: Any, measures: Any, cells: pd.DataFrame) -> Any:
+    """Tables of the AUCs, in the published layout too."""
+    from sslens.comparison.documents import by_classes
+
+    return by_classes(compared, probed)

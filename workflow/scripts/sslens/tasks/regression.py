@@ -49,16 +49,6 @@ class Task(base.Task):
         """Evenly over the values of the first target; and the same share of those without it."""
         return spread_subset(targets[:, 0], fraction, seed, self.columns[0])
 
-    def check_labelled(self, targets: np.ndarray, fraction: float, seed: int) -> None:
-        """Raise ValueError where nothing can be learned from a share of training images' targets.
-
-        Args:
-            targets: (n, k) of all training images.
-            fraction, seed: as of `labelled`.
-        """
-        own = targets[self.has_target(targets)]
-        self.learning_from(own[self.labelled(own, fraction, seed)])
-
     def learning_from(self, targets: np.ndarray) -> Self:
         """The task with the mean and the deviation of each target.
 
@@ -183,6 +173,20 @@ class Task(base.Task):
             f"{name}: mean absolute error {own['mae']:.4g} on {own['images']} images"
             for name, own in metrics["targets"].items()
         )
+
+
+def measures(settings: Mapping) -> Any:
+    """Errors and other scores of the targets."""
+    from sslens.comparison.measures import Errors
+
+    return Errors(settings["targets"])
+
+
+def documents(compared: Any, probed: Any, measures: Any, cells: pd.DataFrame) -> Any:
+    """Tables of the errors, of other scores, and of the calibration."""
+    from sslens.comparison.documents import by_targets
+
+    return by_targets(compared, probed, measures, cells)
 
 
 def check_target(name: str, values: np.ndarray, where: str, remedy: str = "leave it out") -> None:
