@@ -114,6 +114,21 @@ def lines_of(given):
             },
             [],
         ),
+        (
+            {
+                "datasets": {
+                    "mine": {
+                        "source": "archive",
+                        "paths": {"train": "/a", "validation": "/b", "test": "/c"},
+                        "validation_fraction": 0.2,
+                    }
+                }
+            },
+            [
+                "datasets.mine.validation_fraction: 0.2 has no effect where "
+                "datasets.mine.paths.validation is '/b'; remove one of the two"
+            ],
+        ),
         # what is the same, or is given for the part as well, or is of no part of the run
         ({"preprocessing": {"crop": 128}}, []),
         ({"preprocessing": {"crop": 32, "for_dataset": {"model_1": {"crop": 32}}}}, []),

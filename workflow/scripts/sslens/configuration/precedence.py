@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 from sslens.configuration.loading import merge
@@ -46,8 +46,9 @@ def without_effect(layers: Sequence[Mapping], config: Mapping) -> list[str]:
     More specific is a setting `for_dataset`, of a data set of the run or of one that it is `like`,
     or one of an entry of `pretrainings` or of the fine-tuning of an arm of the run. Where the same
     layer, or a later one, gives the specific setting as well, both are meant. There is a line, too,
-    where the user gives the `epochs` of a training and its `steps`, which take precedence, and for
-    a setting `OF_CHOICE` where something else is chosen.
+    where the user gives the `epochs` of a training and its `steps`, which take precedence, for a
+    setting `OF_CHOICE` where something else is chosen, and for the `validation_fraction` of an
+    archive that has validation images.
 
     Args:
         layers: what the user gives, of `layers_of`; the first is laid over the defaults.
@@ -59,7 +60,8 @@ def without_effect(layers: Sequence[Mapping], config: Mapping) -> list[str]:
         where = "the defaults or an earlier file" if number else "the defaults"
         lines += _of_layer(layer, since, config, where)
     given: dict = reduce(merge, layers, {})
-    return [*lines, *_both_lengths(given), *_of_another_choice(given, config)]
+    others = (_both_lengths(given), _of_another_choice(given, config), _of_archives(given, config))
+    return [*lines, *chain.from_iterable(others)]
 
 
 def _of_layer(layer: Mapping, since: Mapping, config: Mapping, where: str) -> Iterator[str]:
@@ -121,6 +123,20 @@ def _of_another_choice(given: Mapping, config: Mapping) -> Iterator[str]:
             yield (
                 f"{_dotted(*place)}: {value!r} has no effect where {_dotted(*place[:-1], key)} is "
                 f"{chosen!r}; remove it, or choose {needed}"
+            )
+
+
+def _of_archives(given: Mapping, config: Mapping) -> Iterator[str]:
+    """Lines for archives with a part of the training images to validate by, and a split for it."""
+    for dataset in _section_at(given, ("datasets",)):
+        place = ("datasets", dataset)
+        split = _at(config, (*place, "paths", "validation"))
+        fraction = _at(given, (*place, "validation_fraction"))
+        if _MISSING not in (split, fraction):
+            there = _dotted(*place, "paths", "validation")
+            yield (
+                f"{_dotted(*place, 'validation_fraction')}: {fraction!r} has no effect where "
+                f"{there} is {split!r}; remove one of the two"
             )
 
 
