@@ -1,5 +1,6 @@
 """What is written of a comparison: the tables that the functions `documents` of tasks choose."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -7,7 +8,7 @@ import pandas as pd
 
 from sslens.comparison.by_measure import frozen_tables_by, latex_by, tables_by
 from sslens.comparison.compared import Comparison
-from sslens.comparison.error_tables import error_tables
+from sslens.comparison.error_tables import calibration_table, score_table
 from sslens.comparison.measures import Measures
 from sslens.comparison.tables import comparison_tables, frozen_tables, latex_table
 from sslens.formatting import Table
@@ -26,12 +27,17 @@ def by_classes(compared: Comparison, probed: Comparison) -> Documents:
     return Documents(comparison_tables(compared), frozen_tables(probed), latex_table(compared))
 
 
-def by_measures(compared: Comparison, probed: Comparison, measures: Measures) -> Documents:
-    """The tables of any measures."""
+def by_measures(
+    compared: Comparison,
+    probed: Comparison,
+    measures: Measures,
+    others: Callable[[Comparison], list[Table]] | None = None,
+) -> Documents:
+    """The tables of any measures, and `others` of each, see `tables_by`."""
     shown = list(measures.shown())
     compared, probed = (replace(one, measure=shown[0]) for one in (compared, probed))
     return Documents(
-        tables_by(compared, shown), frozen_tables_by(probed, shown), latex_by(compared)
+        tables_by(compared, shown, others), frozen_tables_by(probed, shown), latex_by(compared)
     )
 
 
@@ -39,5 +45,9 @@ def by_targets(
     compared: Comparison, probed: Comparison, measures: Measures, cells: pd.DataFrame
 ) -> Documents:
     """The tables of a regression: those of its measures, other scores, and calibration."""
-    documents = by_measures(compared, probed, measures)
-    return documents._replace(tables=error_tables(compared, list(measures.shown()), cells))
+    return by_measures(
+        compared,
+        probed,
+        measures,
+        lambda own: [score_table(own, cells), calibration_table(own, cells)],
+    )

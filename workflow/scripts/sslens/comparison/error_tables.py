@@ -1,13 +1,11 @@
-"""The tables of a regression, from its summary and its metrics."""
+"""What a regression has besides the tables of its measures: other scores, and calibration."""
 
 from collections.abc import Sequence
 
 import pandas as pd
 
-from sslens.comparison.by_measure import tables_by
 from sslens.comparison.captions import fraction_of, seeds_of
 from sslens.comparison.compared import MISSING, Comparison
-from sslens.comparison.measures import Shown
 from sslens.formatting import Table
 from sslens.metrics.gaussian import LEVELS
 from sslens.targets import TARGETS
@@ -24,21 +22,6 @@ OTHERS = {
 
 #: Those in the unit of the target.
 IN_UNITS = ("rmse", "bias", "crps")
-
-
-def error_tables(
-    comparison: Comparison, measures: Sequence[Shown], cells: pd.DataFrame
-) -> list[Table]:
-    """The tables of `tables_by`, with the other scores and the coverage of predicted intervals.
-
-    Args:
-        comparison: whichever its measure is.
-        measures: of the targets.
-        cells: of `cells.collect`.
-    """
-    return tables_by(
-        comparison, measures, lambda own: [score_table(own, cells), calibration_table(own, cells)]
-    )
 
 
 def _target_of(comparison: Comparison) -> str:

@@ -6,6 +6,7 @@ the jobs of that task alone.
 
 import importlib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -22,7 +23,7 @@ class Traits(NamedTuple):
         measure: what the tables are named after, as "auc" in `auc_table.md`.
         figures: of fine-tuned rows, names as of `configuration.outputs.figures_of_run`.
         needs_classes: whether every split has images of all classes, and a check of the shortcuts
-            by which they can be told apart. Where it is False, the rule `targets` checks the
+            by which a class can be recognised. Where it is False, the rule `targets` checks the
             targets in the records.
         smooths_labels: whether its loss has label smoothing.
         refused_augmentations: of its fine-tunings, each with the reason in words.
@@ -46,6 +47,7 @@ def schema_path(name: str) -> Path:
     return Path(__file__).parent / f"{name}{SUFFIX}"
 
 
+@cache
 def traits_of(name: str) -> Traits:
     """The traits of a task, by its name."""
     schema = load_schema(schema_path(name))
