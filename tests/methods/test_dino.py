@@ -115,6 +115,14 @@ def test_both_directions_of_the_method(method, two_views, batch_of):
     assert float(outcome.measures["kl"]) == pytest.approx(expected - spread, rel=5e-3)
 
 
+def test_the_student_alone_leaves_something_out(encoder_of, two_views):
+    method = Method(encoder_of(dropout=True), OPTIONS, 0)
+    twice = [method._teacher(two_views[0], training=True) for _ in range(2)]
+    assert np.array_equal(*twice)
+    twice = [method._student(two_views[0], training=True) for _ in range(2)]
+    assert not np.array_equal(*twice)
+
+
 def test_the_teacher_takes_no_gradient(method, batch_of):
     with tf.GradientTape() as tape:
         loss = method.loss(batch_of(method)).loss

@@ -12,6 +12,7 @@ from sslens.configuration.loading import load
 from sslens.networks.encoders.building import build_encoder
 from sslens.networks.encoders.vit import depth_of, sine_positions
 from sslens.networks.operations import forward_operations
+from sslens.seeds import derive_seed
 
 
 def build(pixels=64, seed=0, **own):
@@ -169,6 +170,17 @@ def test_branches_are_left_out_in_training_alone_the_later_the_more_often():
     assert np.array_equal(encoder(image), encoder(image))
     states = [v for v in encoder.variables if "seed_generator" in v.path]
     assert len(states) == 4, "a checkpoint has what the next draws follow from"
+
+
+def test_a_map_of_patches_begins_as_a_dense_layer_of_their_pixels():
+    """As of He et al. 2022, "xavier_uniform" (arXiv:2111.06377, appendix A.1)."""
+    kernel = build(token_stem="patch", patch=16).get_layer("patches").kernel.numpy()
+    assert np.abs(kernel).max() == pytest.approx(np.sqrt(6 / (16 * 16 + 64)), rel=1e-3)
+    of_pixels = build().get_layer("patches").kernel
+    expected = keras.initializers.GlorotUniform(
+        seed=derive_seed(0, "initial weights", "patches")[0]
+    )
+    assert np.array_equal(of_pixels, expected((1, 1, 64, 64)))
 
 
 def test_branches_begin_smaller_the_more_layers_there_are():

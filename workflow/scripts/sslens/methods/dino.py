@@ -2,9 +2,10 @@
 
 Caron et al. 2021 (arXiv:2104.14294). The teacher's outputs are centred, which keeps one prototype
 from taking all, and sharpened by a low temperature, which keeps their distribution from becoming
-uniform. Against the paper, there are two views of the whole image and no crops, since a crop would
-cut the ring; the hidden part of the head has one layer; the prototypes are frozen for a fraction of
-the training (the paper: in its first epoch), and weight decay is constant.
+uniform. The student alone has dropout and stochastic depth, as in the authors' code. Against the
+paper, there are two views of the whole image and no crops, since a crop would cut the ring; the
+hidden part of the head has one layer; the prototypes are frozen for a fraction of the training (the
+paper: in its first epoch), and weight decay is constant.
 """
 
 import keras
@@ -68,7 +69,8 @@ class Method(base.Method):
         projector = mlp(encoder.output_shape[1], head, seed, "projector", "gelu")
         self._student = keras.Sequential([encoder, projector])
         self._prototypes = prototypes(head["output"], count, seed)
-        self._teacher, self._teacher_prototypes = map(copy_of, (self._student, self._prototypes))
+        self._teacher = copy_of(self._student, drops=False)
+        self._teacher_prototypes = copy_of(self._prototypes)
         centre = np.zeros(count, np.float32)
         self._centre = state_variable(centre, "centre")
         teachers = self._teacher.variables + self._teacher_prototypes.variables

@@ -1,7 +1,8 @@
 """Masked autoencoder: predict the pixels of patches that the encoder has not seen from the others.
 
-He et al. 2022 (arXiv:2111.06377). The variance of a patch is the unbiased one, as in the authors'
-code; the paper does not say which.
+He et al. 2022 (arXiv:2111.06377). As in the authors' code, no branch is left out in a pretraining
+(`drop_path` is of the fine-tuning alone), and the variance of a patch is the unbiased one, of which
+the paper says nothing.
 """
 
 import math
@@ -89,7 +90,7 @@ class Method(base.Method):
                 f"options.masked: {options['masked']} of {self._count} patches masks none"
             )
         seen = keras.Input((self._seen, embedding))
-        self._attended = keras.Model(seen, attend(seen, settings, shared))
+        self._attended = keras.Model(seen, attend(seen, settings | {"drop_path": 0.0}, shared))
         self._decoder = self._build_decoder(seed, encoder.input_shape[-1])
         drawn = np.random.default_rng(derive_seed(seed, "mask token"))
         token = drawn.normal(scale=0.02, size=options["decoder"]["embedding"]).astype(np.float32)
@@ -183,7 +184,7 @@ class Method(base.Method):
         Args:
             images: (batch, side, side, channels).
             order: (batch, n), of which the first ones are seen.
-            training: whether branches are left out.
+            training: whether this is a step of the training.
         """
         tokens = self._tokens(images, training=training)
         seen = tf.gather(tokens, order[:, : self._seen], batch_dims=1)

@@ -1,15 +1,24 @@
 """What methods share that learn from a teacher: a copy of the network that follows it slowly."""
 
 import math
+from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
 
 
-def copy_of(network: keras.Model) -> keras.Model:
-    """A teacher that starts with the weights and statistics of a network."""
+def copy_of(network: keras.Model, drops: bool = True) -> keras.Model:
+    """A teacher that starts with the weights and statistics of a network.
+
+    Args:
+        network: that is learning.
+        drops: whether the teacher has the network's dropout and stochastic depth, too.
+    """
     teacher = keras.models.clone_model(network)
     teacher.set_weights(network.get_weights())
+    for layer in _layers_of(teacher):
+        if isinstance(layer, keras.layers.Dropout) and not drops:
+            layer.rate = 0.0
     return teacher
 
 
@@ -26,3 +35,9 @@ def follow(teacher: keras.Model, network: keras.Model, rate: tf.Tensor) -> None:
     pairs = zip(teacher.trainable_variables, network.trainable_variables, strict=True)
     for slow, fast in pairs:
         slow.assign(rate * slow + (1 - rate) * fast)
+
+
+def _layers_of(network: keras.Model) -> Iterator[keras.Layer]:
+    """The layers of a network, and of those inside it."""
+    for layer in network.layers:
+        yield from _layers_of(layer) if isinstance(layer, keras.Model) else (layer,)

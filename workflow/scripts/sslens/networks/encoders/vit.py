@@ -133,15 +133,19 @@ def _halve(maps, channels: int, name: str, layers: LayerFactory):
 
 
 def _patches(size: int, settings: Mapping, layers: LayerFactory) -> keras.Layer:
-    """A linear map of squares of pixels, side by side."""
+    """A linear map of squares of pixels, side by side; its weights begin as a dense layer's do."""
 
     def make():
+        # a pixel is in one square alone, while initial weights of convolutions expect it in size^2
+        initial = keras.initializers.VarianceScaling(
+            mode="fan_avg",
+            distribution="uniform",
+            seed=layers.seed("patches"),
+            input_axes=(0, 1, 2),
+            output_axes=(3,),
+        )
         return keras.layers.Conv2D(
-            settings["embedding"],
-            size,
-            strides=size,
-            kernel_initializer=keras.initializers.GlorotUniform(seed=layers.seed("patches")),
-            name="patches",
+            settings["embedding"], size, strides=size, kernel_initializer=initial, name="patches"
         )
 
     return layers.get("patches", make)
