@@ -336,7 +336,7 @@ def test_without_tests_no_mark_is_explained():
         Comparison(small(**against(np.nan, np.nan, reference=None)), ARMS, DATASETS)
     ).markdown()
     assert "▲" not in table and "Holm" not in table
-    assert "over 3 seeds. Bold marks the methods that may have" in table
+    assert "over 3 seeds. Not tested, since the run has no row to test them against" in table
 
 
 def test_rows_with_other_seeds_are_explained():
@@ -775,6 +775,8 @@ def test_pretrained_rows_without_a_reference_are_named():
     table = published_table(Comparison(summary, ARMS | {"alone": "Alone"}, DATASETS))
     assert 'Not tested, since the run has no row to test them against: "Alone".' in table.notes[0]
     assert "Not tested" not in published_table(Comparison(small(), ARMS, DATASETS)).notes[0]
+    none = published_table(Comparison(pd.DataFrame(alone), {"alone": "Alone"}, {"model_1": "I"}))
+    assert 'to test them against: "Alone".' in none.notes[0], "also where nothing is tested"
 
 
 def test_efficiency_and_transfer_of_errors():

@@ -44,6 +44,31 @@ def test_a_masked_autoencoder_needs_a_transformer_of_patches():
     check(config, SCHEMA)
 
 
+def test_a_masked_autoencoder_masks_some_patch():
+    own = {"method": "mae", "pretext": "none", "options": {"masked": 0.1}}
+    own["encoder"] = {"name": "vit_nano", "token_stem": "patch", "patch": 32}
+    config = config_with("pretrainings.byol-dihedral", own)
+    config["run"]["arms"] = ["baseline", "byol-dihedral"]
+    assert error_of(config) == (
+        "pretrainings.byol-dihedral.options.masked: 0.1 of 4 patches of model_1 masks none; mask "
+        "more, or take smaller patches"
+    )
+    own["options"]["masked"] = 0.13
+    check(config, SCHEMA)
+
+
+def test_what_a_row_computes_as_much_as_could_be_trained():
+    config = config_with("pretrainings.byol-dihedral", {"method": "mae", "pretext": "none"})
+    config["arms"]["costly"] = {"match_compute_of": "byol-dihedral"}
+    config["run"]["arms"] = ["baseline", "costly"]
+    assert "byol-dihedral.method: mae needs an encoder with token_stem: patch" in error_of(config)
+    config["arms"]["costly"]["match_compute_of"] = "byol"
+    assert error_of(config) == (
+        "arms.costly.match_compute_of: unknown pretraining 'byol'; known are "
+        f"{', '.join(config['pretrainings'])}"
+    )
+
+
 def test_a_pretraining_needs_a_batch_of_images_and_more_than_its_queue():
     config = config_with("pretraining.batch_size", 1501)
     assert error_of(config) == (

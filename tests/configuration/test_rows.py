@@ -1,7 +1,7 @@
 """The rows of the tables: titles, marks, references, transfers."""
 
 import yaml
-from configurations import SCHEMA, config_with
+from configurations import SCHEMA, config_with, error_of
 from paths import ROOT
 
 from sslens.configuration import outputs, rows
@@ -143,6 +143,37 @@ def test_the_reference_of_a_pretrained_row_has_its_encoder_where_the_run_has_one
         "model_1": others | {"vit-byol": "vit-baseline", "vit-baseline": "baseline"}
     }
     assert references_of(arms, ["model_1"], config)["model_1"]["vit-byol"] == "baseline"
+
+
+def test_of_several_rows_with_its_encoder_the_one_with_its_fine_tuning_is_the_reference():
+    config = config_with("encoder.width", 8)
+    config["arms"] |= {
+        "decayed": {"finetuning": {"epochs": 3}},
+        "plain": {},
+        "baseline": {"encoder": {"width": 4}},
+    }
+    arms = ["byol-dihedral", "decayed", "plain"]
+    assert references_of(arms, config=config) == {"model_1": {"byol-dihedral": "plain"}}
+    assert references_of(["baseline", *arms[:2]], config=config)["model_1"] == {
+        "byol-dihedral": "decayed",
+        "decayed": "baseline",
+    }
+    check(config, SCHEMA)
+    config["arms"]["other"] = {"finetuning": {"epochs": 4}}
+    config["run"]["arms"] = ["byol-dihedral", "decayed", "other"]
+    assert error_of(config) == (
+        "run.arms: byol-dihedral could be compared on model_1 with decayed or other, which have "
+        "its encoder; leave all but one out, or name one in comparison.baseline"
+    )
+    config["comparison"]["baseline"] = "other"
+    check(config, SCHEMA)
+
+
+def test_a_row_without_pretraining_is_a_reference_where_the_baseline_is_not_run():
+    config = config_with()
+    config["arms"]["scratch"] = {}
+    arms = ["scratch", "byol-dihedral"]
+    assert references_of(arms, config=config) == {"model_1": {"byol-dihedral": "scratch"}}
 
 
 def test_what_ships_has_a_reference_for_all_but_the_references():

@@ -39,6 +39,12 @@ def test_the_baseline_may_have_a_name_or_not_be_there():
     assert len(alone.get_yticklabels()) == 2
 
 
+def test_a_data_set_without_the_encoders_baseline_says_so():
+    panel = transfer_figure(MATRIX, BASELINE.replace(0.91, np.nan), "T").axes[0]
+    assert words(panel)[1] == "none of this\nencoder"
+    assert words(panel)[3:] == ["0.900", "not run", "0.800"], "no difference from it"
+
+
 def test_colours_are_of_the_values_and_words_are_read_on_them():
     panel = transfer_figure(MATRIX, BASELINE, "T").axes[0]
     drawn = panel.images[0]

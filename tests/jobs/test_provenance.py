@@ -21,7 +21,7 @@ def of_file(sha256):
 
 def cell(arm="baseline", dataset="model_1", seed=1, pretrained_on=None, **stages):
     made = {
-        "pretrain": {"code": "c1 pretrain methods.byol", "data": f"of {pretrained_on}"},
+        "pretrain": {"code": "c1 pretrain@p methods.byol", "data": f"of {pretrained_on}"},
         "finetune": {"code": "c2 finetune", "data": f"of {dataset}"},
         "evaluate": {"code": "c3 evaluate", "data": f"of {dataset}"},
     }
@@ -97,7 +97,7 @@ def test_cells_that_were_made_alike_agree():
         cell("byol", pretrained_on="model_1"),
         cell("moved", dataset="model_2", pretrained_on="model_1"),
         # another method is other code, and may be
-        cell("other", pretrained_on="model_1", pretrain={"code": "c9 pretrain methods.other"}),
+        cell("other", pretrained_on="model_1", pretrain={"code": "c9 pretrain@p methods.other"}),
     ]
     assert list(disagreements(cells)) == []
 
@@ -114,6 +114,11 @@ def test_cells_that_were_made_alike_agree():
             cell(seed=2, finetune={"code": "c7 finetune"}),
             "baseline on model_1 (labels 1, seed 2): its finetune ran other code (finetune) than "
             "baseline on model_1 (labels 1, seed 1)",
+        ),
+        (
+            cell("o", pretrained_on="model_1", pretrain={"code": "c9 pretrain@q methods.o"}),
+            "o on model_1 (labels 1, seed 1): its pretrain ran other code (pretrain) than imported "
+            "on model_2 (labels 1, seed 1)",
         ),
         (
             cell("moved", "model_2", pretrained_on="model_1", pretrain={"data": "older"}),

@@ -1,5 +1,6 @@
 """How many seeds a run needs, by a finished one: summaries and logs that are made up."""
 
+import json
 import re
 import subprocess
 import sys
@@ -33,11 +34,13 @@ def row(arm, dataset="model_1", components=COMPONENTS, **fields):
     }
 
 
-def written(folder, rows, seeds=(1, 2, 3, 4, 5), minutes=60.0):
+def written(folder, rows, seeds=(1, 2, 3, 4, 5), minutes=60.0, task="classification"):
     """A folder with the summary of a run and logs of its jobs."""
     comparison = folder / "results" / "comparison"
     comparison.mkdir(parents=True)
     (comparison / "auc_summary.csv").write_text(csv_text(pd.DataFrame(rows)))
+    made_with = {"settings": {"task": {"name": task}}}
+    (comparison / "provenance.json").write_text(json.dumps(made_with))
     (comparison / "auc_table.csv").write_text(csv_text(pd.DataFrame({"seed": seeds})))
     for seed in seeds:
         for place, share in (("finetune/model_1/a", 0.6), ("evaluate/model_1/a", 0.1)):
@@ -181,6 +184,15 @@ def test_data_sets_with_different_numbers_of_test_images(tmp_path):
     assert [cells[0] for cells in totals] == [f"{n} times as many" for n in (1, 2, 4, 8)]
 
 
+def test_a_regression_has_no_aucs_whatever_an_earlier_run_has_left(tmp_path):
+    folder = written(tmp_path / "classification", [row("byol")])
+    (folder / "results" / "comparison" / "error_summary.csv").write_text("")
+    assert "BYOL, model_1" in report(folder)
+    folder = written(tmp_path / "regression", [row("byol")], task="regression")
+    with pytest.raises(ValueError, match="regression is a regression; seeds are planned for AUCs"):
+        report(folder)
+
+
 def test_the_command(tmp_path):
     def seeds(folder, *options):
         words = [sys.executable, str(ROOT / "workflow/scripts/seeds.py"), str(folder), *options]
@@ -190,4 +202,4 @@ def test_the_command(tmp_path):
     assert seeds(folder, "--marks").stdout == report(folder, marks=True) + "\n"
     done = seeds(tmp_path / "none")
     assert done.returncode == 1
-    assert re.fullmatch(r"\S+none: no \S+auc_summary.csv; has the run finished\?\n", done.stderr)
+    assert re.fullmatch(r"\S+none: no \S+provenance.json; has the run finished\?\n", done.stderr)

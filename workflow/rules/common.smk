@@ -209,8 +209,11 @@ def augmentations(pretext):
 
 
 def code_of(script, *loaded):
-    """Digest of what a script runs, and what that is, in words: see `provenance`."""
-    return " ".join([script_digest(script, *loaded), script, *loaded])
+    """Digest of what a script runs, and what that is, in words: see `provenance`.
+
+    The script has a digest of its own besides, which does not depend on what it loads by name.
+    """
+    return " ".join([script_digest(script, *loaded), f"{script}@{script_digest(script)}", *loaded])
 
 
 def arm_of(wildcards):

@@ -57,8 +57,8 @@ def marks_of(comparison: Comparison) -> str:
         if (cells["compared_seeds"] >= MIN_SEEDS).any()
         else ""
     )
-    untested = _untested(comparison) if meaning else ""
-    return f"{meaning}{untested}{few_seeds(cells, measure)}{unequal_seeds(cells, measure)}"
+    seeds = few_seeds(cells, measure) + unequal_seeds(cells, measure)
+    return f"{meaning}{_untested(comparison)}{seeds}"
 
 
 def _untested(comparison: Comparison) -> str:

@@ -85,14 +85,26 @@ def disagreements(metrics: Iterable[Mapping[str, Any]]) -> Iterator[str]:
                 digest, where = files.setdefault(path, (record["sha256"], name))
                 if digest != record["sha256"]:
                     yield f"{name}: its encoder is of other content of {path} than that of {where}"
-            digest, _, what = record["code"].partition(" ")
-            first, where = code.setdefault(what, (digest, name))
-            if first != digest:
-                yield f"{name}: its {stage} ran other code ({what}) than {where}"
+            for what, digest in _code_of(record["code"]).items():
+                first, where = code.setdefault(what, (digest, name))
+                if first != digest:
+                    yield f"{name}: its {stage} ran other code ({what}) than {where}"
+                    break
             for tool, used in tools(record.get("versions", {}), record.get("device")).items():
                 other, where = used_by.setdefault((stage, tool), (used, name))
                 if other != used:
                     yield f"{name}: its {stage} had {tool} {used}, and that of {where} {other}"
+
+
+def _code_of(recorded: str) -> dict[str, str]:
+    """Digests of a script by itself and with what it loads, by what they are of.
+
+    Args:
+        recorded: the digest of all of it, then `SCRIPT@DIGEST` and what it loads.
+    """
+    digest, script, *loaded = recorded.split(" ")
+    name, _, own = script.partition("@")
+    return {name: own, " ".join([name, *loaded]): digest}
 
 
 def changed_predictions(

@@ -200,12 +200,11 @@ def component_table(comparison: Comparison) -> Table:
         else ""
     )
     caption = (
-        f"Each cell gives the standard deviations of one network's {measure.name}"
-        f"{fraction_of(chosen)} "
+        f"Each cell gives the standard deviations of one network's {measure.name} "
         "that are due to the seed, to the test images differently for each seed, and to the test "
-        f"images alike for all seeds{difference}. More seeds reduce the effect of the first two, "
-        "more test images that of the last two. A variance that is estimated as negative counts as "
-        "0."
+        f"images alike for all seeds{difference}{fraction_of(chosen)}. More seeds reduce the "
+        "effect of the first two, more test images that of the last two. A variance that is "
+        "estimated as negative counts as 0."
     )
     return Table(
         f"Variance components of the {measure.name}{fraction_of(chosen)}",
@@ -321,9 +320,13 @@ def efficiency_table(comparison: Comparison) -> Table:
         (name, [shown(arm, labels) for labels in counts.index])
         for arm, name in comparison.arms.items()
     ]
+    several = (part["seeds"] > 1).any()
+    deviation = "; ± is the standard deviation over seeds" if several else ""
+    is_marked = (part["compared_seeds"] >= MIN_SEEDS).any()
+    alone = "Each share of the labels is corrected by itself. " if is_marked else ""
     caption = (
-        f"Each cell gives the {measure.name}{measure.unit}, {seeds_of(part)}; ± is the standard "
-        f"deviation over seeds. {marks_of(comparison)}"
+        f"Each cell gives the {measure.name}{measure.unit}, {seeds_of(part)}{deviation}. "
+        f"{marks_of(comparison)}{alone}"
         "With few labels, every row is trained for as many steps as with all."
     )
     # a pretraining is the same for all shares of the labels

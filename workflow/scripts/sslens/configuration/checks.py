@@ -17,19 +17,17 @@ from sslens.configuration.files import ConfigurationError
 from sslens.configuration.places import (
     datasets_to_check,
     encoder_layers,
-    keys_in,
     layers_of,
     names_of_run,
     origin,
-    preprocessing_layers,
+    pixels_of,
 )
-from sslens.configuration.rows import controls
+from sslens.configuration.rows import controls, own_baselines
 from sslens.configuration.settings import (
     MATCHES,
     arm_encoder,
     arm_protocol,
     encoder_fields,
-    preprocessing_settings,
 )
 from sslens.methods.registry import method_names
 from sslens.networks.encoders.registry import encoder_names, encoder_schema, family_settings
@@ -64,6 +62,7 @@ def check(config: Mapping, schema: Mapping) -> None:
         pretraining_checks.check_raw_images,
         pretraining_checks.check_files,
         _check_controls,
+        _check_own_baselines,
         dataset_checks.check_shards,
         dataset_checks.check_fractions,
         dataset_checks.check_own_images,
@@ -184,8 +183,8 @@ def _check_encoders(config: Mapping, mistakes: Mistakes) -> None:
             place = origin(mistakes, layers, (key,))
             problem = f"{encoder['name']} has none; its settings are {', '.join(own)}"
             found.setdefault(place, problem)
-        sides = _pixels(config, mistakes, dataset)
-        for key, _, problem in misfits({**encoder, **sides}, encoder_schema(encoder["name"])):
+        sized = {**encoder, "pixels": pixels_of(config, mistakes, dataset)}
+        for key, _, problem in misfits(sized, encoder_schema(encoder["name"])):
             found.setdefault(origin(mistakes, layers, key), f"{problem} (arm {arm}, {dataset})")
         if len(encoder["neck_dropout"]) not in (0, len(encoder["neck"])):
             found.setdefault(
@@ -196,17 +195,6 @@ def _check_encoders(config: Mapping, mistakes: Mistakes) -> None:
     for place, problem in found.items():
         is_of_neck = place[-1] in ("neck", "neck_dropout")
         mistakes.add(place, problem, (*place[:-1], "neck_dropout") if is_of_neck else place)
-
-
-def _pixels(config: Mapping, mistakes: Mistakes, dataset: str) -> dict[str, int]:
-    """The pixels along a side of a network's images, where the configuration has sound ones."""
-    layers = preprocessing_layers(dataset)
-    pixels: Place = ("datasets", dataset, "instrument", "pixels")
-    if not mistakes.is_sound(pixels, *keys_in(layers, "crop", "bin")):
-        return {}
-    chosen = preprocessing_settings(config, dataset)
-    along = chosen["crop"] or mistakes.at(*pixels)
-    return {"pixels": along // chosen["bin"]} if along else {}
 
 
 def _check_controls(config: Mapping, mistakes: Mistakes) -> None:
@@ -246,6 +234,31 @@ def _check_controls(config: Mapping, mistakes: Mistakes) -> None:
             )
     for problem in found.values():
         mistakes.add(run, problem)
+
+
+def _check_own_baselines(config: Mapping, mistakes: Mistakes) -> None:
+    """No pretrained row could be tested against one or another row with its encoder."""
+    arms, datasets = names_of_run(mistakes, "arms"), names_of_run(mistakes, "datasets")
+    parts: list[Place] = [("finetuning",), ("comparison",), ("run",), *(("arms", a) for a in arms)]
+    if not mistakes.is_sound(*parts) or any(
+        encoder_layers(mistakes, arm, dataset) is None
+        for arm in mistakes.names("arms") or ()
+        for dataset in datasets
+    ):
+        return
+    found: dict[str, str] = {}
+    for dataset, arm in product(datasets, arms):
+        others = (
+            own_baselines(config, arm, dataset) if arm_protocol(config, arm) == FINE_TUNE else ()
+        )
+        if len(others) > 1:
+            problem = (
+                f"{arm} could be compared on {dataset} with {' or '.join(others)}, which have its "
+                "encoder; leave all but one out, or name one in comparison.baseline"
+            )
+            found.setdefault(arm, problem)
+    for problem in found.values():
+        mistakes.add(("run", "arms"), problem)
 
 
 def _check_titles(config: Mapping, mistakes: Mistakes) -> None:

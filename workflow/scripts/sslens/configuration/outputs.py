@@ -129,7 +129,8 @@ def figure_settings(config: Mapping, figure: str, name: str) -> dict:
         labels = config["run"]["label_fractions"]
     elif figure == "embedding":
         # of the frozen encoders where there are any, which have seen no label
-        rows, seeds = arm_titles(config, LINEAR_PROBE) or rows, seeds[:1]
+        rows = arm_titles(config, LINEAR_PROBE) or rows or arm_titles(config)
+        seeds = seeds[:1]
     shown = {"title": title, "rows": rows, "labels": labels, "seeds": seeds}
     if figure == "label_efficiency":
         shown |= {"task": task_settings(config), **noted(config)}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sslens.configuration.settings import pretrained_on
+from sslens.configuration.settings import preprocessing_settings, pretrained_on
 from sslens.schemas import Mistakes, Place
 
 
@@ -56,10 +56,13 @@ def pretraining_layers(name: str, dataset: str) -> list[Place]:
 
 def encoder_layers(mistakes: Mistakes, arm: str, dataset: str) -> list[Place] | None:
     """Where the settings of an arm's encoder stand, the first wins; None if one is wrong."""
-    if not mistakes.is_sound(("arms", arm, "pretraining"), ("arms", arm, "pretrained_on")):
+    keys = ("pretraining", "pretrained_on", "match_compute_of")
+    if not mistakes.is_sound(*keys_in([("arms", arm)], *keys)):
         return None
     entry, parts = mistakes.at("arms", arm), [("arms", arm)]
-    if entry.get("pretraining") is not None:
+    if (matched := entry.get("match_compute_of")) is not None:
+        parts = pretraining_layers(matched, dataset)
+    elif entry.get("pretraining") is not None:
         dataset = pretrained_on(entry, dataset)
         parts = pretraining_layers(entry["pretraining"], dataset)
     own: list[Place] = [(*part, "encoder") for part in parts]
@@ -70,6 +73,17 @@ def encoder_layers(mistakes: Mistakes, arm: str, dataset: str) -> list[Place] | 
         ("encoder",),
     ]
     return layers if mistakes.is_sound(*layers) else None
+
+
+def pixels_of(config: Mapping, mistakes: Mistakes, dataset: str) -> int | None:
+    """The pixels along a side of a network's images, where the configuration has sound ones."""
+    layers = preprocessing_layers(dataset)
+    pixels: Place = ("datasets", dataset, "instrument", "pixels")
+    if not mistakes.is_sound(pixels, *keys_in(layers, "crop", "bin")):
+        return None
+    chosen = preprocessing_settings(config, dataset)
+    along = chosen["crop"] or mistakes.at(*pixels)
+    return along // chosen["bin"] if along else None
 
 
 def keys_in(layers: list[Place], *keys: str) -> list[Place]:

@@ -12,6 +12,7 @@ from sslens.configuration.places import (
     keys_in,
     names_of_run,
     origin,
+    pixels_of,
     preprocessing_layers,
     pretraining_layers,
 )
@@ -33,6 +34,7 @@ from sslens.methods.registry import (
     uses_labels,
     views_of,
 )
+from sslens.networks.encoders.costs import seen_tokens
 from sslens.pretexts import NOISE, PRETEXT_SCHEMA, augmentation_names, of_raw_images
 from sslens.schemas import Mistakes, Place, load_schema, misfits, schema_mistakes
 
@@ -102,12 +104,14 @@ def _used_pretrainings(config: Mapping, mistakes: Mistakes, *keys: str) -> Itera
     """Those whose name, data set and settings of these keys have no mistake."""
     known, found = datasets_to_check(mistakes), set()
     for arm, dataset in product(names_of_run(mistakes, "arms"), names_of_run(mistakes, "datasets")):
-        name = config["arms"][arm].get("pretraining")
-        own = [("arms", arm, key) for key in ("pretraining", "pretrained_on")]
+        entry = config["arms"][arm]
+        # one that a row computes as much as has to be one that could be trained
+        name = entry.get("pretraining") or entry.get("match_compute_of")
+        own = keys_in([("arms", arm)], "pretraining", "pretrained_on", "match_compute_of")
         from_file = mistakes.at("pretrainings", name, "file") is not None
         if not name or from_file or not mistakes.is_sound(*own):
             continue
-        source = pretrained_on(config["arms"][arm], dataset)
+        source = pretrained_on(entry, dataset)
         layers = pretraining_layers(name, source)
         if (
             source in known
@@ -124,7 +128,7 @@ def check_methods(config: Mapping, mistakes: Mistakes) -> None:
     How many images an archive has is not known yet: `training.pretraining` looks again.
     """
     size, own = ("splits", "train", "images"), ("run", "images_per_seed")
-    if not mistakes.is_sound(size, own):
+    if not mistakes.is_sound(size, own, ("encoder",)):
         return
     images = mistakes.at(*own) or mistakes.at(*size)
     found: dict[Place, str] = {}
@@ -139,14 +143,24 @@ def check_methods(config: Mapping, mistakes: Mistakes) -> None:
                 f"{entry['pretext']} has {', '.join(clash)}, which {entry['method']} refuses; take "
                 "a pretext without"
             )
+        encoder = pretraining_encoder(config, name, dataset)
         for key, value in needs_encoder(entry["method"]).items():
-            encoder = pretraining_encoder(config, name, dataset)
             if encoder.get(key) != value:
                 has = encoder.get(key, "no such setting (take a vit)")
                 found[origin(mistakes, layers, ("method",))] = (
                     f"{entry['method']} needs an encoder with {key}: {value}; that of this "
                     f"pretraining, {encoder['name']}, has {has}"
                 )
+        options = with_defaults(entry.get("options", {}), method_schema(entry))
+        pixels = pixels_of(config, mistakes, dataset)
+        if "masked" in options and "patch" in encoder and pixels:
+            patches = (pixels // encoder["patch"]) ** 2
+            if seen_tokens(patches, options["masked"]) == patches:
+                problem = (
+                    f"{options['masked']} of {patches} patches of {dataset} masks none; mask more, "
+                    "or take smaller patches"
+                )
+                found.setdefault(origin(mistakes, layers, ("options", "masked")), problem)
         recipe = config["datasets"][dataset]
         if recipe.get("source") != SIMULATION:
             continue
@@ -163,7 +177,7 @@ def check_methods(config: Mapping, mistakes: Mistakes) -> None:
             found[origin(mistakes, layers, ("batch_size",))] = (
                 f"{entry['batch_size']}, but there are {groups} {what}; take a smaller batch"
             )
-        queue = with_defaults(entry.get("options", {}), method_schema(entry)).get("queue", 0)
+        queue = options.get("queue", 0)
         if queue > (most := groups // IMAGES_PER_QUEUED):
             found[origin(mistakes, layers, ("options", "queue"))] = (
                 f"{queue} is more than a third of {groups} {what}; take at most {most}"

@@ -9,6 +9,7 @@ from sslens.configuration.settings import (
     arm_encoder,
     arm_protocol,
     encoder_fields,
+    finetuning_entry,
     is_from_file,
     method_schema,
     pretrained_on,
@@ -125,7 +126,7 @@ def references(config: Mapping) -> dict[str, dict[str, str]]:
 
 def reference(config: Mapping, arm: str, dataset: str) -> str | None:
     """The arm that one is tested against, see `references`."""
-    others = [*_own_baselines(config, arm, dataset), config["comparison"]["baseline"]]
+    others = [*own_baselines(config, arm, dataset), config["comparison"]["baseline"]]
     if arm_protocol(config, arm) in FROZEN:
         others = controls(config, arm, dataset)[::-1]
     return next((name for name in others if name in config["run"]["arms"] and name != arm), None)
@@ -146,22 +147,27 @@ def _have_one_encoder(config: Mapping, arm: str, other: str, dataset: str) -> bo
     return settings_of(config, arm, dataset) == settings_of(config, other, dataset)
 
 
-def _own_baselines(config: Mapping, arm: str, dataset: str) -> list[str]:
+def own_baselines(config: Mapping, arm: str, dataset: str) -> list[str]:
     """Rows without a pretraining that have the encoder of a row with one, if the baseline has not.
 
-    Not those that match the length or the cost of a pretraining.
+    Not those that match the length or the cost of a pretraining; and where some of them have the
+    fine-tuning of the row, those alone. The row is tested against the first one.
     """
-    baseline = config["comparison"]["baseline"]
+    baseline, of_run = config["comparison"]["baseline"], config["run"]["arms"]
     if config["arms"][arm].get("pretraining") is None or (
-        baseline in config["arms"] and _have_one_encoder(config, arm, baseline, dataset)
+        baseline in of_run and _have_one_encoder(config, arm, baseline, dataset)
     ):
         return []
-    return [
+    found = [
         other
         for other in controls(config, arm, dataset)
-        if _have_one_encoder(config, arm, other, dataset)
+        if other in of_run
+        and _have_one_encoder(config, arm, other, dataset)
         and not any(config["arms"][other].get(key) for key in MATCHES)
     ]
+    own = finetuning_entry(config, arm, dataset)
+    alike = [name for name in found if finetuning_entry(config, name, dataset) == own]
+    return alike or found
 
 
 def transfers(config: Mapping) -> dict[str, dict[str, dict[str, str]]]:

@@ -24,8 +24,8 @@ def transfer_figure(
 
     Args:
         matrix: titles of sources by rows, of targets by columns; NaN where not run.
-        baseline: macro AUCs without pretraining, by target; its name, if it has one, is that of the
-            row.
+        baseline: macro AUCs without pretraining, by target, NaN where the run has none of these
+            encoders; its name, if it has one, is that of the row.
         title: of the figure.
         measure: what the numbers are.
         number: their format.
@@ -35,9 +35,9 @@ def transfer_figure(
     """
     if matrix.empty or not matrix.notna().any(axis=None):
         raise ValueError(f"no {measure} of a transfer to draw")
-    missing = [] if baseline is None else [t for t in matrix.columns if t not in baseline.index]
-    if missing:
-        raise ValueError(f"no baseline for {', '.join(missing)}")
+    absent = [] if baseline is None else [t for t in matrix.columns if t not in baseline.index]
+    if absent:
+        raise ValueError(f"no baseline for {', '.join(absent)}")
     values = matrix.to_numpy(dtype=np.float64)
     sources = [str(name) for name in matrix.index]
     differences = np.full(values.shape, np.nan)
@@ -65,10 +65,12 @@ def transfer_figure(
         if np.isfinite(difference):
             words += f"\n({difference:+z{number}})".replace("-", "\N{MINUS SIGN}")
         known = np.isfinite(value)
+        # a row of other encoders is no baseline of these
+        missing = "none of this\nencoder" if baseline is not None and row == 0 else "not run"
         panel.text(
             column,
             row,
-            words if known else "not run",
+            words if known else missing,
             color=str(colours[row, column]) if known else "0.35",
             ha="center",
             va="center",

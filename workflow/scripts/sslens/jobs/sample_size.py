@@ -14,6 +14,7 @@ import pandas as pd
 
 from sslens.comparison.compared import MISSING
 from sslens.comparison.summary import read_summary
+from sslens.files import read_json
 from sslens.formatting import pipe_table, read_csv
 from sslens.jobs.status import USED
 from sslens.metrics import mrmc
@@ -143,10 +144,12 @@ def report(folder: Path, marks: bool = False) -> str:
         FileNotFoundError: where the run has no summary.
     """
     path = folder / "results" / "comparison" / "auc_summary.csv"
-    if path.with_name("error_summary.csv").is_file():
-        raise ValueError(f"{folder} is a regression; seeds are planned for AUCs alone")
-    if not path.is_file():
-        raise FileNotFoundError(f"no {path}; has the run finished?")
+    # of the last run, whatever an earlier one has left beside it
+    made_with = path.with_name("provenance.json")
+    if not made_with.is_file():
+        raise FileNotFoundError(f"no {made_with}; has the run finished?")
+    if (task := read_json(made_with)["settings"]["task"]["name"]) != "classification":
+        raise ValueError(f"{folder} is a {task}; seeds are planned for AUCs alone")
     found = pilots(read_summary(path))
     tests = len(found) if marks else 1
     goal = f"and mark it in the table, with its {tests} tests" if marks else "in a single test"
@@ -160,7 +163,8 @@ def report(folder: Path, marks: bool = False) -> str:
         [
             *_warning(min(pilot.seeds for pilot in found)),
             pipe_table(["Difference from the reference", *sizes], needed),
-            f"Seeds that find such a true difference of the macro AUC {goal}, with a power of "
+            f"Seeds that find such a true difference of the macro AUC with the most labels {goal}, "
+            "with a power of "
             f"{100 * TARGET:.0f} %. In parentheses: if the variance between seeds is as large as "
             f"its upper bound with {100 * CONFIDENCE:.0f} % confidence. A number of test images is "
             "the least with which any number of seeds suffices.\n",
