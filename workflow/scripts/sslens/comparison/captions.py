@@ -49,11 +49,12 @@ def marks_of(comparison: Comparison) -> str:
     """What the marks mean, or why there are none."""
     cells, measure = comparison.cells, comparison.measure
     ends = ("higher", "lower") if measure.higher_is_better else ("smaller", "larger")
+    alone = ", for each share of the labels alone" if cells["labels"].nunique() > 1 else ""
     meaning = (
         f"{BETTER} and {WORSE} mark methods whose {measure.name} is significantly "
         f"{' and '.join(ends)} than that of {references_of(comparison)} with other seeds and other "
         "test images (compared seed by seed on the same test images, Holm-corrected over all rows "
-        "and data sets). "
+        f"and data sets{alone}). "
         if (cells["compared_seeds"] >= MIN_SEEDS).any()
         else ""
     )

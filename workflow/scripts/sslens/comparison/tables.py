@@ -322,11 +322,9 @@ def efficiency_table(comparison: Comparison) -> Table:
     ]
     several = (part["seeds"] > 1).any()
     deviation = "; ± is the standard deviation over seeds" if several else ""
-    is_marked = (part["compared_seeds"] >= MIN_SEEDS).any()
-    alone = "Each share of the labels is corrected by itself. " if is_marked else ""
     caption = (
         f"Each cell gives the {measure.name}{measure.unit}, {seeds_of(part)}{deviation}. "
-        f"{marks_of(comparison)}{alone}"
+        f"{marks_of(comparison)}"
         "With few labels, every row is trained for as many steps as with all."
     )
     # a pretraining is the same for all shares of the labels

@@ -207,7 +207,7 @@ def _check_controls(config: Mapping, mistakes: Mistakes) -> None:
     ):
         return
     datasets = config["run"]["datasets"]
-    if any(encoder_layers(mistakes, arm, dataset) is None for arm in arms for dataset in datasets):
+    if not _have_sound_encoders(mistakes, arms, datasets):
         return
     of_run = config["run"]["arms"]
     frozen = [arm for arm in of_run if arm_protocol(config, arm) in FROZEN]
@@ -240,18 +240,13 @@ def _check_own_baselines(config: Mapping, mistakes: Mistakes) -> None:
     """No pretrained row could be tested against one or another row with its encoder."""
     arms, datasets = names_of_run(mistakes, "arms"), names_of_run(mistakes, "datasets")
     parts: list[Place] = [("finetuning",), ("comparison",), ("run",), *(("arms", a) for a in arms)]
-    if not mistakes.is_sound(*parts) or any(
-        encoder_layers(mistakes, arm, dataset) is None
-        for arm in mistakes.names("arms") or ()
-        for dataset in datasets
-    ):
+    known = mistakes.names("arms") or []
+    if not mistakes.is_sound(*parts) or not _have_sound_encoders(mistakes, known, datasets):
         return
+    fine_tuned = [arm for arm in arms if arm_protocol(config, arm) == FINE_TUNE]
     found: dict[str, str] = {}
-    for dataset, arm in product(datasets, arms):
-        others = (
-            own_baselines(config, arm, dataset) if arm_protocol(config, arm) == FINE_TUNE else ()
-        )
-        if len(others) > 1:
+    for dataset, arm in product(datasets, fine_tuned):
+        if len(others := own_baselines(config, arm, dataset)) > 1:
             problem = (
                 f"{arm} could be compared on {dataset} with {' or '.join(others)}, which have its "
                 "encoder; leave all but one out, or name one in comparison.baseline"
@@ -259,6 +254,11 @@ def _check_own_baselines(config: Mapping, mistakes: Mistakes) -> None:
             found.setdefault(arm, problem)
     for problem in found.values():
         mistakes.add(("run", "arms"), problem)
+
+
+def _have_sound_encoders(mistakes: Mistakes, arms: list[str], datasets: list[str]) -> bool:
+    """Whether the encoders of these arms have no mistake on any of these data sets."""
+    return all(encoder_layers(mistakes, *each) is not None for each in product(arms, datasets))
 
 
 def _check_titles(config: Mapping, mistakes: Mistakes) -> None:

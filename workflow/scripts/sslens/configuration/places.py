@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sslens.configuration.settings import preprocessing_settings, pretrained_on
+from sslens.configuration.settings import pixels_seen, preprocessing_settings, pretrained_on
 from sslens.schemas import Mistakes, Place
 
 
@@ -81,9 +81,9 @@ def pixels_of(config: Mapping, mistakes: Mistakes, dataset: str) -> int | None:
     pixels: Place = ("datasets", dataset, "instrument", "pixels")
     if not mistakes.is_sound(pixels, *keys_in(layers, "crop", "bin")):
         return None
-    chosen = preprocessing_settings(config, dataset)
-    along = chosen["crop"] or mistakes.at(*pixels)
-    return along // chosen["bin"] if along else None
+    # an archive does not say how large its images are
+    is_known = preprocessing_settings(config, dataset)["crop"] or mistakes.at(*pixels)
+    return pixels_seen(config, dataset) if is_known else None
 
 
 def keys_in(layers: list[Place], *keys: str) -> list[Place]:

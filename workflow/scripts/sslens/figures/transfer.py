@@ -35,9 +35,9 @@ def transfer_figure(
     """
     if matrix.empty or not matrix.notna().any(axis=None):
         raise ValueError(f"no {measure} of a transfer to draw")
-    absent = [] if baseline is None else [t for t in matrix.columns if t not in baseline.index]
-    if absent:
-        raise ValueError(f"no baseline for {', '.join(absent)}")
+    missing = [] if baseline is None else [t for t in matrix.columns if t not in baseline.index]
+    if missing:
+        raise ValueError(f"no baseline for {', '.join(missing)}")
     values = matrix.to_numpy(dtype=np.float64)
     sources = [str(name) for name in matrix.index]
     differences = np.full(values.shape, np.nan)
@@ -66,11 +66,11 @@ def transfer_figure(
             words += f"\n({difference:+z{number}})".replace("-", "\N{MINUS SIGN}")
         known = np.isfinite(value)
         # a row of other encoders is no baseline of these
-        missing = "none of this\nencoder" if baseline is not None and row == 0 else "not run"
+        absent = "none of this\nencoder" if baseline is not None and row == 0 else "not run"
         panel.text(
             column,
             row,
-            words if known else missing,
+            words if known else absent,
             color=str(colours[row, column]) if known else "0.35",
             ha="center",
             va="center",

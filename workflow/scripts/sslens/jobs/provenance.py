@@ -40,8 +40,8 @@ def provenance_record(
         cell: which of the stage's results it is: `dataset`, `seed`, and `pretraining`, or
             `encoder`, or `arm` and `labels`.
         settings: all settings that were used, as JSON has them.
-        code: digest of the code, a space, and the names of what it is of, the first with a digest
-            of its own.
+        code: digest of the code, then the script with its own digest (`SCRIPT@DIGEST`) and the
+            modules that it loads by name, with spaces between.
         manifest, preprocessing: paths of the files that describe the data.
         device: it computed on.
 

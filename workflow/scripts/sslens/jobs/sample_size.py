@@ -164,10 +164,9 @@ def report(folder: Path, marks: bool = False) -> str:
             *_warning(min(pilot.seeds for pilot in found)),
             pipe_table(["Difference from the reference", *sizes], needed),
             f"Seeds that find such a true difference of the macro AUC with the most labels {goal}, "
-            "with a power of "
-            f"{100 * TARGET:.0f} %. In parentheses: if the variance between seeds is as large as "
-            f"its upper bound with {100 * CONFIDENCE:.0f} % confidence. A number of test images is "
-            "the least with which any number of seeds suffices.\n",
+            f"with a power of {100 * TARGET:.0f} %. In parentheses: if the variance between seeds "
+            f"is as large as its upper bound with {100 * CONFIDENCE:.0f} % confidence. A number of "
+            "test images is the least with which any number of seeds suffices.\n",
             pipe_table(["Test images of a data set", *sizes], _totals(found, tests, spent)),
             "Seeds for all rows and data sets above, and the hours of CPU time of their jobs, by "
             "the logs of this run (of a training that was stopped, they have what it took since)."

@@ -16,8 +16,8 @@ def copy_of(network: keras.Model, drops: bool = True) -> keras.Model:
     """
     teacher = keras.models.clone_model(network)
     teacher.set_weights(network.get_weights())
-    for layer in _layers_of(teacher):
-        if isinstance(layer, keras.layers.Dropout) and not drops:
+    for layer in () if drops else _layers_of(teacher):
+        if isinstance(layer, keras.layers.Dropout):
             layer.rate = 0.0
     return teacher
 
