@@ -139,6 +139,13 @@ def test_tables_say_what_is_better(compared):
     assert "errors, bias and CRPS in dex" in text
     assert "Coverage in %" in text and "10¹² operations" in text
     assert "AUC" not in text.replace("auc_", "")
+    assert "axion mass in dex minus that of" in text
+    first = {table.header[0]: table.rows[1][1][0] for table in made.tables}
+    for header, unit, numbers in (("RMSE, bias, R²", 1, 6), ("Coverage in %", 0.01, 5)):
+        (cell,) = [cell for own, cell in first.items() if own.startswith(header)]
+        printed = float(cell.text.split(",")[0]) * unit  # a page sorts by this number
+        assert cell.key == pytest.approx(printed, abs=6e-4)
+        assert len(cell.exact.splitlines()) == numbers
     probes = markdown(made.probes)
     assert "| Pretrained" in probes and " vs " in probes and "n.s." not in probes.splitlines()[2]
     assert r"\boldmath$0.0" in made.latex and r"$^{+}$" in made.latex

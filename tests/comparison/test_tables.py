@@ -577,7 +577,10 @@ def test_computing_table_literally():
     of_file = summary.assign(operations_pretraining=np.nan)
     table = computing_table(Comparison(of_file, ARMS, DATASETS))
     assert cells_of(table.markdown(), "Bootstrap")[0] == "0.0625 and those of its file"
-    assert computing_table(Comparison(summary, ARMS, DATASETS)).markdown() == (
+    assert table.rows[1][1][0].key == 0.0625e12  # a page sorts by the first number of a cell
+    table = computing_table(Comparison(summary, ARMS, DATASETS))
+    assert table.rows[1][1][0].key == 2.5625e12
+    assert table.markdown() == (
         "| 10¹² operations           | Model I    | Model II    |\n"
         "|---------------------------|------------|-------------|\n"
         "| Baseline                  | 1,230      | —           |\n"
@@ -832,6 +835,8 @@ def test_latex_table_literally():
     table = latex_table(Comparison(summary, ARMS | {"none": "100 % of A & B_1"}, DATASETS))
     comments, rest = re.match(r"((?:%[^\n]*\n)+)(.*)", table, re.DOTALL).groups()
     assert "over 3 seeds" in comments and '"Baseline"' in comments
+    few = Comparison(small(labels=0.1), ARMS, DATASETS)
+    assert ", 0.1 of the labels;" in latex_table(few) and "of the labels" not in comments
     assert "% **Collapsed**: Bootstrap Your Own Latent on Model II (seeds 1, 2)." in comments
     assert rest == (
         "\\begin{tabular}{lcc}\n"

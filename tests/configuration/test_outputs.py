@@ -28,6 +28,23 @@ def test_the_pages_of_a_run_and_their_settings():
     assert list(shown["datasets"]) == ["model_2"] and shown["efficiency"] == ["model_2"]
 
 
+def test_titles_of_figures_name_the_share_of_the_labels():
+    config = config_with("run.label_fractions", [0.01, 0.1])
+    arms = ["baseline", "contrastive-rotation", "contrastive-rotation-from-model_1", "probe-random"]
+    config["run"] |= {"arms": arms, "datasets": ["model_2"]}
+    shown = {
+        figure: outputs.figure_settings(config, figure, name)["title"]
+        for figure, name in outputs.figures_of_run(config)
+    }
+    of_labels = ("roc", "confusion", "reliability", "mistakes", "intervals", "transfer")
+    for figure in of_labels:
+        assert shown.pop(figure).endswith(", 0.1 of the labels")
+    assert shown.pop("finetuning") == "Model II, 0.1 of the labels: fine-tuning"
+    assert not any("labels" in title for title in shown.values())
+    config["run"]["label_fractions"].append(1.0)
+    assert outputs.figure_settings(config, "roc", "model_2")["title"] == "Model II"
+
+
 @pytest.mark.parametrize(
     ("dataset", "limit"), [("model_1", -22.16), ("model_2", -22.43), ("model_3", -22.12)]
 )

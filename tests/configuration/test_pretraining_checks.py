@@ -194,7 +194,7 @@ def test_an_encoder_from_a_file_is_a_pretraining_with_a_name(tmp_path):
     assert settings.arm_fields(config, "mine", "model_1")["method"] == "file"
     assert rows.pretrained_rows(config) == {}
     assert rows.arm_titles(config)["mine"] == "mine ¶ ◊"
-    notes = {"¶": "encoder.keras", "◊": "on Model I, Model II, Model III"}
+    notes = {"¶": "encoder.keras", "◊": "encoder on Model I, Model II, Model III"}
     assert outputs.comparison_settings(config)["notes"] == {"mine": notes}
     config["arms"]["mine"]["pretrained_on"] = "model_2"
     message = error_of(config)

@@ -28,7 +28,7 @@ def test_rows_that_are_tested_against_another_encoder_are_marked():
     config = config_with("run.arms", arms)
     config["pretrainings"]["byol-dihedral"]["encoder"] = {"for_dataset": {"model_2": {"width": 8}}}
     assert rows.references(config)["model_2"]["byol-dihedral"] == "baseline"
-    assert rows.row_notes(config, "byol-dihedral") == {"◊": "on Model II"}
+    assert rows.row_notes(config, "byol-dihedral") == {"◊": "encoder on Model II"}
     assert rows.row_notes(config, "contrastive-rotation") == {}
     config["arms"]["narrow"] = {"encoder": {"width": 8}}
     config["run"]["arms"].append("narrow")
@@ -169,6 +169,28 @@ def test_of_several_rows_with_its_encoder_the_one_with_its_fine_tuning_is_the_re
     check(config, SCHEMA)
 
 
+def test_a_row_with_a_fine_tuning_of_its_own_is_tested_against_the_row_that_has_it():
+    own = {"finetuning": {"epochs": 64}}
+    given = {
+        "arms": {"long": own, "mine": {"pretraining": "byol-dihedral"} | own, "other": own},
+        "run": {"datasets": ["model_1"], "arms": ["baseline", "mine", "byol-dihedral", "long"]},
+    }
+    config = load(ROOT / "config", given)
+    check(config, SCHEMA)
+    baseline = {"byol-dihedral": "baseline", "long": "baseline"}
+    assert rows.references(config) == {"model_1": baseline | {"mine": "long"}}
+    assert not any(rows.row_notes(config, arm) for arm in config["run"]["arms"])
+    config["run"]["arms"].remove("long")
+    assert rows.references(config)["model_1"]["mine"] == "baseline"
+    assert rows.row_notes(config, "mine") == {"◊": "fine-tuning on Model I"}
+    assert rows.row_notes(config, "byol-dihedral") == {}
+    config["pretrainings"]["byol-dihedral"]["encoder"] = {"width": 8}
+    assert rows.row_notes(config, "mine") == {"◊": "encoder and fine-tuning on Model I"}
+    config["run"]["arms"] += ["long", "other"]
+    del config["pretrainings"]["byol-dihedral"]["encoder"]
+    assert "mine could be compared on model_1 with long or other" in error_of(config)
+
+
 def test_a_row_without_pretraining_is_a_reference_where_the_baseline_is_not_run():
     config = config_with()
     config["arms"]["scratch"] = {}
@@ -221,6 +243,24 @@ def test_the_first_row_of_an_encoder_is_taken():
     }
 
 
+def test_the_rows_of_a_transfer_have_one_fine_tuning():
+    config = config_with("finetuning.for_dataset", {"model_2": {"epochs": 2}})
+    own = {"pretraining": "byol-dihedral", "finetuning": {"epochs": 64}}
+    config["arms"] |= {"stays": own, "moves": own | {"pretrained_on": "model_1"}}
+    config["run"] |= {
+        "datasets": ["model_1", "model_2"],
+        "arms": ["baseline", "byol-dihedral", "stays", "moves"],
+    }
+    stays = {"model_1": {"model_1": "stays"}, "model_2": {"model_2": "stays", "model_1": "moves"}}
+    assert rows.transfers(config) == {"byol-dihedral": stays}
+    shown = outputs.figure_settings(config, "transfer", "byol-dihedral")
+    assert shown["baselines"] == {}  # it has another fine-tuning
+    config["arms"]["long"] = {"finetuning": {"epochs": 64}}
+    config["run"]["arms"].append("long")
+    shown = outputs.figure_settings(config, "transfer", "byol-dihedral")
+    assert shown["baselines"] == {"model_1": "long", "model_2": "long"}
+
+
 def test_a_transfer_is_compared_with_the_row_of_its_encoder():
     given = {
         "run": {
@@ -268,7 +308,7 @@ def test_an_encoder_from_a_file_that_is_another_than_the_baselines_is_marked(tmp
     own = {"pretraining": {"file": str(path), "encoder": {"name": "vit_nano"}}}
     given = {"arms": {"mine": own}, "run": {"arms": ["baseline", "mine"]}}
     config = load(ROOT / "config", given)
-    everywhere = "on Model I, Model II, Model III"
+    everywhere = "encoder on Model I, Model II, Model III"
     assert rows.row_notes(config, "mine") == {"¶": "encoder.keras", "◊": everywhere}
     del own["pretraining"]["encoder"]
     assert rows.row_notes(load(ROOT / "config", given), "mine") == {"¶": "encoder.keras"}

@@ -21,5 +21,6 @@ for settings in params.settings.values():
     shown = (settings[key] for key in ("rows", "datasets", "title"))
     of_labels, task = summary[summary["labels"] == settings["labels"]], settings["task"]
     measure = measures_of(task).first_shown
-    drawn = intervals_figure(of_labels, *shown, measure.column, measure.name)
+    name = f"{measure.name}{measure.unit}"
+    drawn = intervals_figure(of_labels, *shown, measure.column, name)
     save_figure(drawn, next(outputs), settings)

@@ -8,5 +8,5 @@ EXPERIMENTAL = "§"
 OF_FILE = "¶"
 #: The pretraining reads labels, of all training images.
 OF_LABELS = "‖"
-#: The encoder is another one than that of the reference.
-OTHER_ENCODER = "◊"
+#: The encoder or the fine-tuning is another one than that of the reference.
+OTHER_SETTINGS = "◊"

@@ -9,6 +9,7 @@ from sslens.comparison.captions import (
     BETTER,
     WORSE,
     collapse_note,
+    fraction_of,
     references_of,
     row_notes,
     seeds_of,
@@ -85,7 +86,8 @@ def latex_by(comparison: Comparison) -> str:
         return number + marks[mark(cell, measure).strip()]
 
     comments = [
-        f"{measure.name}{measure.unit}; {seeds_of(chosen)}; with three or more seeds:",
+        f"{measure.name}{measure.unit}; {seeds_of(chosen)}{fraction_of(chosen)}; with three or "
+        "more seeds:",
         f"bold: methods that may have the {measure.extreme} one, the best with 95 % confidence;",
         f"+ and -: methods significantly better and worse than {references_of(comparison)}",
     ]

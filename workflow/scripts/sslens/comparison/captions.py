@@ -5,7 +5,7 @@ import pandas as pd
 from sslens.comparison.compared import Comparison
 from sslens.comparison.measures import MACRO_AUC, Shown
 from sslens.comparison.summary import COMMON, NESTED, OWN
-from sslens.marks import EXPERIMENTAL, OF_FILE, OF_LABELS, OF_SIMULATOR, OTHER_ENCODER
+from sslens.marks import EXPERIMENTAL, OF_FILE, OF_LABELS, OF_SIMULATOR, OTHER_SETTINGS
 from sslens.metrics.mrmc import MIN_SEEDS
 
 #: Symbols of cells that are significantly better and worse than their reference.
@@ -21,9 +21,9 @@ NOTES = {
     OF_LABELS: "marks pretrainings that read the labels of all training images",
     OF_FILE: "marks encoders from a file, the same one for all seeds, so that the variance over "
     "seeds excludes that of their pretraining",
-    OTHER_ENCODER: "marks pretrainings whose encoder is another one than that of the row they are "
-    "tested against, since the run has none with theirs; so the difference is not of the "
-    "pretraining alone",
+    OTHER_SETTINGS: "marks rows whose encoder or fine-tuning is another one than that of the row "
+    "they are tested against, since the run has no row of theirs without a pretraining; so the "
+    "difference is not of the pretraining alone",
 }
 
 

@@ -1,6 +1,7 @@
 """What a regression has besides the tables of its measures: other scores, and calibration."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -32,10 +33,11 @@ def _target_of(comparison: Comparison) -> str:
 def score_table(comparison: Comparison, cells: pd.DataFrame) -> Table:
     """The scores of a target beside its mean absolute error."""
     chosen, target = comparison.cells, _target_of(comparison)
-    means = _means_over_seeds(comparison, cells, [f"targets_{target}_{name}" for name in OTHERS])
+    columns = [f"targets_{target}_{name}" for name in OTHERS]
+    comparison = _with_means(comparison, cells, columns)
 
     def text(cell) -> str:
-        numbers = means.loc[(cell["arm"], cell["dataset"])]
+        numbers = cell[columns]
         formats = [comparison.measure.number if name in IN_UNITS else ".3f" for name in OTHERS]
         return ", ".join(
             MISSING if pd.isna(number) else f"{number:{own}}"
@@ -51,31 +53,30 @@ def score_table(comparison: Comparison, cells: pd.DataFrame) -> Table:
     return Table(
         f"Other scores: {title}{fraction_of(chosen)}",
         comparison.header("RMSE, bias, R², correlation, NLL, CRPS"),
-        comparison.rows(text, [comparison.measure.column]),
+        comparison.rows(text, columns),
         [caption],
     )
 
 
-def _means_over_seeds(
-    comparison: Comparison, cells: pd.DataFrame, columns: Sequence[str]
-) -> pd.DataFrame:
-    """Columns of cells, by arm and data set, with the share of the labels of a comparison."""
+def _with_means(comparison: Comparison, cells: pd.DataFrame, columns: Sequence[str]) -> Comparison:
+    """A comparison with one share of the labels whose summary has the means of columns of cells."""
     (labels,) = comparison.cells["labels"].unique()
     part = cells[cells["labels"] == labels]
     # a value that one seed lacks is none of the row
-    return part.groupby(["arm", "dataset"])[list(columns)].mean(skipna=False)
+    means = part.groupby(["arm", "dataset"])[list(columns)].mean(skipna=False)
+    return replace(comparison, summary=comparison.summary.join(means, on=["arm", "dataset"]))
 
 
 def calibration_table(comparison: Comparison, cells: pd.DataFrame) -> Table:
     """How many true values lie within the calibrated intervals."""
     chosen, target = comparison.cells, _target_of(comparison)
     columns = [f"targets_{target}_calibrated_coverage_{level:g}" for level in LEVELS]
-    means = _means_over_seeds(comparison, cells, [*columns, f"targets_{target}_scale"])
+    scale = f"targets_{target}_scale"
+    comparison = _with_means(comparison, cells, [*columns, scale])
 
     def text(cell) -> str:
-        numbers = means.loc[(cell["arm"], cell["dataset"])]
-        shares = ", ".join(f"{100 * numbers[column]:.1f}" for column in columns)
-        return f"{shares} (× {numbers.iloc[-1]:.2f})"
+        shares = ", ".join(f"{100 * cell[column]:.1f}" for column in columns)
+        return f"{shares} (× {cell[scale]:.2f})"
 
     levels = ", ".join(f"{100 * level:g}" for level in LEVELS)
     caption = (
@@ -89,6 +90,6 @@ def calibration_table(comparison: Comparison, cells: pd.DataFrame) -> Table:
     return Table(
         f"Coverage of the intervals: {TARGETS[target].title}{fraction_of(chosen)}",
         comparison.header("Coverage in %"),
-        comparison.rows(text, [comparison.measure.column]),
+        comparison.rows(text, [*columns, scale]),
         [caption],
     )

@@ -1,6 +1,7 @@
 """The tables of the comparison, and the published layout as LaTeX, from its summary."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -163,8 +164,8 @@ def difference_table(comparison: Comparison) -> Table:
         else ""
     )
     caption = (
-        f"Each cell gives the {measure.name} minus that of {references_of(comparison)} on the same "
-        f"test images{fraction_of(chosen)}, and its 95 % interval "
+        f"Each cell gives the {measure.name}{measure.unit} minus that of "
+        f"{references_of(comparison)} on the same test images{fraction_of(chosen)}, and its 95 % interval "
         f"{what_varies(column, chosen, measure)}"
         f"{p_values}{few_seeds(chosen, measure)}{unequal_seeds(chosen, measure)}"
     )
@@ -200,8 +201,8 @@ def component_table(comparison: Comparison) -> Table:
         else ""
     )
     caption = (
-        f"Each cell gives the standard deviations of one network's {measure.name} "
-        "that are due to the seed, to the test images differently for each seed, and to the test "
+        f"Each cell gives the standard deviations of one network's {measure.name}"
+        f"{measure.unit} that are due to the seed, to the test images differently for each seed, and to the test "
         f"images alike for all seeds{difference}{fraction_of(chosen)}. More seeds reduce the "
         "effect of the first two, more test images that of the last two. A variance that is "
         "estimated as negative counts as 0."
@@ -217,6 +218,9 @@ def component_table(comparison: Comparison) -> Table:
 def computing_table(comparison: Comparison) -> Table:
     """How much the trainings of a network compute, so that rows are compared fairly."""
     chosen = comparison.cells
+    # without those of the pretraining of an encoder from a file, which nobody has counted
+    total = comparison.summary[list(OPERATIONS)].sum(axis=1, skipna=True)
+    of_all = replace(comparison, summary=comparison.summary.assign(operations=total))
 
     def text(cell) -> str:
         pretraining, finetuning = (cell[name] / 1e12 for name in OPERATIONS)
@@ -237,7 +241,7 @@ def computing_table(comparison: Comparison) -> Table:
     return Table(
         f"Computation of the trainings{fraction_of(chosen)}",
         comparison.header("10¹² operations"),
-        comparison.rows(text, OPERATIONS),
+        of_all.rows(text, ("operations", *OPERATIONS)),
         [caption],
     )
 
@@ -325,7 +329,8 @@ def efficiency_table(comparison: Comparison) -> Table:
     caption = (
         f"Each cell gives the {measure.name}{measure.unit}, {seeds_of(part)}{deviation}. "
         f"{marks_of(comparison)}"
-        "With few labels, every row is trained for as many steps as with all."
+        "With few labels, every row is trained for as many steps as with all; a row that matches "
+        "the computing of a pretraining takes more where there are fewer labels than a batch holds."
     )
     # a pretraining is the same for all shares of the labels
     collapsed = collapse_note(next(comparison.by_labels()))
@@ -419,7 +424,8 @@ def latex_table(comparison: Comparison) -> str:
         return bold + marks[mark(cell).strip()]
 
     comments = [
-        f"one-vs-rest AUC of {', '.join(CLASSES)}; {seeds_of(chosen)}; with three or more:",
+        f"one-vs-rest AUC of {', '.join(CLASSES)}; {seeds_of(chosen)}{fraction_of(chosen)}; with "
+        "three or more:",
         "bold: methods that may have the highest macro AUC, the best with 95 % confidence;",
         f"+ and -: methods significantly better and worse than {references_of(comparison)}",
     ]

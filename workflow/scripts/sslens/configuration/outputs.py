@@ -7,7 +7,7 @@ from itertools import product
 from sslens.configuration.rows import (
     arm_titles,
     dataset_titles,
-    has_other_encoder,
+    differs_from_reference,
     noted,
     pretrained_rows,
     protocols_of_run,
@@ -88,7 +88,7 @@ def figure_settings(config: Mapping, figure: str, name: str) -> dict:
     labels, seeds = most_labels(config), config["run"]["seeds"]
     if figure == "transfer":
         return {
-            "title": f"Transfer of {name}",
+            "title": _with_labels(config, f"Transfer of {name}"),
             "task": task_settings(config),
             "sources": transfers(config)[name],
             "datasets": dataset_titles(config),
@@ -98,7 +98,7 @@ def figure_settings(config: Mapping, figure: str, name: str) -> dict:
         }
     if figure == "intervals":
         return {
-            "title": INTERVALS_TITLES[name],
+            "title": _with_labels(config, INTERVALS_TITLES[name]),
             "task": task_settings(config),
             "rows": arm_titles(config, name),
             "datasets": dataset_titles(config),
@@ -116,7 +116,7 @@ def figure_settings(config: Mapping, figure: str, name: str) -> dict:
         targets = task_settings(config)["targets"]
         limits = resolution_limits(config["datasets"][name])
         return {
-            "title": title,
+            "title": _with_labels(config, title),
             "targets": targets,
             "limits": {target: limits[target] for target in targets if target in limits},
             "rows": rows,
@@ -131,6 +131,8 @@ def figure_settings(config: Mapping, figure: str, name: str) -> dict:
         # of the frozen encoders where there are any, which have seen no label
         rows = arm_titles(config, LINEAR_PROBE) or rows or arm_titles(config)
         seeds = seeds[:1]
+    if figure in ("roc", "confusion", "reliability", "mistakes", "finetuning"):
+        title = _with_labels(config, title)
     shown = {"title": title, "rows": rows, "labels": labels, "seeds": seeds}
     if figure == "label_efficiency":
         shown |= {"task": task_settings(config), **noted(config)}
@@ -177,6 +179,12 @@ def most_labels(config: Mapping) -> float:
     return max(float(fraction) for fraction in config["run"]["label_fractions"])
 
 
+def _with_labels(config: Mapping, title: str) -> str:
+    """The title of a figure of what has the largest share of the labels, if these are not all."""
+    labels = most_labels(config)
+    return title if labels == 1 else f"{title}, {labels:.3g} of the labels"
+
+
 def reconstructing(config: Mapping) -> list[str]:
     """The pretrainings whose method, on some data set, reconstructs images."""
     return [
@@ -206,8 +214,8 @@ def _baselines_of(config: Mapping, sources: Mapping[str, Mapping[str, str]]) -> 
     for dataset, arms in sources.items():
         tested = [reference(config, arm, dataset) for arm in arms.values()]
         baselines = [name for name in tested if name]
-        # a difference from a row with another encoder would not be of the pretraining
-        if baselines and not any(has_other_encoder(config, a, dataset) for a in arms.values()):
+        # a difference from a row with other settings would not be of the pretraining
+        if baselines and not any(differs_from_reference(config, a, dataset) for a in arms.values()):
             found[dataset] = baselines[0]
     return found
 

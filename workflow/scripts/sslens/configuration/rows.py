@@ -16,7 +16,7 @@ from sslens.configuration.settings import (
     pretraining_entry,
     task_traits,
 )
-from sslens.marks import EXPERIMENTAL, OF_FILE, OF_LABELS, OF_SIMULATOR, OTHER_ENCODER
+from sslens.marks import EXPERIMENTAL, OF_FILE, OF_LABELS, OF_SIMULATOR, OTHER_SETTINGS
 from sslens.methods.registry import uses_labels
 from sslens.pretexts import NOISE, augmentation_names
 from sslens.protocols import FINE_TUNE, FROZEN
@@ -54,12 +54,13 @@ def row_notes(config: Mapping, arm: str) -> dict[str, str]:
             found[OF_LABELS] = "the classes, which other rows of a regression do not have"
         elif uses_labels(entry["method"]) and min(config["run"]["label_fractions"]) < 1:
             found[OF_LABELS] = "also where the fine-tuning has fewer"
-    if others := [
-        title
-        for dataset, title in dataset_titles(config).items()
-        if name and has_other_encoder(config, arm, dataset)
-    ]:
-        found[OTHER_ENCODER] = f"on {', '.join(others)}"
+    others: dict[str, list[str]] = {}  # what is another than the reference's -> on which data sets
+    for dataset, title in dataset_titles(config).items() if name else ():
+        if differing := differs_from_reference(config, arm, dataset):
+            others.setdefault(" and ".join(differing), []).append(title)
+    if others:
+        listed = [f"{what} on {', '.join(titles)}" for what, titles in others.items()]
+        found[OTHER_SETTINGS] = ", ".join(listed)
     return found
 
 
@@ -114,8 +115,8 @@ def references(config: Mapping) -> dict[str, dict[str, str]]:
     """Data set -> arm of the run -> the arm that it is tested against, where there is one.
 
     A frozen encoder is tested against the random one of its settings. A row is tested against the
-    baseline or, where it has a pretraining and another encoder, against the row of that encoder
-    without a pretraining, if the run has one.
+    baseline or, where it has a pretraining and another encoder or fine-tuning, against the row of
+    that encoder and fine-tuning without a pretraining, if the run has one.
     """
     found: dict[str, dict[str, str]] = {dataset: {} for dataset in config["run"]["datasets"]}
     for dataset, arm in product(found, config["run"]["arms"]):
@@ -132,10 +133,15 @@ def reference(config: Mapping, arm: str, dataset: str) -> str | None:
     return next((name for name in others if name in config["run"]["arms"] and name != arm), None)
 
 
-def has_other_encoder(config: Mapping, arm: str, dataset: str) -> bool:
-    """Whether a pretrained row is tested against one whose encoder has other settings."""
+def differs_from_reference(config: Mapping, arm: str, dataset: str) -> list[str]:
+    """What a pretrained row has another of than the row that it is tested against, in words."""
     other = reference(config, arm, dataset)
-    return other is not None and not _have_one_encoder(config, arm, other, dataset)
+    if other is None:
+        return []
+    is_same = {"encoder": _have_one_encoder(config, arm, other, dataset)}
+    if arm_protocol(config, arm) == FINE_TUNE:
+        is_same["fine-tuning"] = _have_one_finetuning(config, arm, other, dataset)
+    return [what for what, same in is_same.items() if not same]
 
 
 def _have_one_encoder(config: Mapping, arm: str, other: str, dataset: str) -> bool:
@@ -147,16 +153,20 @@ def _have_one_encoder(config: Mapping, arm: str, other: str, dataset: str) -> bo
     return settings_of(config, arm, dataset) == settings_of(config, other, dataset)
 
 
-def own_baselines(config: Mapping, arm: str, dataset: str) -> list[str]:
-    """Rows without a pretraining that have the encoder of a row with one, if the baseline has not.
+def _have_one_finetuning(config: Mapping, arm: str, other: str, dataset: str) -> bool:
+    """Whether two arms are fine-tuned by the same settings, but for what they match."""
+    return finetuning_entry(config, arm, dataset) == finetuning_entry(config, other, dataset)
 
-    Not those that match the length or the cost of a pretraining; and where some of them have the
-    fine-tuning of the row, those alone. The row is tested against the first one.
+
+def own_baselines(config: Mapping, arm: str, dataset: str) -> list[str]:
+    """Rows without a pretraining that are nearer to a row with one than the baseline is.
+
+    They have its encoder and its fine-tuning or, where the baseline has not its encoder either,
+    its encoder alone. They do not match the length or the cost of a pretraining. The row is tested
+    against the first one.
     """
     baseline, of_run = config["comparison"]["baseline"], config["run"]["arms"]
-    if config["arms"][arm].get("pretraining") is None or (
-        baseline in of_run and _have_one_encoder(config, arm, baseline, dataset)
-    ):
+    if config["arms"][arm].get("pretraining") is None:
         return []
     found = [
         other
@@ -165,24 +175,29 @@ def own_baselines(config: Mapping, arm: str, dataset: str) -> list[str]:
         and _have_one_encoder(config, arm, other, dataset)
         and not any(config["arms"][other].get(key) for key in MATCHES)
     ]
-    own = finetuning_entry(config, arm, dataset)
-    alike = [name for name in found if finetuning_entry(config, name, dataset) == own]
-    return alike or found
+    alike = [other for other in found if _have_one_finetuning(config, arm, other, dataset)]
+    nearest = alike or found
+    return [] if baseline in nearest else nearest
 
 
 def transfers(config: Mapping) -> dict[str, dict[str, dict[str, str]]]:
     """Pretraining -> data set of the run -> data set its encoder is from -> the row that has it.
 
-    Of those pretrainings that some row of the run has from another data set.
+    Of those pretrainings that some row of the run has from another data set; the rows have the
+    fine-tuning of the first such row.
     """
+    rows = [arm for arm in arm_titles(config, FINE_TUNE) if config["arms"][arm].get("pretraining")]
+    datasets = config["run"]["datasets"]
+    moved: dict[str, str] = {}  # pretraining -> the first row that has it from another data set
+    for arm, dataset in product(rows, datasets):
+        if pretrained_on(config["arms"][arm], dataset) != dataset:
+            moved.setdefault(config["arms"][arm]["pretraining"], arm)
     found: dict[str, dict[str, dict[str, str]]] = {}
-    moved = set()
-    for arm, dataset in product(arm_titles(config, FINE_TUNE), config["run"]["datasets"]):
+    for arm, dataset in product(rows, datasets):
         entry = config["arms"][arm]
-        if (pretraining := entry.get("pretraining")) is None:
+        first = moved.get(entry["pretraining"])
+        if first is None or not _have_one_finetuning(config, arm, first, dataset):
             continue
-        source = pretrained_on(entry, dataset)
-        found.setdefault(pretraining, {}).setdefault(dataset, {}).setdefault(source, arm)
-        if source != dataset:
-            moved.add(pretraining)
-    return {pretraining: table for pretraining, table in found.items() if pretraining in moved}
+        sources = found.setdefault(entry["pretraining"], {}).setdefault(dataset, {})
+        sources.setdefault(pretrained_on(entry, dataset), arm)
+    return found
