@@ -16,6 +16,7 @@ DEFAULTS = {
     "channel": None,
     "extension": None,
     "max_rejected": 0.01,
+    "max_contrast_ratio": 5,
     "limit": {},
     "shards": 2,
     "seed": 1,

@@ -97,6 +97,14 @@ def test_an_archive_is_a_data_set(with_archive):
     assert settings.names_from(config, "simulation", ["mine", "model_2"]) == ["model_2"]
 
 
+def test_a_number_and_a_text_are_two_names_of_a_class_however_they_are_given(with_archive):
+    _, entry = with_archive
+    given = {"datasets": {"mine": entry | {"classes": {0: "cdm", "0": "axion"}}}}
+    config = load(ROOT / "config", given | {"run": {"datasets": ["mine"]}})
+    message = "datasets.mine.classes: 0 is given twice, as a number and as a text"
+    assert error_of(config).startswith(message)
+
+
 def test_errors_of_an_archive_name_the_key(with_archive, monkeypatch):
     config, entry = with_archive
     folder = entry["paths"]["test"]
@@ -117,6 +125,8 @@ def test_errors_of_an_archive_name_the_key(with_archive, monkeypatch):
     for classes, message in (
         ({0: "cdm", "0": "axion"}, ": 0 is given twice, as a number and as a text"),
         ({0: "cdm", "wdm": "warm"}, ".wdm: 'warm' is not one of"),
+        ({"f+": "cdm", "f-": "cdm", "F": "axion"}, ": 'f+' and 'F' are one name without case"),
+        ({"+": "cdm"}, ": '+' has neither letters nor digits"),
     ):
         config["datasets"]["mine"] = entry | {"classes": classes}
         assert error_of(config).startswith(f"datasets.mine.classes{message}")

@@ -48,6 +48,13 @@ def test_without_a_shortcut_all_are_near_chance():
     assert ((table > 0.4) & (table < 0.6)).all(axis=None)
 
 
+def test_a_class_that_no_measured_image_has_is_missing():
+    train, test = classes_by(3.0, 0), classes_by(3.0, 1)
+    none = np.flatnonzero(train.labels != CLASSES.index("cdm"))
+    table = audit(train.take(none), test).set_index("measure")
+    assert table["auc_cdm"].isna().all() and table["auc_axion"].notna().all()
+
+
 def test_no_image_is_its_own_nearest_one():
     """Of images of noise, those with more of it are farther from all others."""
     rng, labels = np.random.default_rng(0), np.arange(300) % 3

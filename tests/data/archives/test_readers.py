@@ -588,7 +588,11 @@ def test_arrays_of_other_names(tmp_path, name, write):
         tmp_path / name, keys=keys
     )
     keys = {"images": "x", "labels": "y", "masses": "m"}
-    assert "no array 'x' in it: set `keys.images`; there is images, y" in why(
+    assert "no array 'x' in it, which `keys.images` names; there is images, y" in why(
+        tmp_path / name, keys=keys
+    )
+    write(tmp_path / name, images=STACK)  # the only ones, and perhaps not those that are meant
+    assert "no array 'x' in it, which `keys.images` names; there is images" in why(
         tmp_path / name, keys=keys
     )
 
@@ -781,28 +785,44 @@ def test_a_blank_pixel_of_fits_is_missing(tmp_path):
 STACKED = ["image", "y", "x"]
 
 
+@pytest.mark.parametrize("number", [0, 2])
 @pytest.mark.parametrize("dtype", ["i2", "u2", "u4", "u1", "i1"])
-def test_blank_pixels_of_fits_integers_are_missing(tmp_path, dtype):
+def test_blank_pixels_of_fits_integers_are_missing(tmp_path, dtype, number):
     """astropy takes blank pixels of unsigned integers, which have an offset, for the number 0."""
     pixels = (100 * IMAGE[None] % 10).astype(dtype)
-    unit = fits.PrimaryHDU(np.concatenate([pixels, pixels + 1]))
-    blank = 2 - int(unit.header.get("BZERO", 0))  # the number 2, as it is stored
-    unit.header["BLANK"] = blank
+    unit = fits.PrimaryHDU(np.concatenate([pixels, pixels]))
+    offset = int(unit.header.get("BZERO", 0))
+    # the number 2, as it is stored; or what is stored as 0, which astropy takes for no BLANK
+    unit.header["BLANK"] = blank = number and number - offset
+    unit.data[:, 0, 1] = blank + offset
     unit.writeto(tmp_path / "blank.fits")
-    for index, found in enumerate(read_all(tmp_path / "blank.fits", axes=STACKED)):
-        count = np.count_nonzero(pixels + index == 2)
+    for found in read_all(tmp_path / "blank.fits", axes=STACKED):
+        count = np.count_nonzero(unit.data[0] == blank + offset)
         assert found.reason == f"{count} of its pixels are missing (BLANK)"
     assert count > 0
 
 
+@pytest.mark.parametrize("number", [0, 2])
 @pytest.mark.parametrize("dtype", ["i2", "u2"])
-def test_blank_pixels_of_compressed_integers_are_missing(tmp_path, dtype):
+def test_blank_pixels_of_compressed_integers_are_missing(tmp_path, dtype, number):
     pixels = (100 * IMAGE % 10).astype(dtype)
     unit = fits.CompImageHDU(pixels, compression_type="RICE_1")
-    unit.header["BLANK"] = 2 - int(unit.header.get("BZERO", 0))
+    offset = int(unit.header.get("BZERO", 0))
+    unit.header["BLANK"] = blank = number and number - offset
+    unit.data[0, 1] = blank + offset
     fits.HDUList([fits.PrimaryHDU(), unit]).writeto(tmp_path / "blank.fits.fz")
-    count = np.count_nonzero(pixels == 2)
+    count = np.count_nonzero(unit.data == blank + offset)
     assert why(tmp_path / "blank.fits.fz") == f"{count} of its pixels are missing (BLANK)"
+
+
+def test_a_blank_that_is_no_whole_number_is_refused_and_of_real_numbers_has_no_meaning(tmp_path):
+    unit = fits.PrimaryHDU((100 * IMAGE).astype("i2"))
+    unit.header["BLANK"] = -1.0
+    unit.writeto(tmp_path / "blank.fits", output_verify="ignore")
+    assert why(tmp_path / "blank.fits") == "its BLANK -1.0 is no whole number"
+    pixels = np.where(np.median(IMAGE) < IMAGE, IMAGE, 0).astype("f4")
+    fits.writeto(tmp_path / "real.fits", pixels, fits.Header({"BLANK": 0}), output_verify="ignore")
+    assert np.array_equal(read_one(tmp_path / "real.fits").image, pixels)
 
 
 def test_a_blank_that_no_pixel_has_changes_nothing(tmp_path):

@@ -164,7 +164,7 @@ def test_a_folder_of_another_name_is_told_and_can_be_named(archive):
     folder, entry = archive
     for split in ("train", "test"):
         (folder / split / "cdm").rename(folder / split / "wdm")
-    with pytest.raises(ValueError, match="40 of 120 images cannot be used.*wdm.*class's name"):
+    with pytest.raises(ValueError, match="20 of 60 images of test cannot be.*wdm.*class's name"):
         survey("mine", entry)
     found = survey("mine", entry | {"max_rejected": 1.0}).images
     with pytest.raises(ValueError, match="^mine: train: no image of cdm$"):
@@ -268,7 +268,7 @@ def test_a_copy_alone_is_rejected(archive):
     """In an archive where nothing else is."""
     folder, entry = archive
     shutil.copy(folder / "train" / "cdm" / "cdm_sim_1.npy", folder / "train" / "cdm" / "copy.npy")
-    found = survey("mine", entry)
+    found = survey_all(entry)
     assert rejected(found) == {"train/cdm/copy.npy": "identical to train/cdm/cdm_sim_1.npy"}
 
 
@@ -300,7 +300,7 @@ def test_turned_copies_of_test_images_are_rejected_or_an_error(archive):
     file = folder / "test" / "cdm" / "turned.npy"
     (original, *_) = sorted((folder / "test" / "cdm").glob("*.npy"))
     np.save(file, turned(original))
-    found = survey("mine", entry)
+    found = survey_all(entry)
     assert rejected(found) == {"test/cdm/turned.npy": f"identical to test/cdm/{original.name}"}
     np.save(file, turned(folder / "train" / "cdm" / "cdm_sim_1.npy"))
     with pytest.raises(ValueError, match="are identical but for a flip or a quarter turn"):
@@ -466,7 +466,7 @@ def test_images_with_implausible_values_are_rejected_by_name(archive):
     whole[0] = 0
     for split in ("train", "test"):
         np.save(folder / split / "cdm" / "whole.npy", whole)
-    found = survey("mine", entry | {"max_rejected": 4 / 124})
+    found = survey("mine", entry | {"max_rejected": 3 / 63})
     reasons = rejected(found)
     files = {f"train/cdm/{name}" for name in [*spoilt, "whole.npy"]} | {"test/cdm/whole.npy"}
     assert set(reasons) == files
@@ -476,7 +476,7 @@ def test_images_with_implausible_values_are_rejected_by_name(archive):
     for row in found.images.head(3).itertuples():
         content, *_ = pixels_of(found.images[found.images["file"] == row.file], entry)
         assert (row.minimum, row.maximum) == (content.min(), content.max())
-    with pytest.raises(ValueError, match=r"3 of 123 images cannot be used.*train/cdm/fill\.npy"):
+    with pytest.raises(ValueError, match=r"3 of 63 images of train cannot be.*train/cdm/fill\.npy"):
         (folder / "test" / "cdm" / "whole.npy").unlink()
         survey("mine", entry)
 
@@ -547,8 +547,68 @@ def test_files_that_may_be_images_and_are_not_read_are_rejected(archive, caplog)
     assert all("save its images as .npy, .npz" in reasons[name] for name in others)
     assert {Path(file).name for file in rejected(found, "ignored")} == set(text)
     assert "ignored: 2 .txt, 1 hidden, 1 without a suffix, 1 .csv" in caplog.messages
-    with pytest.raises(ValueError, match="17 of 137 images cannot be used"):
+    with pytest.raises(ValueError, match="17 of 77 images of train cannot be used"):
         survey("mine", entry)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("part.zip", "packed: unpack it"),
+        ("part.tar.gz", "packed: unpack it"),
+        ("part.pt", "of a format that is not read"),
+        ("part", "a symbolic link that leads nowhere"),
+        ("part.npz", "cannot be read"),
+        ("stack.npy", "its header announces"),
+    ],
+)
+def test_what_may_hold_many_images_stops_however_much_may_be_rejected(archive, name, reason):
+    folder, entry = archive
+    cdm = folder / "train" / "cdm"
+    stack = np.stack([image(86_000 + k) for k in range(4)])
+    entry = entry | {"axes": ["image", "y", "x"], "max_rejected": 0.9}
+    np.save(cdm / "whole.npy", stack)
+    if name == "stack.npy":
+        np.save(cdm / name, stack + 1)
+        (cdm / name).write_bytes((cdm / name).read_bytes()[:-80])
+    elif name == "part":
+        (cdm / name).symlink_to(folder / "not mounted")
+    else:
+        (cdm / name).write_bytes(b"PK\x03\x04")
+    with pytest.raises(ValueError) as error:
+        survey("mine", entry)
+    message = str(error.value)
+    assert message.startswith(f"mine: train/cdm/{name}: {reason}") and "\n" not in message
+    assert "it may hold many images, which max_rejected cannot allow for" in message
+    assert rejected(survey_all(entry)).keys() == {f"train/cdm/{name}"}
+    (cdm / name).unlink()
+    assert len(survey("mine", entry).images) == 124
+
+
+def test_the_rejects_of_each_split_are_few(archive):
+    folder, entry = archive
+    for k in range(2):
+        (folder / "test" / "cdm" / f"empty_{k}.npy").write_bytes(b"")
+    with pytest.raises(ValueError, match="2 of 62 images of test cannot be used"):
+        survey("mine", entry | {"max_rejected": 2 / 100})
+
+
+@pytest.mark.parametrize(("factor", "offset"), [(255, 0), (1 / 255, 0), (1, 300)])
+def test_a_split_in_other_units_stops_with_both_scales(archive, factor, offset):
+    folder, entry = archive
+    for path in (folder / "test").rglob("*.npy"):
+        content = np.load(path, allow_pickle=True)
+        if content.dtype == object:
+            content[0] = content[0] * factor + offset
+        else:
+            content = content * factor + offset
+        np.save(path, content)
+    with pytest.raises(ValueError) as error:
+        survey("mine", entry)
+    message = str(error.value)
+    assert message.startswith("mine: images of test have a usual contrast of ")
+    assert "raise datasets.mine.max_contrast_ratio (now 5)" in message and "\n" not in message
+    assert len(survey("mine", entry | {"max_contrast_ratio": 1000}).images) == 120
 
 
 def test_folders_are_watched_however_deep(archive):
@@ -557,7 +617,11 @@ def test_folders_are_watched_however_deep(archive):
     (folder / "train" / "cdm" / "line\nbreak").mkdir()
     (folder / "train" / os.fsdecode(b"latin \xfc")).mkdir()
     (folder / "train" / "loop").symlink_to(folder)
-    below = ["", "/axion", "/cdm", "/cdm/a", "/cdm/a/b", "/loop", "/no_sub"]
+    (folder.parent / "elsewhere" / "more").mkdir(parents=True)
+    (folder / "train" / "link").symlink_to(folder.parent / "elsewhere")
+    (folder / "train" / "zzz").symlink_to(folder.parent / "elsewhere")  # read once
+    below = ["", "/axion", "/cdm", "/cdm/a", "/cdm/a/b", "/link", "/link/more", "/loop", "/no_sub"]
+    below.append("/zzz")
     expected = {f"{folder}/train{path}" for path in below}
     expected |= {f"{folder}/test{path}" for path in ("", "/axion", "/cdm", "/no_sub")}
     assert set(watched("mine", entry)) == expected
@@ -584,12 +648,12 @@ def test_more_rejects_than_allowed_stop_with_one_line(archive):
     folder, entry = archive
     for k in range(3):
         (folder / "train" / "cdm" / f"empty_{k}.npy").write_bytes(b"")
-    assert len(survey("mine", entry | {"max_rejected": 3 / 123}).images) == 120
+    assert len(survey("mine", entry | {"max_rejected": 3 / 63}).images) == 120
     with pytest.raises(ValueError) as error:
-        survey("mine", entry | {"max_rejected": 2.9 / 123})
+        survey("mine", entry | {"max_rejected": 2.9 / 63})
     message = str(error.value)
     assert "\n" not in message
-    assert "mine: 3 of 123 images cannot be used" in message
+    assert "mine: 3 of 63 images of train cannot be used" in message
     assert "train/cdm/empty_0.npy: empty file" in message
 
 
@@ -613,6 +677,37 @@ def test_a_label_against_its_folder_is_told(archive):
     reasons = survey_all(entry).rejects.set_index("image_index")["reason"]
     assert reasons[1] == "its label is axion, and its folder's cdm"
     assert "its label 'wimp' is no class" in reasons[2]
+
+
+def test_folders_of_two_classes_are_told(archive):
+    """`smooth` may be a source, `no` a word: none of the two is taken."""
+    folder, entry = archive
+    for name in ("axion/smooth", "cdm/Sub-halo"):
+        (folder / "train" / name).mkdir()
+        np.save(folder / "train" / name / "one.npy", image(87_000 + len(name)))
+    found = survey_all(entry)
+    reason = "its folders name axion and no_sub: rename or move one"
+    assert rejected(found) == {"train/axion/smooth/one.npy": reason}
+    assert (found.images["file"] == "cdm/Sub-halo/one.npy").sum() == 1  # both are cdm
+
+
+def test_turned_copies_contradict_each_other_in_every_split(archive):
+    folder, entry = archive
+    for split in ("train", "test"):
+        (original, *_) = sorted((folder / split / "cdm").glob("*.npy"))
+        np.save(folder / split / "no_sub" / "copy.npy", turned(original))
+    axion = image(88_000)
+    for name, mass in (("a", 1e-24), ("b", 1e-22)):
+        np.save(folder / "train" / "axion" / f"{name}.npy", with_mass(axion, mass))
+        axion = axion[::-1]
+    reasons = rejected(survey_all(entry))
+    alike = "identical images but for flips or quarter turns with different"
+    for split in ("train", "test"):
+        for file in ("cdm/cdm_sim_0.npy", "no_sub/copy.npy"):
+            assert reasons[f"{split}/{file}"].startswith(f"{alike} labels: {split}/cdm/cdm_sim_0")
+    for name in ("a", "b"):
+        assert f"{alike} masses: train/axion/a.npy (-24)" in reasons[f"train/axion/{name}.npy"]
+    assert len(reasons) == 6
 
 
 def test_unbalanced_classes_are_kept(archive):

@@ -165,8 +165,8 @@ def difference_table(comparison: Comparison) -> Table:
     )
     caption = (
         f"Each cell gives the {measure.name}{measure.unit} minus that of "
-        f"{references_of(comparison)} on the same test images{fraction_of(chosen)}, and its 95 % interval "
-        f"{what_varies(column, chosen, measure)}"
+        f"{references_of(comparison)} on the same test images{fraction_of(chosen)}, and its "
+        f"95 % interval {what_varies(column, chosen, measure)}"
         f"{p_values}{few_seeds(chosen, measure)}{unequal_seeds(chosen, measure)}"
     )
     return Table(
@@ -201,8 +201,8 @@ def component_table(comparison: Comparison) -> Table:
         else ""
     )
     caption = (
-        f"Each cell gives the standard deviations of one network's {measure.name}"
-        f"{measure.unit} that are due to the seed, to the test images differently for each seed, and to the test "
+        f"Each cell gives the standard deviations of one network's {measure.name}{measure.unit} "
+        "that are due to the seed, to the test images differently for each seed, and to the test "
         f"images alike for all seeds{difference}{fraction_of(chosen)}. More seeds reduce the "
         "effect of the first two, more test images that of the last two. A variance that is "
         "estimated as negative counts as 0."

@@ -22,6 +22,7 @@ from sslens.configuration.settings import (
     task_traits,
 )
 from sslens.data.archives.axes import check_axes
+from sslens.data.archives.class_names import plain_name
 from sslens.data.archives.paths import check_paths
 from sslens.data.simulation.recipes import check_recipe, class_turns, count_classes
 from sslens.schemas import Mistakes, Place, load_schema
@@ -67,15 +68,25 @@ def check_datasets(config: Mapping, mistakes: Mistakes) -> None:
 
 
 def _check_class_names(mistakes: Mistakes, place: Place) -> None:
-    """Names of classes are texts or whole numbers, each given once."""
+    """Names of classes are texts or whole numbers, each given once, also as they are compared."""
     classes = mistakes.names(*place) or []
     names = [str(name) for name in classes]
+    plain: dict[str, str] = {}  # name without case and punctuation -> as it is given
     for name in classes:
+        first = plain.setdefault(plain_name(name), str(name))
         if not isinstance(name, str | int) or isinstance(name, bool):
             problem = f"YAML takes a name there for {name!r}: put it in quotes"
             mistakes.add((*place, name), problem, place)
         elif isinstance(name, int) and names.count(str(name)) > 1:
             problem = f"{name} is given twice, as a number and as a text"
+            mistakes.add((*place, name), problem, place)
+        elif not plain_name(name):
+            problem = f"{name!r} has neither letters nor digits, by which names are compared"
+            mistakes.add((*place, name), problem, place)
+        elif first != str(name) and mistakes.at(*place, first) != mistakes.at(*place, name):
+            problem = (
+                f"{first!r} and {name!r} are one name without case and punctuation, but two classes"
+            )
             mistakes.add((*place, name), problem, place)
 
 

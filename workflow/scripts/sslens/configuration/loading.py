@@ -68,7 +68,11 @@ def _with_text_keys(layer: Mapping) -> dict:
     datasets = copied.get("datasets")
     for entry in datasets.values() if isinstance(datasets, Mapping) else ():
         if isinstance(entry, Mapping) and isinstance(classes := entry.get("classes"), Mapping):
-            texts = {str(key) if type(key) is int else key: name for key, name in classes.items()}
+            # but not where both are given, which `check` refuses
+            texts = {
+                str(key) if type(key) is int and str(key) not in classes else key: name
+                for key, name in classes.items()
+            }
             entry["classes"] = texts  # type: ignore[index]  # a copy of a mapping from YAML
     return copied
 

@@ -78,9 +78,8 @@ def implausible(facts: pd.DataFrame) -> pd.Series:
     if facts.empty:
         return pd.Series(dtype=object)
     reasons = pd.Series(index=facts.index, dtype=object)
-    mean = _usual(facts["mean"])
+    mean, usual = usual_values(facts)
     away = (facts["mean"] - mean).abs()
-    usual = _usual(_contrasts(facts))
     spread = usual + abs(mean) + _usual(away)
     for row in facts.index[away > MAX_MEAN * spread]:
         reasons[row] = f"its mean is {facts.at[row, 'mean']:.4g}, and {mean:.4g} is usual"
@@ -96,6 +95,11 @@ def implausible(facts: pd.DataFrame) -> pd.Series:
                 "a bad pixel or a fill value?"
             )
     return reasons.dropna()
+
+
+def usual_values(facts: pd.DataFrame) -> tuple[float, float]:
+    """The usual mean and the usual contrast of the images of a split, as of `implausible`."""
+    return _usual(facts["mean"]), _usual(_contrasts(facts))
 
 
 def _distances(facts: pd.DataFrame, extreme: str) -> tuple[pd.Series, pd.Series]:

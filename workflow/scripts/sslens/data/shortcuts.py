@@ -40,7 +40,8 @@ def audit(train: Split, test: Split) -> pd.DataFrame:
         train, test: splits as recorded.
 
     Returns:
-        One row per measure: `measure` and `auc_axion`, `auc_cdm`, `auc_no_sub`.
+        One row per measure: `measure` and `auc_axion`, `auc_cdm`, `auc_no_sub`, NaN where none of
+        the images that are measured has the class.
     """
     no_sub = np.flatnonzero(train.labels == CLASSES.index("no_sub"))[:MAX_NEIGHBOURS]
     neighbours = train.images[no_sub]
@@ -55,6 +56,9 @@ def audit(train: Split, test: Split) -> pd.DataFrame:
     for name in MEASURES:
         aucs = {}
         for index, label in enumerate(CLASSES):
+            if not np.isin(index, train.labels) or not np.isin(index, test.labels):
+                aucs[f"auc_{label}"] = np.nan  # none of the images that are measured
+                continue
             higher = roc_auc_score(train.labels == index, reference[name]) >= 0.5
             sign = 1 if higher else -1
             aucs[f"auc_{label}"] = roc_auc_score(test.labels == index, sign * new[name])

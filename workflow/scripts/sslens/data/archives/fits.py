@@ -1,7 +1,7 @@
 """FITS files: an image or a cube in one of their extensions, also compressed."""
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +37,26 @@ def read_fits(path: Path, settings: Mapping, wanted: Collection[int] | None) -> 
         # a section is read from the file by itself, and scaled
         reading = choose_reading(unit.section, shape, settings)
         source = TiledImage(unit.section, reading, tile) if compressed else unit.section
-        blank = "BLANK" in unit.header
-
-        def missing(array: np.ndarray) -> str:
-            return missing_pixels(np.isnan(array), "BLANK") if blank else ""
+        missing = _missing_in(unit.header)
 
         yield from read_all(source, reading, settings, wanted, missing)
+
+
+def _missing_in(header: Mapping) -> Callable[[np.ndarray], str]:
+    """What says which pixels of an image are missing, by its header; astropy has them as NaN."""
+    blank, zero = header.get("BLANK"), header.get("BZERO", 0)
+    if blank is None or header["BITPIX"] < 0:  # of real numbers, BLANK has no meaning
+        return lambda array: ""
+    if not isinstance(blank, int):
+        raise Unusable(f"its BLANK {blank!r} is no whole number")
+
+    def missing(array: np.ndarray) -> str:
+        there = np.isnan(array)
+        if blank == 0:  # which astropy takes for none at all; a 0 in the file is read as BZERO
+            there |= array == array.dtype.type(zero)
+        return missing_pixels(there, "BLANK")
+
+    return missing
 
 
 def _choose_extension(units: Any, settings: Mapping) -> tuple[int, Any]:

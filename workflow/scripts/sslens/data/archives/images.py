@@ -21,7 +21,7 @@ from sslens.data.archives.limits import MAX_COMPRESSION_RATIO
 
 MAX_LABEL_BYTES = 1024
 #: What labels are called where the configuration does not say; files need not have any.
-DEFAULT_LABELS, DEFAULT_MASSES = "labels", "axion_mass"
+DEFAULT_IMAGES, DEFAULT_LABELS, DEFAULT_MASSES = "images", "labels", "axion_mass"
 MAX_PLANES_COMPARED = 16  # bands of an image, that may be one image saved several times
 
 
@@ -218,13 +218,14 @@ def check_column(column: Column) -> None:
 
 
 def array_names(there: Collection[str], keys: Mapping[str, str]) -> dict[str, str]:
-    """Which array of a file is what; a file of one array holds images, whatever its name."""
+    """Which array of a file is what; a file of one array holds images, where no key names them."""
     names = {what: key for what, key in keys.items() if key in there}
-    if "labels" not in names and keys["labels"] != DEFAULT_LABELS:
-        raise Unusable(
-            f"no array {keys['labels']!r} in it, which `keys.labels` names; there is "
-            f"{', '.join(sorted(there)) or 'nothing'}"
-        )
+    for what, default in (("images", DEFAULT_IMAGES), ("labels", DEFAULT_LABELS)):
+        if what not in names and keys[what] != default:
+            raise Unusable(
+                f"no array {keys[what]!r} in it, which `keys.{what}` names; there is "
+                f"{', '.join(sorted(there)) or 'nothing'}"
+            )
     if "images" not in names:
         if len(there) != 1:
             raise Unusable(

@@ -59,9 +59,34 @@ def _braces(path: str | Path) -> str | None:
 
 
 def _folders(root: Path) -> list[str]:
-    """All folders below, but for those that no image can be used of: the survey tells of them."""
-    paths = [f"{place}/{name}" for place, names, _ in os.walk(root) for name in names]
+    """All folders below, but for those that no image can be used of: the survey tells of them.
+
+    Links are followed as by the survey, which reads a folder once, and none that the root lies in.
+    """
+    paths: list[str] = []
+    seen: set[tuple[int, int]] = set()
+    for place, names, _ in os.walk(root, followlinks=True):
+        names.sort()  # so that the same paths are found whatever the file system's order
+        below = [f"{place}/{name}" for name in names]
+        paths += below
+        names[:] = [
+            name for name, path in zip(names, below, strict=True) if _is_new(path, root, seen)
+        ]
     return sorted(path for path in paths if path == in_one_line(path) and os.access(path, os.F_OK))
+
+
+def _is_new(folder: str, root: Path, seen: set[tuple[int, int]]) -> bool:
+    """Whether a folder is not yet seen, and no link to one that the root lies in."""
+    path = Path(folder)
+    try:
+        facts = path.stat()
+    except OSError:
+        return False
+    if path.is_symlink() and root.resolve().is_relative_to(path.resolve()):
+        return False
+    is_new = (facts.st_dev, facts.st_ino) not in seen
+    seen.add((facts.st_dev, facts.st_ino))
+    return is_new
 
 
 def in_one_line(path: str) -> str:

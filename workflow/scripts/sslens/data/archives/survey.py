@@ -1,14 +1,13 @@
 """The catalogue of an archive: its files found, checked and hashed once, every reject explained.
 
-An image belongs to the class of the innermost folder with a class's name, or to the label that its
-file gives. Nothing depends on the names or the order in which a file system hands files out: images
-are distinguished, ordered and divided into splits by their content.
+An image belongs to the class that its folders name, or to the label that its file gives. Nothing
+depends on the names or the order in which a file system hands files out: images are distinguished,
+ordered and divided into splits by their content.
 """
 
 import errno
 import logging
 import math
-import re
 import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -20,11 +19,18 @@ import numpy as np
 import pandas as pd
 
 from sslens.classes import CLASSES, MIN_IMAGES
+from sslens.data.archives.class_names import (
+    class_of,
+    classes_of_folders,
+    is_number,
+    number_of,
+    with_aliases,
+)
 from sslens.data.archives.errors import Ambiguous, Unusable
 from sslens.data.archives.images import Found
 from sslens.data.archives.paths import in_one_line, split_path
 from sslens.data.archives.readers import READERS, read_images, suffix_of
-from sslens.data.plausibility import FACTS, image_facts, implausible
+from sslens.data.plausibility import FACTS, image_facts, implausible, usual_values
 from sslens.data.tracking import tracked
 from sslens.digests import sha256, sha256_of
 from sslens.orientations import ORIENTATIONS, oriented
@@ -32,12 +38,6 @@ from sslens.seeds import derive_seed
 
 log = logging.getLogger(__name__)
 
-#: Names of classes as they are met, but for case, spaces and punctuation.
-ALIASES = {
-    "axion": ("axion", "axions", "vort", "vortex", "vortices"),
-    "cdm": ("cdm", "sub", "subhalo", "subhalos", "subhaloes", "sphere"),
-    "no_sub": ("no_sub", "no", "no_substructure", "smooth"),
-}
 #: Columns of a catalogue: what `records` needs, and where an image lies.
 COLUMNS = [
     "image_id",
@@ -60,13 +60,17 @@ IMAGE, REJECTED, IGNORED = "image", "rejected", "ignored"  # kinds of what is fo
 _JUNK = {"__MACOSX", "Thumbs.db", "desktop.ini"}
 #: Suffixes of files that may well hold images, and are not read -> what to do about them.
 UNREAD = {
-    ".gz .bz2 .xz .z .zst .fz .zip .tar .tgz .7z .rar": "packed: unpack it",
+    ".gz .bz2 .xz .z .zst .fz": "packed: unpack it",
+    ".zip .tar .tgz .7z .rar": "packed: unpack it",
     ".png .jpg .jpeg .tif .tiff .gif .bmp .webp": "a picture: save its numbers as .npy or .fits",
-    ".pkl .pickle .pt .pth .mat .asdf .nc .tfrecord .tfrecords .parquet .raw": (
-        "of a format that is not read: save its images as .npy, .npz, .h5 or .fits"
-    ),
+    ".hdf .hdf4 .h4 .he4 .he5 .pkl .pickle .pt .pth .mat .asdf .nc .tfrecord .tfrecords .parquet "
+    ".raw": "of a format that is not read: save its images as .npy, .npz, .h5 or .fits",
 }
 _UNREAD = {suffix: reason for suffixes, reason in UNREAD.items() for suffix in suffixes.split()}
+#: Of those that are not read, and of those that are: suffixes of files of one image, and of many.
+_OF_MANY = {suffix for suffixes in list(UNREAD)[1::2] for suffix in suffixes.split()}
+_OF_MANY |= {".npz", ".h5", ".hdf5"}
+_OF_ONE_IMAGE = {*_UNREAD, *READERS} - _OF_MANY
 
 
 class Survey(NamedTuple):
@@ -90,9 +94,10 @@ def survey(dataset: str, entry: Mapping) -> Survey:
     Raises:
         Ambiguous: where a file has several readings.
         ValueError: where labels are numbers without names, more is rejected than `max_rejected`
-            allows, images are identical across splits, or a split has none.
+            allows, images are identical across splits, those of one are in other units than those
+            of another, or a split has none.
     """
-    aliases = _aliases(entry["classes"])
+    aliases = with_aliases(entry["classes"])
     findings: list[dict] = []
     for found_in in entry["paths"]:
         root = split_path(entry, found_in)
@@ -102,11 +107,12 @@ def survey(dataset: str, entry: Mapping) -> Survey:
             if kind == IMAGE:
                 rows = _read_file(_path(root, file), file, _reading(entry, dataset), aliases)
             findings += [{"found_in": found_in, "file": file, **one} for one in rows]
-    columns = ["kind", "reason", "several", "number", SHAPE, *COLUMNS[2:], *FACTS]
+    columns = ["kind", "reason", "several", "begun", "number", SHAPE, *COLUMNS[2:], *FACTS]
     frame = pd.DataFrame(findings, columns=columns)
     frame = frame.sort_values(["found_in", "file", "image_index"], ignore_index=True)
     _check_numbers(dataset, entry, frame)
     frame = _reject_implausible(frame)
+    _check_units(dataset, entry, frame)
     _check_across_splits(dataset, frame)
     frame = _reject_repeats(frame)
     _log_rejects(frame)
@@ -259,32 +265,27 @@ def _reading(entry: Mapping, dataset: str = "NAME") -> dict:
     return settings | {"pixels": entry["instrument"]["pixels"], "where": f"datasets.{dataset}"}
 
 
-def _aliases(own: Mapping[str, str]) -> dict[str, str]:
-    """Plain name of a folder or label -> class."""
-    classes = {alias: name for name, aliases in ALIASES.items() for alias in aliases}
-    return {_plain(alias): name for alias, name in (classes | dict(own)).items()}
-
-
 def _read_file(path: Path, file: str, reading: Mapping, aliases: Mapping[str, str]) -> list[dict]:
     """One row for every image of a file, or of the file if nothing can be read."""
-    folder = _class_of_folder(file, aliases)
+    folders, rows = classes_of_folders(file, aliases), list[dict]()
     try:
-        rows = [_describe(path, found, folder, aliases) for found in read_images(path, reading)]
+        for found in read_images(path, reading):
+            rows.append(_describe(path, found, folders, aliases))
         digest = sha256_of(path)  # not before: reading it has shown that it is a file
     except (Unusable, OSError) as error:
-        return [{"kind": REJECTED, "reason": str(error)}]
+        return [{"kind": REJECTED, "reason": str(error), "begun": bool(rows)}]
     return [one | {"several": len(rows) > 1, "file_sha256": digest} for one in rows]
 
 
-def _describe(path: Path, found: Found, folder: str | None, aliases: Mapping[str, str]) -> dict:
+def _describe(path: Path, found: Found, folders: list[str], aliases: Mapping[str, str]) -> dict:
     """An image as a row: its class, its axion's mass, its digest; or why it is rejected."""
-    label, reason = _class_of(found.label, folder, aliases)
+    label, reason = class_of(found.label, folders, aliases)
     if found.image is None or label is None:
         return {
             "kind": REJECTED,
             "reason": found.reason or reason,
             "image_index": found.image_index,
-            "number": _number(found.label, folder, aliases),
+            "number": number_of(found.label, folders, aliases),
         }
     digests = [_sha256(oriented(found.image[None], *turn)[0]) for turn in ORIENTATIONS]
     return {
@@ -318,50 +319,6 @@ def _log10_mass(path: Path, mass: float) -> float:
     return math.nan
 
 
-def _class_of_folder(file: str, aliases: Mapping[str, str]) -> str | None:
-    """The class that the folders of a file tell, or a number if nothing else does; or None."""
-    names = [_plain(part) for part in Path(file).parent.parts]
-    # a number is rather the part of a class: cdm/0, cdm/1
-    words = [name for name in names if name in aliases and not name.isdigit()]
-    if words:
-        return aliases[words[-1]]
-    numbers = [name for name in names if name in aliases or re.fullmatch("[0-9]", name)]
-    return aliases.get(numbers[-1], numbers[-1]) if numbers else None
-
-
-def _class_of(
-    label: str | None, folder: str | None, aliases: Mapping[str, str]
-) -> tuple[str | None, str]:
-    """An image's class by its own label or its folder's name; or None, and why."""
-    if label is None:
-        if folder is None:
-            return None, "in no folder with a class's name, and without a label of its own"
-        if folder not in CLASSES:
-            return None, f"its folder {folder!r} is no class: set `classes`"
-        return folder, ""
-    name = aliases.get(_plain(label))
-    if name is None:
-        return None, f"its label {label!r} is no class: set `classes`"
-    if folder in CLASSES and folder != name:
-        return None, f"its label is {name}, and its folder's {folder}"
-    return name, ""
-
-
-def _number(label: str | None, folder: str | None, aliases: Mapping[str, str]) -> str | None:
-    """The number that an image has for a label, or its folder for a name, and that is no class."""
-    name = _plain(folder or "" if label is None else label)
-    return name if _is_number(name) and name not in aliases else None
-
-
-def _plain(name: str) -> str:
-    """A name without case and punctuation; -1 is no 1, nor 0.1."""
-    return re.sub(r"(?!-\d|(?<=\d)\.\d)[\W_]", "", str(name).lower())
-
-
-def _is_number(name: object) -> bool:
-    return re.fullmatch("-?[0-9]+", str(name)) is not None
-
-
 def _sha256(image: np.ndarray) -> str:
     equal = image + np.float32(0)  # -0 is 0
     return sha256(equal.astype("<f4").tobytes())
@@ -385,12 +342,34 @@ def _reject_implausible(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
+def _check_units(dataset: str, entry: Mapping, frame: pd.DataFrame) -> None:
+    """Stop where the images of a split are usually much brighter or fainter than those of train.
+
+    All are preprocessed by what was measured on the training images, so that a network would be
+    tested on images of another scale than it has learned from.
+    """
+    limit, groups = entry["max_contrast_ratio"], frame[frame["kind"] == IMAGE].groupby("found_in")
+    usual = {found_in: usual_values(group[list(FACTS)].astype(float)) for found_in, group in groups}
+    if "train" not in usual:
+        return
+    mean, contrast = usual.pop("train")
+    for found_in, (other_mean, other) in usual.items():
+        away = abs(other_mean - mean) / max(contrast, other)
+        if max(other / contrast, contrast / other, away) > limit:
+            raise ValueError(
+                f"{dataset}: images of {found_in} have a usual contrast of {other:.3g} and mean of "
+                f"{other_mean:.3g}, those of train {contrast:.3g} and {mean:.3g}: are they in "
+                f"other units, or without the same background? If that is intended, raise "
+                f"datasets.{dataset}.max_contrast_ratio (now {limit:g})"
+            )
+
+
 def _check_numbers(dataset: str, entry: Mapping, frame: pd.DataFrame) -> None:
     """Stop where labels are numbers, and nothing says which class each of them is.
 
     Public loaders of the same archives have 0 for axion as well as for no_sub.
     """
-    if frame["number"].isna().all() or any(_is_number(name) for name in entry["classes"]):
+    if frame["number"].isna().all() or any(is_number(name) for name in entry["classes"]):
         return
     counts = frame["number"].value_counts()
     numbers = sorted(counts.index, key=int)
@@ -429,25 +408,38 @@ def _reject_repeats(frame: pd.DataFrame) -> pd.DataFrame:
     """Every image once; not at all where its labels, or its axion's masses, contradict each other.
 
     Of identical images the first one is kept, or the first that has a mass. Among test images,
-    flipped and turned copies count as identical, since intervals take images for independent.
+    flipped and turned copies count as identical, since intervals take images for independent. Their
+    labels and masses are compared in every split, since networks learn to take them for one image.
     """
     frame = frame.copy()
+    images = frame[frame["kind"] == IMAGE]
+    for _, group in images[images[SHAPE].duplicated(keep=False)].groupby(SHAPE, sort=False):
+        if reason := _contradiction(group):
+            frame.loc[group.index, ["kind", "reason"]] = REJECTED, reason
     images = frame[frame["kind"] == IMAGE]
     content = images["image_sha256"].where(images["found_in"] != "test", images[SHAPE])
     repeated = images[content.duplicated(keep=False)]
     for _, group in repeated.groupby(content, sort=False):
-        rows, masses = list(group.itertuples()), group["log10_axion_mass"].dropna()
+        masses = group["log10_axion_mass"].dropna()
         first = masses.index[0] if len(masses) else group.index[0]
-        kept = rows[group.index.get_loc(first)]
-        reason, rejected = f"identical to {_place(kept)}", group.index.drop(first)
-        if group["label"].nunique() > 1:
-            labels = ", ".join(f"{_place(row)} ({row.label})" for row in rows)
-            reason, rejected = f"identical images with different labels: {labels}", group.index
-        elif masses.nunique() > 1:
-            values = ", ".join(f"{_place(row)} ({row.log10_axion_mass:.6g})" for row in rows)
-            reason, rejected = f"identical images with different masses: {values}", group.index
-        frame.loc[rejected, ["kind", "reason"]] = REJECTED, reason
+        kept = list(group.itertuples())[group.index.get_loc(first)]
+        rejected = group.index.drop(first)
+        frame.loc[rejected, ["kind", "reason"]] = REJECTED, f"identical to {_place(kept)}"
     return frame
+
+
+def _contradiction(group: pd.DataFrame) -> str:
+    """How the labels, or the masses, of copies of one image contradict each other; "" if not."""
+    rows = list(group.itertuples())
+    if group["label"].nunique() > 1:
+        what, values = "labels", [row.label for row in rows]
+    elif group["log10_axion_mass"].nunique() > 1:
+        what, values = "masses", [f"{row.log10_axion_mass:.6g}" for row in rows]
+    else:
+        return ""
+    turned = " but for flips or quarter turns" if group["image_sha256"].nunique() > 1 else ""
+    listed = [f"{_place(row)} ({value})" for row, value in zip(rows, values, strict=True)]
+    return f"identical images{turned} with different {what}: {', '.join(listed)}"
 
 
 def _log_rejects(frame: pd.DataFrame) -> None:
@@ -471,18 +463,35 @@ def _suffix(file: str) -> str:
 
 
 def _check_rejects(dataset: str, entry: Mapping, frame: pd.DataFrame) -> None:
-    """Stop where more is rejected than is allowed."""
-    rejected = frame[frame["kind"] == REJECTED]
-    count, candidates = len(rejected), int((frame["kind"] != IGNORED).sum())
-    if not candidates:
+    """Stop where more of a split is rejected than is allowed, or something of unknown size is."""
+    limit, candidates = entry["max_rejected"], frame[frame["kind"] != IGNORED]
+    if candidates.empty:
         raise ValueError(f"{dataset}: no image in {', '.join(entry['paths'].values())}")
-    if count > entry["max_rejected"] * candidates:
-        first = next(rejected.itertuples())
-        raise ValueError(
-            f"{dataset}: {count} of {candidates} images cannot be used, more than max_rejected "
-            f"{entry['max_rejected']:g} allows; the first is {_place(first)}: {first.reason}. All "
-            "are in the log; mend or remove them, or raise max_rejected"
-        )
+    for found_in, part in candidates.groupby("found_in", sort=False):
+        rejected = part[part["kind"] == REJECTED]
+        if len(rejected) > limit * len(part):
+            first = next(rejected.itertuples())
+            raise ValueError(
+                f"{dataset}: {len(rejected)} of {len(part)} images of {found_in} cannot be used, "
+                f"more than max_rejected {limit:g} allows; the first is {_place(first)}: "
+                f"{first.reason}. All are in the log; mend or remove them, or raise max_rejected"
+            )
+        large = None if limit == 1 else next(_large(part), None)
+        if large is not None:
+            raise ValueError(
+                f"{dataset}: {_place(large)}: {large.reason}; it may hold many images, which "
+                "max_rejected cannot allow for: mend it, or take it out of the archive"
+            )
+
+
+def _large(part: pd.DataFrame) -> Iterator:
+    """The rejects of a split that may hold any number of images: folders, and files of many."""
+    files = part.loc[part["several"].eq(True), "file"]
+    of_many = _OF_MANY | {Path(file).suffix.lower() for file in files}
+    for row in part[(part["kind"] == REJECTED) & part["image_index"].isna()].itertuples():
+        suffixes = {suffix.lower() for suffix in Path(row.file).suffixes[-2:]}
+        if row.begun is True or suffixes & of_many or not suffixes & _OF_ONE_IMAGE:
+            yield row
 
 
 def _in_splits(dataset: str, entry: Mapping, frame: pd.DataFrame) -> pd.DataFrame:
