@@ -104,6 +104,30 @@ def test_a_file_that_is_added_is_imported_and_nothing_runs_without_one(imported)
         os.utime(added.parent, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
+def test_archives_are_compared_before_an_encoder_of_one_is_tested_on_another(imported, tmp_path):
+    folder, config = imported
+    given = yaml.safe_load(config.read_text())
+    mine = given["datasets"]["mine"]
+    exchanged = {"train": mine["paths"]["test"], "test": mine["paths"]["train"]}
+    given["datasets"]["other"] = mine | {"paths": exchanged}
+    moved = {"pretraining": "contrastive-rotation", "pretrained_on": "other"}
+    given["arms"] = {"moved": moved, "probe-moved": moved | {"protocol": "linear_probe"}}
+    given["run"]["arms"] = ["moved", "contrastive-rotation", "probe-random", "probe-moved"]
+    both = tmp_path / "both.yaml"
+    both.write_text(yaml.safe_dump(given))
+    check = "results/data/mine/apart_from_other.json"
+    new = planned(folder / "run", configs=(TINY, both))
+    assert [job for job in new if "Comparing the test images" in job] == [
+        "Comparing the test images of mine with what encoders from other learn from"
+    ]
+    done = subprocess.run(
+        command(tmp_path, check, configs=(TINY, both)), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    message = "60 test images of mine are images that encoders from other have learned from"
+    assert any(message in line for line in done.stderr.splitlines())
+
+
 def test_a_damaged_shard_is_told_set_aside_and_made_anew(imported, tmp_path):
     folder, config = imported
     copy = tmp_path / "run"

@@ -73,3 +73,29 @@ rule archive_records:
         "Importing shard {wildcards.shard} of {wildcards.dataset}/{wildcards.split}"
     script:
         "../scripts/archive_records.py"
+
+
+# Of encoders that are transferred from one archive to another.
+rule apart:
+    input:
+        images=f"{DATA}/images.parquet",
+        learned="results/data/{source}/images.parquet",
+    output:
+        apart=f"{DATA}/apart_from_{{source}}.json",
+    log:
+        "logs/apart/{dataset}/{source}.log",
+    wildcard_constraints:
+        dataset=ARCHIVES,
+        source=ARCHIVES,
+    priority: PRIORITY["data"]
+    localrule: True
+    conda:
+        CPU_ENVIRONMENT
+    resources:
+        mem_mb=1000,
+    params:
+        code=script_digest("apart"),
+    message:
+        "Comparing the test images of {wildcards.dataset} with what encoders from {wildcards.source} learn from"
+    script:
+        "../scripts/apart.py"

@@ -283,6 +283,22 @@ def of_pretraining(file):
     return files
 
 
+def apart_of(wildcards):
+    """The check that the encoder of a job has not learned from the test images of its archive.
+
+    It is done before the job, which does not depend on its content.
+    """
+    entry, archives = config["arms"][arm_of(wildcards)], settings.names_from(
+        config, settings.IMPORT
+    )
+    source = settings.pretrained_on(entry, wildcards.dataset)
+    if entry.get("pretraining") not in PRETRAININGS or source == wildcards.dataset:
+        return []
+    if not {source, wildcards.dataset} <= {*archives}:
+        return []
+    return [ancient(f"{DATA}/apart_from_{source}.json".format(dataset=wildcards.dataset))]
+
+
 def features_of_arm(file, arm, dataset, seed):
     """A file of the features that an arm with a frozen encoder probes."""
     encoder = settings.frozen_encoder(config, arm, dataset)

@@ -6,6 +6,7 @@ rule finetune:
         **records_of("train", "validation"),
         preprocessing=f"{DATA}/preprocessing.json",
         targets=targets_of_run,
+        apart=apart_of,
         encoder=of_pretraining("encoder.weights.h5"),
         pretraining=of_pretraining("provenance.json"),
     output:

@@ -5,6 +5,7 @@
 rule features:
     input:
         **records_of("train", "validation", "test"),
+        apart=apart_of,
         preprocessing=f"{DATA}/preprocessing.json",
         encoder=of_pretraining("encoder.weights.h5"),
         pretraining=of_pretraining("provenance.json"),

@@ -74,7 +74,8 @@ _OF_ONE_IMAGE = {*_UNREAD, *READERS} - _OF_MANY
 
 
 class Survey(NamedTuple):
-    """What an archive holds: one row per image with `split`, `COLUMNS` and `FACTS`; and per reject.
+    """What an archive holds: one row per image with `split`, `COLUMNS`, `SHAPE` and `FACTS`; and
+    per reject.
 
     Rejects have `found_in`, `file`, `image_index` (empty for a whole file), `kind` (`rejected`, or
     `ignored` for what is no image by its name) and `reason`.
@@ -513,7 +514,7 @@ def _in_splits(dataset: str, entry: Mapping, frame: pd.DataFrame) -> pd.DataFram
             chosen = frame[SHAPE].isin(frame.loc[rows[:count], SHAPE])
             frame.loc[rows[chosen[rows]], "split"] = "validation"
     parts = [_split(dataset, entry, frame, split) for split in ("train", "validation", "test")]
-    return pd.concat(parts, ignore_index=True)[["split", *COLUMNS, *FACTS]]
+    return pd.concat(parts, ignore_index=True)[["split", *COLUMNS, SHAPE, *FACTS]]
 
 
 def _split(dataset: str, entry: Mapping, frame: pd.DataFrame, split: str) -> pd.DataFrame:
