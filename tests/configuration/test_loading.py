@@ -93,6 +93,21 @@ def test_a_data_set_has_the_settings_of_the_one_that_it_is_like():
     assert own["mine"] == own["later"] == shipped | {"bin": 1}, "what is given is laid over it"
 
 
+def test_another_camera_has_the_settings_too_and_another_size_those_that_suit_it():
+    default = load(ROOT / "config", {})
+    camera = default["datasets"]["model_1"]["instrument"]
+    given = {
+        "datasets": {
+            "deep": {"like": "model_1", "instrument": camera | {"exposure_time": 1.0e4}},
+            "deeper": {"like": "deep", "seed": 5},
+            "large": {"like": "model_1", "instrument": camera | {"pixels": 300}},
+        }
+    }
+    shared = load(ROOT / "config", given)["preprocessing"]["for_dataset"]
+    assert shared["deep"] == shared["deeper"] == shared["model_1"]
+    assert shared["large"] == {"stretch": "sqrt"}
+
+
 def test_a_data_set_may_become_like_another(alike):
     made = alike({"b": {"like": "a"}})
     assert made["b"] == made["a"] | {"title": "b"}

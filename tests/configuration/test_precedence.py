@@ -129,6 +129,29 @@ def lines_of(given):
                 "datasets.mine.paths.validation is '/b'; remove one of the two"
             ],
         ),
+        # one unit of a length, where a part has the other
+        (
+            {"pretraining": {"steps": 100}, "run": {"arms": ["mine"]}}
+            | {"pretrainings": {"it": {"method": "rotnet", "pretext": "none", "epochs": 3}}}
+            | {"arms": {"mine": {"pretraining": "it"}}},
+            [],  # both are given
+        ),
+        # what the noise of a recipe does not use of its instrument
+        (
+            {"datasets": {"model_2": {"instrument": {"read_noise": 4.2, "zero_point": 25.0}}}},
+            [
+                "datasets.model_2.instrument.read_noise: 4.2 has no effect where "
+                "datasets.model_2.noise is 'none'; remove it, or choose instrument"
+            ],
+        ),
+        (
+            {"datasets": {"mine": {"like": "realistic_2", "instrument": {"background_rms": 0.1}}}},
+            [
+                "datasets.mine.instrument.background_rms: 0.1 has no effect where "
+                "datasets.mine.noise is 'instrument'; remove it, or choose published_double_poisson"
+            ],
+        ),
+        ({"datasets": {"model_1": {"instrument": {"background_rms": 0.1}}}}, []),
         # what is the same, or is given for the part as well, or is of no part of the run
         ({"preprocessing": {"crop": 128}}, []),
         ({"preprocessing": {"crop": 32, "for_dataset": {"model_1": {"crop": 32}}}}, []),
@@ -184,6 +207,32 @@ def test_what_a_preset_overrides_of_a_later_file_is_named(preset, own, named):
     for key in reversed(place):
         run = {key: run}
     assert len(without_effect(*with_preset(preset, own, run))) == len(lines) - 1
+
+
+def named_in(earlier, later):
+    given = merge(earlier, later)
+    return without_effect(layers_of(given, [earlier, later]), load(ROOT / "config", given))
+
+
+def test_a_length_is_compared_with_one_in_the_other_unit():
+    earlier = {
+        "pretrainings": {"byol-dihedral": {"steps": 500}, "contrastive-rotation": {"epochs": 20}},
+        "finetuning": {"for_dataset": {"model_1": {"steps": 100}}},
+    }
+    later = {"pretraining": {"epochs": 2}, "finetuning": {"epochs": 3}}
+    assert sorted(named_in(earlier, later)) == [
+        "finetuning.epochs: 3 has no effect where finetuning.for_dataset.model_1.steps of the "
+        "defaults or an earlier file is 100; set finetuning.for_dataset.model_1.epochs, too",
+        "pretraining.epochs: 2 has no effect where pretrainings.byol-dihedral.steps of the "
+        "defaults or an earlier file is 500; set pretrainings.byol-dihedral.epochs, too",
+        "pretraining.epochs: 2 has no effect where pretrainings.contrastive-rotation.epochs of the "
+        "defaults or an earlier file is 20; set that one, too",
+    ]
+    earlier = {"pretrainings": {"contrastive-rotation": {"epochs": 20}}}
+    (line,) = named_in(earlier, {"pretraining": {"steps": 9}})
+    assert line.endswith("is 20; set pretrainings.contrastive-rotation.steps, too")
+    own = {"pretrainings": {"contrastive-rotation": {"epochs": 1}}}
+    assert named_in(earlier, {"pretraining": {"steps": 9}} | own) == []
 
 
 def test_a_setting_is_of_the_last_file_that_has_it_so():

@@ -179,6 +179,22 @@ def test_raw_images_are_augmented_before_the_others_and_by_pretrainings_alone():
     assert (chosen["raw_images"], len(chosen["raw_views"])) == ("image", 1)
 
 
+def test_two_views_that_are_the_same_are_refused():
+    config = config_with("run.arms", ["baseline", "byol-dihedral"])
+    for pretext in ([], [{"rotation": {"max_degrees": 0}}, {"gaussian_noise": {"stddev": 0}}]):
+        config["pretexts"]["same"] = pretext
+        config["pretrainings"]["byol-dihedral"]["pretext"] = "same"
+        assert error_of(config) == (
+            "pretrainings.byol-dihedral.pretext: same changes no image, so that both views of byol "
+            "would be the same; take another pretext"
+        )
+    config["pretexts"]["same"].append({"dihedral": None})
+    check(config, SCHEMA)
+    config["pretexts"]["same"] = []
+    config["pretrainings"]["byol-dihedral"] = {"method": "rotnet", "pretext": "same"}
+    check(config, SCHEMA)
+
+
 def test_an_encoder_from_a_file_is_a_pretraining_with_a_name(tmp_path):
     path = tmp_path / "encoder.keras"
     given = {"arms": {"mine": {"pretraining": {"file": str(path), "encoder": {"width": 8}}}}}

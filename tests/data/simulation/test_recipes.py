@@ -36,6 +36,24 @@ def lines_of(recipe):
     return mistakes.lines()
 
 
+def test_factors_of_the_published_images_are_of_these_alone():
+    ring = {"einstein_radius": 1.2} | {
+        key: value for key, value in RECIPES["model_2"]["lens"].items() if key != "mass"
+    }
+    recipe = RECIPES["model_2"] | {"lens": ring}
+    (line,) = lines_of(recipe)
+    assert line.startswith("my_set.deflection_scale: 0.634 would change the given lens.einstein_r")
+    assert lines_of(recipe | {"deflection_scale": 1.0}) == []
+    small = recipe["instrument"] | {"pixel_scale": 0.0101}
+    (line,) = lines_of(recipe | {"deflection_scale": 1.0, "instrument": small})
+    assert line.startswith("my_set.lens.einstein_radius: no ring would be seen, since an image re")
+    camera = RECIPES["realistic_2"]["instrument"]
+    recipe = RECIPES["model_2"] | {"noise": "instrument", "instrument": camera}
+    (line,) = lines_of(recipe)
+    assert line.startswith("my_set.image_scale: 2.0 would change the flux of a source")
+    assert lines_of(recipe | {"image_scale": 1.0}) == []
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
@@ -109,6 +127,16 @@ def lines_of(recipe):
         ("lens.mass", 0.0, ".lens.mass: 0.0 is less than or equal to the minimum of 0"),
         ("lens.e1", True, ".lens.e1: True is not of type 'number', 'object'"),
         ("lens.e1", {"uniform": [-1.0, 0.0]}, ".lens: ellipticity"),
+        ("lens.gamma1", {"uniform": [-1.0, 0.0]}, ".lens: shear (gamma1, gamma2) must be less"),
+        ("instrument.psf_truncation", 0.5, ".instrument.psf_truncation: 0.5 is less than the"),
+        (
+            "substructure.axion.log10_axion_mass",
+            {"log_uniform": [1e-24, 1e-22]},
+            ".substructure.axion.log10_axion_mass: is not between -30 and -10: it is log10 of the",
+        ),
+        ("substructure.axion.x", {"uniform": [5, 30]}, ".substructure.axion.x: no vortex would"),
+        ("substructure.cdm.radius", {"uniform": [10, 20]}, ".substructure.cdm.radius: no point"),
+        ("source_light.R_sersic", 0.02, ".source_light.R_sersic: down to 0.02 arcsec, less than"),
         ("lens.gama1", 0.1, ".lens: unknown key 'gama1'; did you mean 'gamma1'? known are mass"),
         ("cosmology.Om0", ..., ".cosmology: 'Om0' is a required property"),
         ("redshifts.lens", 2.0, ".redshifts: the lens (2.0) must be nearer"),

@@ -1,6 +1,6 @@
 """Reading the configuration: defaults, and what the user gives laid over them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,9 @@ from typing import Any
 from sslens.configuration.files import read_yaml
 from sslens.digests import json_digest
 from sslens.networks.encoders.registry import of_same_family
+
+#: Settings that suit images of one size.
+OF_SIZE = ("crop", "bin")
 
 
 def load(folder: Path, given: Mapping) -> dict:
@@ -38,28 +41,35 @@ def _lay_over(config: Mapping, layer: Mapping) -> dict:
         merged["encoder"] = merge(of_same_family(base, own), own)
     if isinstance(layer.get("datasets"), Mapping):
         merged["datasets"] = _make_alike(merged["datasets"], layer["datasets"])
-        # with another instrument, its images may have another size
         alike = {
             name: str(entry["like"])
             for name, entry in layer["datasets"].items()
-            if isinstance(entry, Mapping) and "like" in entry and "instrument" not in entry
+            if isinstance(entry, Mapping) and "like" in entry
         }
         for _ in alike:  # as often as one of them may be like another
             for name, other in alike.items():
-                _share_settings(merged, name, other)
+                sizes = [_pixels_of(merged["datasets"].get(each)) for each in (name, other)]
+                _share_settings(merged, name, other, () if sizes[0] == sizes[1] else OF_SIZE)
     return merged
 
 
-def _share_settings(section: Any, name: str, other: str) -> None:
-    """Give a data set what other sections have `for_dataset` of the one that it is like."""
+def _pixels_of(entry: Any) -> Any:
+    """The pixels along a side of the images of a data set, None where they are not given."""
+    instrument = entry.get("instrument") if isinstance(entry, Mapping) else None
+    return instrument.get("pixels") if isinstance(instrument, Mapping) else None
+
+
+def _share_settings(section: Any, name: str, other: str, but: Collection[str]) -> None:
+    """Give a data set what other sections have `for_dataset` of the one that it is like, `but`."""
     if not isinstance(section, dict):
         return
     own = section.get("for_dataset")
-    if isinstance(own, dict) and other in own:
+    if isinstance(own, dict) and isinstance(shared := own.get(other), Mapping):
         given = own.get(name, {})
-        own[name] = merge(of_same_family(own[other], given), given)
+        shared = {key: value for key, value in shared.items() if key not in but}
+        own[name] = merge(of_same_family(shared, given), given)
     for part in section.values():
-        _share_settings(part, name, other)
+        _share_settings(part, name, other, but)
 
 
 def _with_text_keys(layer: Mapping) -> dict:

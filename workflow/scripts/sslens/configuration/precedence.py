@@ -7,6 +7,7 @@ from typing import Any
 
 from sslens.configuration.loading import merge
 from sslens.configuration.settings import MATCHES, datasets_used
+from sslens.data.simulation.recipes import NOISES
 from sslens.schemas import Place
 
 FOR_DATASET = "for_dataset"
@@ -16,6 +17,8 @@ OF_CHOICE = {
     "softening": ("stretch", "asinh"),
     "collapse_epochs": ("collapse", "stop"),
 }
+#: The two units of the length of a training.
+OTHER_LENGTH = {"epochs": "steps", "steps": "epochs"}
 _MISSING = object()
 
 
@@ -47,8 +50,8 @@ def without_effect(layers: Sequence[Mapping], config: Mapping) -> list[str]:
     or one of an entry of `pretrainings` or of the fine-tuning of an arm of the run. Where the same
     layer, or a later one, gives the specific setting as well, both are meant. There is a line, too,
     where the user gives the `epochs` of a training and its `steps`, which take precedence, for a
-    setting `OF_CHOICE` where something else is chosen, and for the `validation_fraction` of an
-    archive that has validation images.
+    setting `OF_CHOICE` where something else is chosen, for the `validation_fraction` of an archive
+    that has validation images, and for what the noise of a recipe does not use of the instrument.
 
     Args:
         layers: what the user gives, of `layers_of`; the first is laid over the defaults.
@@ -60,7 +63,12 @@ def without_effect(layers: Sequence[Mapping], config: Mapping) -> list[str]:
         where = "the defaults or an earlier file" if number else "the defaults"
         lines += _of_layer(layer, since, config, where)
     given: dict = reduce(merge, layers, {})
-    others = (_both_lengths(given), _of_another_choice(given, config), _of_archives(given, config))
+    others = (
+        _both_lengths(given),
+        _of_another_choice(given, config),
+        _of_archives(given, config),
+        _of_another_noise(given, config),
+    )
     return [*lines, *chain.from_iterable(others)]
 
 
@@ -140,6 +148,23 @@ def _of_archives(given: Mapping, config: Mapping) -> Iterator[str]:
             )
 
 
+def _of_another_noise(given: Mapping, config: Mapping) -> Iterator[str]:
+    """Lines for keys of an instrument that the noise of its recipe does not use."""
+    for dataset in _section_at(given, ("datasets",)):
+        recipe = _section_at(config, ("datasets", dataset))
+        used = {*NOISES.get(recipe.get("noise", ""), ())}
+        if "magnitude" in _section_at(recipe, ("source_light",)):
+            used.add("zero_point")
+        for key, value in _section_at(given, ("datasets", dataset, "instrument")).items():
+            if value is not None and key not in used and any(key in own for own in NOISES.values()):
+                place = ("datasets", dataset)
+                yield (
+                    f"{_dotted(*place, 'instrument', key)}: {value!r} has no effect where "
+                    f"{_dotted(*place, 'noise')} is {recipe.get('noise')!r}; remove it, or choose "
+                    f"{' or '.join(noise for noise, own in NOISES.items() if key in own)}"
+                )
+
+
 def _of_all_datasets(place: Place) -> Place:
     """The place of a setting for all data sets, of one for a single one."""
     before = (None, *place)
@@ -181,16 +206,21 @@ def _overridden(
     specific = _section_at(config, specific_places[0])
     given_there = [_section_at(since, there) for there in specific_places]
     for key, value in _leaves(_section_at(layer, place)):
-        other = _at(specific, key)
-        is_set = other is not _MISSING and not isinstance(other, Mapping)
-        if not is_set or other == value:
+        own = [key]
+        if value is not None and key[-1] in OTHER_LENGTH:  # a length in one unit replaces the other
+            own.append((*key[:-1], OTHER_LENGTH[key[-1]]))
+        if any(_at(section, one) is not _MISSING for one in own for section in given_there):
             continue
-        if any(_at(section, key) is not _MISSING for section in given_there):
-            continue
-        yield (
-            f"{_dotted(*place, *key)}: {value!r} has no effect where "
-            f"{_dotted(*specific_places[0], *key)} of {where} is {other!r}; set that one, too"
-        )
+        for one in own:
+            other = _at(specific, one)
+            is_set = other is not _MISSING and not isinstance(other, Mapping)
+            if not is_set or other == value or (one != key and other is None):
+                continue
+            yield (
+                f"{_dotted(*place, *key)}: {value!r} has no effect where "
+                f"{_dotted(*specific_places[0], *one)} of {where} is {other!r}; set "
+                f"{'that one' if one == key else _dotted(*specific_places[0], *key)}, too"
+            )
 
 
 def _leaves(

@@ -35,7 +35,13 @@ from sslens.methods.registry import (
     views_of,
 )
 from sslens.networks.encoders.costs import seen_tokens
-from sslens.pretexts import NOISE, PRETEXT_SCHEMA, augmentation_names, of_raw_images
+from sslens.pretexts import (
+    NOISE,
+    PRETEXT_SCHEMA,
+    augmentation_names,
+    changes_nothing,
+    of_raw_images,
+)
 from sslens.schemas import Mistakes, Place, load_schema, misfits, schema_mistakes
 
 #: What images of one group have in common, by `pairs` -> the key of a recipe that says how many.
@@ -142,6 +148,12 @@ def check_methods(config: Mapping, mistakes: Mistakes) -> None:
             found[origin(mistakes, layers, ("pretext",))] = (
                 f"{entry['pretext']} has {', '.join(clash)}, which {entry['method']} refuses; take "
                 "a pretext without"
+            )
+        is_alone = views_of(entry["method"]) == 1 or entry["pairs"] != "same_image"
+        if mistakes.is_sound(pretext) and not is_alone and changes_nothing(augmentations):
+            found[origin(mistakes, layers, ("pretext",))] = (
+                f"{entry['pretext']} changes no image, so that both views of {entry['method']} "
+                "would be the same; take another pretext"
             )
         encoder = pretraining_encoder(config, name, dataset)
         for key, value in needs_encoder(entry["method"]).items():

@@ -5,7 +5,7 @@ read whenever the workflow is, so it stays free of what is slow to import.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from sslens.schemas import Mistakes, Place, load_schema
 
 SCHEMA = Path(__file__).with_name("recipe.schema.yaml")
 DISTANCES = ("luminosity", "angular_diameter")
+LOG10_AXION_MASSES = (-30, -10)  # of a mass in eV; DeepLense's are -24 to -22
 MOST_DEVIATIONS = 30  # beyond some 38 of them, a normal distribution has a probability of 0
 # Functions of rendering.py -> what they need to know of the instrument.
 NOISES: dict[str, tuple[str, ...]] = {
@@ -108,6 +109,21 @@ def check_recipe(mistakes: Mistakes, place: Place) -> None:
                 add((section,), "ellipticity (e1, e2) must be less than 1")
             if (one in recipe[section]) == (other in recipe[section]):
                 add((section,), f"give one of {one} and {other}")
+    if is_sound("lens"):
+        shears = [support(recipe["lens"][key]) for key in ("gamma1", "gamma2")]
+        if math.hypot(*(max(map(abs, end)) for end in shears)) >= 1:
+            add(("lens",), "shear (gamma1, gamma2) must be less than 1")
+    scale = recipe["deflection_scale"] if is_sound("deflection_scale") else 1
+    if is_sound("lens") and "einstein_radius" in recipe["lens"] and scale != 1:
+        problem = f"{scale} would change the given lens.einstein_radius as well; set it to 1"
+        add(("deflection_scale",), problem)
+    scale = recipe["image_scale"] if is_sound("image_scale") else 1
+    if is_sound("noise") and recipe["noise"] == "instrument" and scale != 1:
+        problem = f"{scale} would change the flux of a source with instrument noise; set it to 1"
+        add(("image_scale",), problem)
+    if is_sound("instrument"):
+        for key, problem in _out_of_sight(recipe, is_sound):
+            add(key, problem)
     groups = ("images_per_lens", "lenses_per_substructure")
     if all(map(is_sound, groups)) and all(recipe[key] > 1 for key in groups):
         add(groups[1:], f"{groups[0]} is above 1 as well; set one of them to 1")
@@ -129,6 +145,36 @@ def check_recipe(mistakes: Mistakes, place: Place) -> None:
         and recipe["instrument"]["zero_point"] is None
     ):
         add(("instrument", "zero_point"), "null, but the source has a magnitude; give a number")
+
+
+def _out_of_sight(recipe: Mapping, is_sound: Callable[..., bool]) -> Iterator[tuple[Place, str]]:
+    """Sizes and places that no image of a recipe can show: mostly numbers in another unit."""
+    pixel = recipe["instrument"]["pixel_scale"]
+    half = recipe["instrument"]["pixels"] * pixel / 2
+    image = f"an image reaches {half:.3g} arcsec from its middle"
+    if is_sound("lens") and support(recipe["lens"].get("einstein_radius", 0))[0] > half:
+        yield ("lens", "einstein_radius"), f"no ring would be seen, since {image}"
+    light = ("source_light", "R_sersic")
+    if is_sound(*light) and (least := support(recipe["source_light"]["R_sersic"])[0]) < pixel:
+        problem = f"down to {least:.3g} arcsec, less than a pixel of {pixel:.3g}"
+        yield light, f"{problem}; the flux of such a source would be wrong by far"
+    for name in CLASSES:
+        place: Place = ("substructure", name)
+        if not is_sound(*place):
+            continue
+        clumps = recipe["substructure"][name]
+        if clumps["kind"] == "point_masses" and support(clumps["radius"])[0] > half * 2**0.5:
+            yield (*place, "radius"), f"no point mass would be seen, since {image}"
+        if clumps["kind"] != "vortex":
+            continue
+        for key in ("x", "y"):
+            low, high = support(clumps[key])
+            if low > half or high < -half:
+                yield (*place, key), f"no vortex would be seen, since {image}"
+        low, high = support(clumps["log10_axion_mass"])
+        if low < LOG10_AXION_MASSES[0] or high > LOG10_AXION_MASSES[1]:
+            problem = "is not between {} and {}: it is log10 of the mass in eV, such as -23"
+            yield (*place, "log10_axion_mass"), problem.format(*LOG10_AXION_MASSES)
 
 
 def _is_out_of_reach(settings: Mapping) -> bool:
