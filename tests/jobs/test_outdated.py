@@ -221,3 +221,7 @@ def test_a_shard_says_what_it_was_made_with_and_its_catalogue_must_be_alike(tmp_
     assert manifest["splits"][tmp_path.name]["images"] == 1
     with pytest.raises(ValueError, match=r"0.tfrecord: made with other .*0.634, not 0.7"):
         manifest_of("model_2", [str(facts)], other)
+    newer = facts.with_name("00001.json")
+    write_json(newer, read_json(facts) | {"code": "newer"})
+    with pytest.raises(ValueError, match=r"0.tfrecord and .*00001.tfrecord were made by differ"):
+        manifest_of("model_2", [str(facts), str(newer)], recipe)

@@ -11,6 +11,7 @@ import pytest
 
 import sslens
 from sslens.jobs import process
+from sslens.jobs.digest import script_digest
 from sslens.jobs.status import USED
 
 LIBRARY = Path(sslens.__file__).parent.parent
@@ -29,6 +30,35 @@ def run(tmp_path, code, **environment):
         text=True,
         timeout=120,
     )
+
+
+@pytest.mark.parametrize(
+    ("rule", "code"),
+    [
+        ("records", script_digest("records")),
+        (
+            "finetune",
+            f"{script_digest('finetune', 'tasks.regression')} finetune@x tasks.regression",
+        ),
+    ],
+)
+def test_a_job_does_not_run_code_that_was_changed_after_its_digest_was_taken(tmp_path, rule, code):
+    digest, *words = code.split()
+    changed = " ".join([digest[::-1], *words])
+    for given, read, is_right in (
+        (code, 0, True),
+        (changed, 0, False),
+        (changed, 1e12, True),  # not looked at, since no file is newer
+    ):
+        fields = {"scriptdir": str(LIBRARY), "params": {"code": given}, "rule": rule}
+        text = f"""
+        from types import SimpleNamespace
+        snakemake = SimpleNamespace(**{fields!r})
+        process.start("job.log", "job", 1)
+        """
+        done = run(tmp_path, text, SSLENS_READ=str(read))
+        assert (done.returncode == 0) == is_right, done.stderr
+        assert is_right or "was changed while the workflow runs; run it again" in done.stderr
 
 
 def test_messages_go_to_the_log_and_under_the_title_to_the_terminal(tmp_path):

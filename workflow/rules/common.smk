@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -86,6 +87,7 @@ RESULTS = workflow.modifier.path_modifier.replace_prefix("results/")
 PREFIX = RESULTS.removesuffix("results/")
 
 if is_main_process:
+    os.environ[process.READ] = str(time.time())  # for jobs on this machine
     sharing.forget_missing(Path(RESULTS, "data"))
 
 
@@ -184,15 +186,16 @@ def own_images(wildcards):
     return settings.own_images(config, int(wildcards.seed))
 
 
-def targets_of_run(wildcards):
-    """The checks of the targets of all data sets, which are done before anything is trained.
+def targets_of(wildcards):
+    """The check of the targets of a job's data set, which is done before anything learns of it.
 
-    Trainings do not depend on their content.
+    Trainings do not depend on its content. Nothing else is learned of a data set that encoders
+    alone come from.
     """
-    of_datasets = [
-        f"{DATA}/targets.json".format(dataset=name) for name in config["run"]["datasets"]
-    ]
-    return [] if TRAITS.needs_classes else [ancient(path) for path in of_datasets]
+    dataset = wildcards.dataset
+    if TRAITS.needs_classes or dataset not in config["run"]["datasets"]:
+        return []
+    return [ancient(f"{DATA}/targets.json".format(dataset=dataset))]
 
 
 def watched_of(wildcards):

@@ -5,7 +5,7 @@ rule finetune:
     input:
         **records_of("train", "validation"),
         preprocessing=f"{DATA}/preprocessing.json",
-        targets=targets_of_run,
+        targets=targets_of,
         apart=apart_of,
         encoder=of_pretraining("encoder.weights.h5"),
         pretraining=of_pretraining("provenance.json"),

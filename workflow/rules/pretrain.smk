@@ -5,7 +5,7 @@ rule pretrain:
     input:
         **records_of("train", "validation"),
         preprocessing=f"{DATA}/preprocessing.json",
-        targets=targets_of_run,
+        targets=targets_of,
     output:
         encoder=f"{PRETRAIN}/encoder.weights.h5",
         history=f"{PRETRAIN}/history.csv",

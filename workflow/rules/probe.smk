@@ -36,7 +36,7 @@ rule probe:
     input:
         **indexes_of("train", "validation", "test"),
         preprocessing=f"{DATA}/preprocessing.json",
-        targets=targets_of_run,
+        targets=targets_of,
         train=of_features("train.npy"),
         validation=of_features("validation.npy"),
         test=of_features("test.npy"),

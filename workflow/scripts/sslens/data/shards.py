@@ -64,11 +64,18 @@ def manifest_of(dataset: str, facts: Sequence[str], settings: Mapping) -> dict:
         What `records.describe` makes of the facts, with the `settings` and their `settings_sha256`.
 
     Raises:
-        ValueError: where a shard was made with other settings, and as `records.describe`.
+        ValueError: where a shard was made with other settings, or by other code than another one,
+            and as `records.describe`.
     """
     shards = {str(Path(path).with_suffix(".tfrecord")): read_json(path) for path in facts}
     for path, found in shards.items():
         _check(path, found["settings"], settings)
+    by_code = {found["code"]: path for path, found in shards.items()}
+    if len(by_code) > 1:
+        raise ValueError(
+            f"{' and '.join(by_code.values())} were made by different versions of the code that "
+            f"makes images; delete the older ones of {dataset} and run again"
+        )
     return describe(dataset, shards) | _provenance(settings)
 
 

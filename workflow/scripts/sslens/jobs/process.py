@@ -3,6 +3,7 @@
 import atexit
 import gc
 import logging
+import math
 import os
 import resource
 import socket
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -23,6 +25,17 @@ log = logging.getLogger("sslens")
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 #: Precision -> the least compute capability of an NVIDIA GPU that gains from it.
 COMPUTE_CAPABILITY = {"float32": (0, 0), "bfloat16": (8, 0), "float16": (7, 0)}
+#: Variable with the time when the workflow was read, in seconds since 1970.
+READ = "SSLENS_READ"
+#: Rules that make data, each by the script of its name and nothing that is loaded by name.
+OF_DATA = (
+    "catalogue",
+    "records",
+    "survey",
+    "archive_catalogue",
+    "archive_records",
+    "preprocessing",
+)
 #: Variable of the tests: a folder where every job writes which modules it has loaded.
 MODULES = "SSLENS_MODULES"
 #: New objects between two collections of garbage. What a job imports lives as long as the job; to
@@ -80,7 +93,10 @@ def start(log_path: str | Path, title: str, threads: int) -> None:
     log.info("started as process %d on %s", os.getpid(), socket.gethostname(), extra=ONLY_LOG)
     sys.excepthook = report
     atexit.register(finish)
-    _check_library()
+    job = getattr(sys.modules["__main__"], "snakemake", None)
+    if job is not None:  # no benchmark or test
+        _check_library(job)
+        _check_code(job)
     if unused:
         line = "variables not used, since they can change results: %s"
         log.warning(line, ", ".join(unused), extra=ONLY_LOG)
@@ -93,19 +109,37 @@ def _list_modules(folder: Path) -> None:
     (folder / f"{rule}-{os.getpid()}.txt").write_text("\n".join(sorted(sys.modules)))
 
 
-def _check_library() -> None:
+def _check_library(job: Any) -> None:
     """Stop where Python had loaded another checkout's library before the job's own was imported.
 
     The digests of the code, which decide about reruns and are recorded, are of the job's own.
     """
-    job = getattr(sys.modules["__main__"], "snakemake", None)
-    if job is None:  # no job: a benchmark, a test
-        return
     loaded, own = Path(__file__).resolve().parent.parent, Path(job.scriptdir, "sslens").resolve()
     if loaded != own:
         raise RuntimeError(
             f"Python loaded the library {loaded} before this job could load its own, {own}; remove "
             "what does so when Python starts: a sitecustomize or usercustomize module, a .pth file"
+        )
+
+
+def _check_code(job: Any) -> None:
+    """Stop where the code was changed after its digest was taken, which would be recorded for it.
+
+    A job on this machine gets its digest from the process that has read the workflow, and imports
+    the code when it starts.
+    """
+    read = float(os.environ.get(READ, math.inf))
+    if all(file.stat().st_mtime <= read for file in Path(job.scriptdir).rglob("*.py")):
+        return
+    from sslens.jobs.digest import script_digest
+
+    expected, *words = str(job.params.get("code", "")).split()
+    script, loaded = (words[0].partition("@")[0], words[1:]) if words else (job.rule, [])
+    is_known = words or script in OF_DATA  # what another rule loads by name is not known here
+    if is_known and script_digest(script, *loaded) != expected:
+        raise RuntimeError(
+            f"the code in {job.scriptdir} was changed while the workflow runs; run it again, and "
+            "use another clone to change code meanwhile"
         )
 
 

@@ -1,7 +1,7 @@
 """Classification: which dark-matter class an image is of."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,16 @@ class Task(base.Task):
     def labelled(self, targets: np.ndarray, fraction: float, seed: int) -> np.ndarray:
         """The same share of each class."""
         return stratified_subset(targets, fraction, seed, lambda c: f"class {CLASSES[c]}")
+
+    def learning_from(self, targets: np.ndarray) -> Self:
+        """The task; ValueError where a class has no training image."""
+        present = np.unique(targets)
+        if absent := [name for label, name in enumerate(CLASSES) if label not in present]:
+            raise ValueError(
+                f"no training image of {' and '.join(absent)}, but a classification needs images "
+                "of all classes"
+            )
+        return self
 
     def loss(self, targets: Any, outputs: Any, learning: Mapping) -> tuple[Any, dict[str, Any]]:
         """Cross-entropy, with label smoothing, and the accuracy."""
