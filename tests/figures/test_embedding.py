@@ -92,6 +92,19 @@ def test_without_masses_there_is_no_second_row():
     assert len(figure.axes) == 2
 
 
+@pytest.mark.parametrize("masses", [MASSES, np.full(15, np.nan)])
+def test_many_encoders_stand_in_several_bands(masses):
+    maps = {f"encoder {k}": POINTS + k for k in range(7)}
+    figure = embedding_figure(maps, LABELS, masses, "")
+    assert figure.get_size_inches()[0] < 15
+    titled = [panel for panel in figure.axes if panel.get_title()]
+    assert [panel.get_title() for panel in titled] == list(maps)
+    below = len(figure.axes) - len(maps)
+    assert below == (len(maps) + 1 if np.isfinite(masses).any() else 0)  # and the bar of colours
+    for panel, points in zip(titled, maps.values(), strict=True):
+        assert np.array_equal(panel.collections[0].get_offsets(), points[CLASSES[0] == LABELS])
+
+
 def test_what_cannot_be_drawn_is_refused():
     with pytest.raises(ValueError, match="no maps"):
         embedding_figure({}, LABELS, MASSES, "")

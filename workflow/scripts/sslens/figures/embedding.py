@@ -1,5 +1,6 @@
 """What encoders tell apart: maps of their features in the plane."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ CLASS_LOOKS: dict[str, dict[str, Any]] = {
     for name, place, marker in zip(CLASSES, (2, 1, 3), ("o", "^", "x"), strict=True)
 }
 MASSES = "viridis"
+COLUMNS = 5  # encoders side by side
 
 
 def read_features(path: str | Path) -> np.ndarray:
@@ -80,8 +82,8 @@ def embedding_figure(
 ) -> Figure:
     """Maps of features, a column an encoder: coloured by class above, by axion mass below.
 
-    Axes have no ticks, since the numbers on them mean nothing. The second row is left out where no
-    image has a mass.
+    Of more than `COLUMNS` encoders, the others follow below. Axes have no ticks, since the numbers
+    on them mean nothing. The rows of masses are left out where no image has one.
 
     Args:
         maps: title of an encoder -> (n, 2), of `project` say.
@@ -102,18 +104,26 @@ def embedding_figure(
                 f"the map of {name} has the shape {np.shape(points)}, not ({len(labels)}, 2)"
             )
     with_mass = bool(np.isfinite(axion_mass).any())
-    height = 0.6 + 2.6 * (1 + with_mass) + legend_height(len(CLASSES), len(CLASSES))
-    figure = new_figure(max(5.0, 0.9 + 2.6 * len(maps)), height, title)
-    rows = figure.subplots(1 + with_mass, len(maps), squeeze=False)
-    for panel, (name, points) in zip(rows[0], maps.items(), strict=True):
+    columns = min(len(maps), COLUMNS)
+    bands, each = math.ceil(len(maps) / columns), 1 + with_mass
+    height = 0.6 + 2.6 * bands * each + legend_height(len(CLASSES), len(CLASSES))
+    figure = new_figure(max(5.0, 0.9 + 2.6 * columns), height, title)
+    rows = figure.subplots(bands * each, columns, squeeze=False)
+    by_class, by_mass = rows[::each].ravel(), rows[1::each].ravel()
+    for panel, (name, points) in zip(by_class, maps.items(), strict=False):
         _draw_classes(panel, np.asarray(points), labels)
         set_title(panel, name)
-    rows[0, 0].set_ylabel("by class")
+    for first in by_class[::columns]:
+        first.set_ylabel("by class")
     if with_mass:
-        for panel, points in zip(rows[1], maps.values(), strict=True):
+        for panel, points in zip(by_mass, maps.values(), strict=False):
             drawn = _draw_masses(panel, np.asarray(points), axion_mass)
-        rows[1, 0].set_ylabel("by axion mass")
-        figure.colorbar(drawn, ax=list(rows[1]), label="log10 axion mass (eV)", aspect=25)
+        for first in by_mass[::columns]:
+            first.set_ylabel("by axion mass")
+        colored = list(by_mass[: len(maps)])
+        figure.colorbar(drawn, ax=colored, label="log10 axion mass (eV)", aspect=25)
+    for panel in (*by_class[len(maps) :], *by_mass[len(maps) :]):
+        panel.remove()
     for panel in rows.ravel():
         panel.set(xticks=[], yticks=[])
     handles, names = rows[0, 0].get_legend_handles_labels()
