@@ -169,8 +169,8 @@ def _out_of_sight(recipe: Mapping, is_sound: Callable[..., bool]) -> Iterator[tu
             continue
         for key in ("x", "y"):
             low, high = support(clumps[key])
-            if low > half or high < -half:
-                yield (*place, key), f"no vortex would be seen, since {image}"
+            if max(high, -low) > half:
+                yield (*place, key), f"not every vortex would be seen, since {image}"
         low, high = support(clumps["log10_axion_mass"])
         if low < LOG10_AXION_MASSES[0] or high > LOG10_AXION_MASSES[1]:
             problem = "is not between {} and {}: it is log10 of the mass in eV, such as -23"
