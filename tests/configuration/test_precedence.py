@@ -152,6 +152,14 @@ def lines_of(given):
             ],
         ),
         ({"datasets": {"model_1": {"instrument": {"background_rms": 0.1}}}}, []),
+        (
+            {"datasets": {"model_1": {"instrument": {"zero_point": 25.0}}}},
+            [
+                "datasets.model_1.instrument.zero_point: 25.0 has no effect where "
+                "datasets.model_1.noise is 'published_double_poisson'; give null, or choose "
+                "instrument"
+            ],
+        ),
         # what is the same, or is given for the part as well, or is of no part of the run
         ({"preprocessing": {"crop": 128}}, []),
         ({"preprocessing": {"crop": 32, "for_dataset": {"model_1": {"crop": 32}}}}, []),
@@ -229,7 +237,7 @@ def test_a_length_is_compared_with_one_in_the_other_unit():
         "defaults or an earlier file is 20; set that one, too",
     ]
     earlier = {"pretrainings": {"contrastive-rotation": {"epochs": 20}}}
-    (line,) = named_in(earlier, {"pretraining": {"steps": 9}})
+    (line,) = named_in(earlier, {"pretraining": {"steps": 20}})
     assert line.endswith("is 20; set pretrainings.contrastive-rotation.steps, too")
     own = {"pretrainings": {"contrastive-rotation": {"epochs": 1}}}
     assert named_in(earlier, {"pretraining": {"steps": 9}} | own) == []

@@ -191,8 +191,9 @@ def test_two_views_that_are_the_same_are_refused():
     config["pretexts"]["same"].append({"dihedral": None})
     check(config, SCHEMA)
     config["pretexts"]["same"] = []
-    config["pretrainings"]["byol-dihedral"] = {"method": "rotnet", "pretext": "same"}
-    check(config, SCHEMA)
+    for method in ("rotnet", "supervised_contrastive", "nnclr"):
+        config["pretrainings"]["byol-dihedral"] = {"method": method, "pretext": "same"}
+        check(config, SCHEMA)
 
 
 def test_an_encoder_from_a_file_is_a_pretraining_with_a_name(tmp_path):

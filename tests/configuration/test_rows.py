@@ -98,6 +98,11 @@ def test_without_a_baseline_or_a_control_in_the_run_there_is_no_test():
 
 
 def test_another_arm_may_be_the_baseline():
+    for chosen in ("baseline-long", "baseline-compute"):
+        config = config_with("comparison.baseline", chosen)
+        found = references_of(["baseline", chosen, "contrastive-rotation"], config=config)
+        assert found["model_1"]["contrastive-rotation"] == chosen
+        assert rows.row_notes(config, "contrastive-rotation") == {}
     config = config_with("comparison.baseline", "baseline-long")
     arms = ["baseline", "baseline-long", "probe-byol-dihedral", "probe-random"]
     assert references_of(arms, config=config) == {

@@ -3,7 +3,6 @@
 import os
 import re
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -87,7 +86,7 @@ RESULTS = workflow.modifier.path_modifier.replace_prefix("results/")
 PREFIX = RESULTS.removesuffix("results/")
 
 if is_main_process:
-    os.environ[process.READ] = str(time.time())  # for jobs on this machine
+    process.mark_as_read()
     sharing.forget_missing(Path(RESULTS, "data"))
 
 

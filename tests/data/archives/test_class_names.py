@@ -31,6 +31,7 @@ def test_names_are_compared_without_case_and_punctuation(name, plain):
         ("2019/a.npy", []),
         ("cdm/wdm/a.npy", ["cdm"]),
         ("no/sub/a.npy", ["no_sub", "axion"]),  # sub is a name of the user's own
+        ("sub/cdm/a.npy", ["cdm"]),  # and all that has substructure, where a class is below
         ("a.npy", []),
     ],
 )
@@ -41,13 +42,16 @@ def test_the_classes_of_folders(file, classes):
 def test_a_label_and_the_folders_have_one_class_or_none():
     assert class_of("SUB", ["axion"], ALIASES) == ("axion", "")
     assert class_of(None, ["cdm"], ALIASES) == ("cdm", "")
-    assert class_of("cdm", ["3"], ALIASES) == ("cdm", "")
+    assert (
+        class_of("cdm", ["3"], ALIASES) == class_of("cdm", ["axion", "cdm"], ALIASES) == ("cdm", "")
+    )
     for label, folders, reason in (
         (None, [], "in no folder with a class's name, and without a label of its own"),
         (None, ["3"], "its folder '3' is no class: set `classes`"),
         ("3", [], "its label '3' is no class: set `classes`"),
         ("cdm", ["axion"], "its label is cdm, and its folder's axion"),
-        ("cdm", ["cdm", "axion"], "its folders name cdm and axion: rename or move one"),
+        (None, ["cdm", "axion"], "its folders name cdm and axion: rename or move one"),
+        ("no", ["cdm", "axion"], "its label is no_sub, and its folder's cdm and axion"),
     ):
         assert class_of(label, folders, ALIASES) == (None, reason)
 

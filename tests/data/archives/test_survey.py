@@ -585,6 +585,20 @@ def test_what_may_hold_many_images_stops_however_much_may_be_rejected(archive, n
     assert len(survey("mine", entry).images) == 124
 
 
+def test_one_file_of_an_archive_of_single_images_is_one_image(archive):
+    folder, entry = archive
+    for path in list((folder / "train" / "cdm").glob("*.npy")):
+        np.savez(path.with_suffix(".npz"), images=np.load(path)[None])
+        path.unlink()
+    torn = folder / "train" / "cdm" / "torn.npz"
+    torn.write_bytes(b"PK\x03\x04")
+    for name in ("whole.zip", "masses.parquet"):  # beside the classes
+        (folder / "train" / name).write_bytes(b"x")
+    (folder / "train" / "notes.txt").symlink_to(folder / "gone.txt")
+    entry = entry | {"axes": ["image", "y", "x"], "max_rejected": 0.1}
+    assert len(survey("mine", entry).images) == 120
+
+
 def test_the_rejects_of_each_split_are_few(archive):
     folder, entry = archive
     for k in range(2):

@@ -136,7 +136,7 @@ def test_factors_of_the_published_images_are_of_these_alone():
         ),
         ("substructure.axion.x", {"uniform": [-9, 9]}, ".substructure.axion.x: not every vortex"),
         ("substructure.cdm.radius", {"uniform": [10, 20]}, ".substructure.cdm.radius: no point"),
-        ("source_light.R_sersic", 0.02, ".source_light.R_sersic: down to 0.02 arcsec, less than"),
+        ("source_light.R_sersic", 0.02, ".source_light.R_sersic: at most 0.02 arcsec, less than"),
         ("lens.gama1", 0.1, ".lens: unknown key 'gama1'; did you mean 'gamma1'? known are mass"),
         ("cosmology.Om0", ..., ".cosmology: 'Om0' is a required property"),
         ("redshifts.lens", 2.0, ".redshifts: the lens (2.0) must be nearer"),

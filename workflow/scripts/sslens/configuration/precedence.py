@@ -158,10 +158,13 @@ def _of_another_noise(given: Mapping, config: Mapping) -> Iterator[str]:
         for key, value in _section_at(given, ("datasets", dataset, "instrument")).items():
             if value is not None and key not in used and any(key in own for own in NOISES.values()):
                 place = ("datasets", dataset)
+                others = " or ".join(noise for noise, own in NOISES.items() if key in own)
+                # which every recipe has to have
+                remedy = "give null" if key == "zero_point" else "remove it"
                 yield (
                     f"{_dotted(*place, 'instrument', key)}: {value!r} has no effect where "
-                    f"{_dotted(*place, 'noise')} is {recipe.get('noise')!r}; remove it, or choose "
-                    f"{' or '.join(noise for noise, own in NOISES.items() if key in own)}"
+                    f"{_dotted(*place, 'noise')} is {recipe.get('noise')!r}; {remedy}, or choose "
+                    f"{others}"
                 )
 
 
@@ -214,7 +217,7 @@ def _overridden(
         for one in own:
             other = _at(specific, one)
             is_set = other is not _MISSING and not isinstance(other, Mapping)
-            if not is_set or other == value or (one != key and other is None):
+            if not is_set or (one != key and other is None) or (one == key and other == value):
                 continue
             yield (
                 f"{_dotted(*place, *key)}: {value!r} has no effect where "

@@ -149,12 +149,6 @@ def check_methods(config: Mapping, mistakes: Mistakes) -> None:
                 f"{entry['pretext']} has {', '.join(clash)}, which {entry['method']} refuses; take "
                 "a pretext without"
             )
-        is_alone = views_of(entry["method"]) == 1 or entry["pairs"] != "same_image"
-        if mistakes.is_sound(pretext) and not is_alone and changes_nothing(augmentations):
-            found[origin(mistakes, layers, ("pretext",))] = (
-                f"{entry['pretext']} changes no image, so that both views of {entry['method']} "
-                "would be the same; take another pretext"
-            )
         encoder = pretraining_encoder(config, name, dataset)
         for key, value in needs_encoder(entry["method"]).items():
             if encoder.get(key) != value:
@@ -164,6 +158,15 @@ def check_methods(config: Mapping, mistakes: Mistakes) -> None:
                     f"pretraining, {encoder['name']}, has {has}"
                 )
         options = with_defaults(entry.get("options", {}), method_schema(entry))
+        # of a class or a queue, other images are taken for the same besides
+        has_others = uses_labels(entry["method"]) or "queue" in options
+        has_views = views_of(entry["method"]) > 1 and entry["pairs"] == "same_image"
+        is_checked = mistakes.is_sound(pretext) and has_views and not has_others
+        if is_checked and changes_nothing(augmentations):
+            found[origin(mistakes, layers, ("pretext",))] = (
+                f"{entry['pretext']} changes no image, so that both views of {entry['method']} "
+                "would be the same; take another pretext"
+            )
         pixels = pixels_of(config, mistakes, dataset)
         if "masked" in options and "patch" in encoder and pixels:
             patches = (pixels // encoder["patch"]) ** 2

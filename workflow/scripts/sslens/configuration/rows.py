@@ -176,8 +176,13 @@ def own_baselines(config: Mapping, arm: str, dataset: str) -> list[str]:
         and not any(config["arms"][other].get(key) for key in MATCHES)
     ]
     alike = [other for other in found if _have_one_finetuning(config, arm, other, dataset)]
-    nearest = alike or found
-    return [] if baseline in nearest else nearest
+    # the baseline may match the length or the cost of a pretraining, since it was chosen
+    is_near = (
+        baseline in of_run
+        and _have_one_encoder(config, arm, baseline, dataset)
+        and (not alike or _have_one_finetuning(config, arm, baseline, dataset))
+    )
+    return [] if is_near else alike or found
 
 
 def transfers(config: Mapping) -> dict[str, dict[str, dict[str, str]]]:

@@ -3,11 +3,11 @@
 import atexit
 import gc
 import logging
-import math
 import os
 import resource
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
@@ -25,8 +25,9 @@ log = logging.getLogger("sslens")
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 #: Precision -> the least compute capability of an NVIDIA GPU that gains from it.
 COMPUTE_CAPABILITY = {"float32": (0, 0), "bfloat16": (8, 0), "float16": (7, 0)}
-#: Variable with the time when the workflow was read, in seconds since 1970.
+#: Variable with the Python by which the workflow was read, and when, in seconds since 1970.
 READ = "SSLENS_READ"
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 #: Rules that make data, each by the script of its name and nothing that is loaded by name.
 OF_DATA = (
     "catalogue",
@@ -126,10 +127,10 @@ def _check_code(job: Any) -> None:
     """Stop where the code was changed after its digest was taken, which would be recorded for it.
 
     A job on this machine gets its digest from the process that has read the workflow, and imports
-    the code when it starts.
+    the code when it starts. A digest is that of one version of Python.
     """
-    read = float(os.environ.get(READ, math.inf))
-    if all(file.stat().st_mtime <= read for file in Path(job.scriptdir).rglob("*.py")):
+    version, _, read = os.environ.get(READ, "").partition(" ")
+    if version != PYTHON or not any(_is_newer(file, float(read)) for file in _code(job.scriptdir)):
         return
     from sslens.jobs.digest import script_digest
 
@@ -141,6 +142,24 @@ def _check_code(job: Any) -> None:
             f"the code in {job.scriptdir} was changed while the workflow runs; run it again, and "
             "use another clone to change code meanwhile"
         )
+
+
+def _code(folder: str) -> Iterator[Path]:
+    """The files of the library and of the scripts beside it, without hidden ones of an editor."""
+    return (file for file in Path(folder).rglob("*.py") if not file.name.startswith("."))
+
+
+def _is_newer(file: Path, read: float) -> bool:
+    """Whether a file was changed since then; one that is just being replaced has no time."""
+    try:
+        return file.stat().st_mtime > read
+    except FileNotFoundError:
+        return False
+
+
+def mark_as_read() -> None:
+    """Note when the workflow was read, for the jobs that it starts on this machine."""
+    os.environ[READ] = f"{PYTHON} {time.time()}"
 
 
 def gpus_of_a_job(elsewhere: bool) -> int:

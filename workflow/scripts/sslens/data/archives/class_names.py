@@ -35,6 +35,8 @@ def classes_of_folders(file: str, aliases: Mapping[str, str]) -> list[str]:
     names = [plain_name(part) for part in Path(file).parent.parts]
     # a number is rather the part of a class: cdm/0, cdm/1
     words = [name for name in names if name in aliases and not name.isdigit()]
+    if "sub" in words[:-1]:  # all that has substructure: sub/axion, sub/cdm
+        words.remove("sub")
     if words:
         return list(dict.fromkeys(aliases[name] for name in words))
     numbers = [name for name in names if name in aliases or re.fullmatch("[0-9]", name)]
@@ -45,20 +47,22 @@ def class_of(
     label: str | None, folders: list[str], aliases: Mapping[str, str]
 ) -> tuple[str | None, str]:
     """An image's class by its own label or the names of its folders; or None, and why."""
-    if len(folders) > 1:
-        return None, f"its folders name {' and '.join(folders)}: rename or move one"
-    folder = folders[0] if folders else None
     if label is None:
-        if folder is None:
+        if not folders:
             return None, "in no folder with a class's name, and without a label of its own"
-        if folder not in CLASSES:
-            return None, f"its folder {folder!r} is no class: set `classes`"
-        return folder, ""
+        if len(folders) > 1:
+            return None, f"its folders name {' and '.join(folders)}: rename or move one"
+        (folder,) = folders
+        return (
+            (folder, "")
+            if folder in CLASSES
+            else (None, f"its folder {folder!r} is no class: set `classes`")
+        )
     name = aliases.get(plain_name(label))
     if name is None:
         return None, f"its label {label!r} is no class: set `classes`"
-    if folder in CLASSES and folder != name:
-        return None, f"its label is {name}, and its folder's {folder}"
+    if {*folders} & {*CLASSES} and name not in folders:
+        return None, f"its label is {name}, and its folder's {' and '.join(folders)}"
     return name, ""
 
 

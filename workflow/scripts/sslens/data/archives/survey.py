@@ -67,10 +67,10 @@ UNREAD = {
     ".raw": "of a format that is not read: save its images as .npy, .npz, .h5 or .fits",
 }
 _UNREAD = {suffix: reason for suffixes, reason in UNREAD.items() for suffix in suffixes.split()}
-#: Of those that are not read, and of those that are: suffixes of files of one image, and of many.
+#: Of those, suffixes of files that may hold many images; and of those that are read.
 _OF_MANY = {suffix for suffixes in list(UNREAD)[1::2] for suffix in suffixes.split()}
-_OF_MANY |= {".npz", ".h5", ".hdf5"}
-_OF_ONE_IMAGE = {*_UNREAD, *READERS} - _OF_MANY
+CONTAINERS = (".npz", ".h5", ".hdf5")
+FOLDER = "a folder that cannot be read"
 
 
 class Survey(NamedTuple):
@@ -209,7 +209,7 @@ def _files(root: Path) -> Iterator[tuple[str, str, str]]:
             facts = folder.stat()
             entries = sorted(folder.iterdir())
         except OSError as error:
-            reason = f"a folder that cannot be read ({error.strerror})"
+            reason = f"{FOLDER} ({error.strerror})"
             log.warning("%s: %s", folder, reason)
             yield _relative_name(folder, root), REJECTED, reason
             continue
@@ -477,7 +477,7 @@ def _check_rejects(dataset: str, entry: Mapping, frame: pd.DataFrame) -> None:
                 f"more than max_rejected {limit:g} allows; the first is {_place(first)}: "
                 f"{first.reason}. All are in the log; mend or remove them, or raise max_rejected"
             )
-        large = None if limit == 1 else next(_large(part), None)
+        large = None if limit == 1 else next(_large(part, with_aliases(entry["classes"])), None)
         if large is not None:
             raise ValueError(
                 f"{dataset}: {_place(large)}: {large.reason}; it may hold many images, which "
@@ -485,13 +485,27 @@ def _check_rejects(dataset: str, entry: Mapping, frame: pd.DataFrame) -> None:
             )
 
 
-def _large(part: pd.DataFrame) -> Iterator:
-    """The rejects of a split that may hold any number of images: folders, and files of many."""
-    files = part.loc[part["several"].eq(True), "file"]
-    of_many = _OF_MANY | {Path(file).suffix.lower() for file in files}
+def _large(part: pd.DataFrame, aliases: Mapping[str, str]) -> Iterator:
+    """The rejects of a split that may hold any number of its images.
+
+    These are folders, files that could be read in part, those like other files of several images,
+    and in the folder of a class also packed ones and those of a format that is not read.
+    """
+    images = part[part["kind"] == IMAGE]
+    several = images["several"].eq(True)
+    of_one, of_several = (
+        {suffix_of(Path(file)) for file in set(files)}
+        for files in (images.loc[~several, "file"], images.loc[several, "file"])
+    )
     for row in part[(part["kind"] == REJECTED) & part["image_index"].isna()].itertuples():
-        suffixes = {suffix.lower() for suffix in Path(row.file).suffixes[-2:]}
-        if row.begun is True or suffixes & of_many or not suffixes & _OF_ONE_IMAGE:
+        path = Path(row.file)
+        suffix, suffixes = suffix_of(path), {suffix.lower() for suffix in path.suffixes[-2:]}
+        is_unread = bool(suffixes & _OF_MANY) and bool(classes_of_folders(row.file, aliases))
+        if suffix in READERS:  # as the others of its kind, if there are any
+            is_large = suffix in of_several or (suffix in CONTAINERS and suffix not in of_one)
+        else:
+            is_large = is_unread or row.reason.startswith(FOLDER) or not path.suffix
+        if row.begun is True or is_large:
             yield row
 
 

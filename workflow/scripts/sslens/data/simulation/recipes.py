@@ -155,9 +155,9 @@ def _out_of_sight(recipe: Mapping, is_sound: Callable[..., bool]) -> Iterator[tu
     if is_sound("lens") and support(recipe["lens"].get("einstein_radius", 0))[0] > half:
         yield ("lens", "einstein_radius"), f"no ring would be seen, since {image}"
     light = ("source_light", "R_sersic")
-    if is_sound(*light) and (least := support(recipe["source_light"]["R_sersic"])[0]) < pixel:
-        problem = f"down to {least:.3g} arcsec, less than a pixel of {pixel:.3g}"
-        yield light, f"{problem}; the flux of such a source would be wrong by far"
+    if is_sound(*light) and (most := support(recipe["source_light"]["R_sersic"])[1]) < pixel / 2:
+        problem = f"at most {most:.3g} arcsec, less than half a pixel of {pixel:.3g}"
+        yield light, f"{problem}, which images of one ray for each pixel cannot show"
     for name in CLASSES:
         place: Place = ("substructure", name)
         if not is_sound(*place):
