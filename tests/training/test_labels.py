@@ -305,6 +305,7 @@ def test_the_steps_are_those_of_both(planned, arm, own, more, fraction):
 def test_a_pretraining_has_images_without_a_label_too(planned, monkeypatch, arm, more):
     """As those without an axion, of whose mass is learned."""
     monkeypatch.setattr(CLASSIFICATION.__class__, "has_target", lambda task, values: values == 0)
+    monkeypatch.setattr(CLASSIFICATION.__class__, "learning_from", lambda task, targets: task)
     plan = planned(arm)
     assert plan.steps_per_epoch == 30 // 8
     assert plan.steps == 4 + more

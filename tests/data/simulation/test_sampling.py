@@ -349,7 +349,9 @@ def mean_pull(row, scale, radius, points=90):
 
 @pytest.mark.parametrize("scale", [1.0, 0.6])
 def test_the_ring_is_that_of_a_lens_without_substructure(scale):
-    recipe = REALISTIC | {"deflection_scale": scale}
+    lens = REALISTIC["lens"] | {"mass": 1.0e12}
+    del lens["einstein_radius"]  # one that is given is not scaled
+    recipe = REALISTIC | {"deflection_scale": scale, "lens": lens}
     frame = draw_catalogue("mine", recipe, "train", 90)
     round_lens = dict.fromkeys(("lens_e1", "lens_e2", "gamma1", "gamma2"), 0.0)
     for label in CLASSES:
