@@ -68,8 +68,8 @@ def test_too_many_rejects_stop_with_one_line(imported, tmp_path):
         check=False,
     )
     assert done.returncode == 1
-    told = [line for line in done.stderr.splitlines() if "cannot be used" in line]
-    assert any("mine: 1 of 61 images of test cannot be used" in line for line in told)
+    lines = [line for line in done.stderr.splitlines() if "cannot be used" in line]
+    assert any("mine: 1 of 61 images of test cannot be used" in line for line in lines)
     log = (tmp_path / "logs/survey/mine.log").read_text()
     assert "rejected: train/cdm/empty.npy: empty file" in log
     assert "rejected: test/cdm/constant.npy: all its pixels are 1" in log

@@ -290,13 +290,11 @@ def apart_of(wildcards):
 
     It is done before the job, which does not depend on its content.
     """
-    entry, archives = config["arms"][arm_of(wildcards)], settings.names_from(
-        config, settings.IMPORT
-    )
+    entry = config["arms"][arm_of(wildcards)]
     source = settings.pretrained_on(entry, wildcards.dataset)
-    if entry.get("pretraining") not in PRETRAININGS or source == wildcards.dataset:
-        return []
-    if not {source, wildcards.dataset} <= {*archives}:
+    are_archives = {source, wildcards.dataset} <= {*settings.names_from(config, settings.IMPORT)}
+    is_trained_here = entry.get("pretraining") in PRETRAININGS
+    if source == wildcards.dataset or not (is_trained_here and are_archives):
         return []
     return [ancient(f"{DATA}/apart_from_{source}.json".format(dataset=wildcards.dataset))]
 

@@ -82,11 +82,16 @@ def _is_new(folder: str, root: Path, seen: set[tuple[int, int]]) -> bool:
         facts = path.stat()
     except OSError:
         return False
-    if path.is_symlink() and root.resolve().is_relative_to(path.resolve()):
+    if leads_above(path, root):
         return False
     is_new = (facts.st_dev, facts.st_ino) not in seen
     seen.add((facts.st_dev, facts.st_ino))
     return is_new
+
+
+def leads_above(path: Path, root: Path) -> bool:
+    """Whether a path is a link to a folder that the root lies in."""
+    return path.is_symlink() and root.resolve().is_relative_to(path.resolve())
 
 
 def in_one_line(path: str) -> str:

@@ -28,7 +28,7 @@ from sslens.data.archives.class_names import (
 )
 from sslens.data.archives.errors import Ambiguous, Unusable
 from sslens.data.archives.images import Found
-from sslens.data.archives.paths import in_one_line, split_path
+from sslens.data.archives.paths import in_one_line, leads_above, split_path
 from sslens.data.archives.readers import READERS, read_images, suffix_of
 from sslens.data.plausibility import FACTS, image_facts, implausible, usual_values
 from sslens.data.tracking import tracked
@@ -58,17 +58,19 @@ SHAPE = "shape_sha256"
 REJECT_COLUMNS = ["found_in", "file", "image_index", "kind", "reason"]
 IMAGE, REJECTED, IGNORED = "image", "rejected", "ignored"  # kinds of what is found
 _JUNK = {"__MACOSX", "Thumbs.db", "desktop.ini"}
-#: Suffixes of files that may well hold images, and are not read -> what to do about them.
-UNREAD = {
-    ".gz .bz2 .xz .z .zst .fz": "packed: unpack it",
+#: Suffixes of files that are not read, and may hold many images.
+_OF_MANY = {
     ".zip .tar .tgz .7z .rar": "packed: unpack it",
-    ".png .jpg .jpeg .tif .tiff .gif .bmp .webp": "a picture: save its numbers as .npy or .fits",
     ".hdf .hdf4 .h4 .he4 .he5 .pkl .pickle .pt .pth .mat .asdf .nc .tfrecord .tfrecords .parquet "
     ".raw": "of a format that is not read: save its images as .npy, .npz, .h5 or .fits",
 }
+#: Suffixes of files that may well hold images, and are not read -> what to do about them.
+UNREAD = _OF_MANY | {
+    ".gz .bz2 .xz .z .zst .fz": "packed: unpack it",
+    ".png .jpg .jpeg .tif .tiff .gif .bmp .webp": "a picture: save its numbers as .npy or .fits",
+}
 _UNREAD = {suffix: reason for suffixes, reason in UNREAD.items() for suffix in suffixes.split()}
-#: Of those, suffixes of files that may hold many images; and of those that are read.
-_OF_MANY = {suffix for suffixes in list(UNREAD)[1::2] for suffix in suffixes.split()}
+#: Suffixes of files that are read, and may hold many images.
 CONTAINERS = (".npz", ".h5", ".hdf5")
 FOLDER = "a folder that cannot be read"
 
@@ -236,7 +238,7 @@ def _kind(path: Path, root: Path) -> tuple[str, str]:
             return REJECTED, "a symbolic link that leads nowhere"
         return REJECTED, f"out of reach ({error.strerror})"
     if is_folder:
-        if path.is_symlink() and root.resolve().is_relative_to(path.resolve()):
+        if leads_above(path, root):
             return IGNORED, "a link to a folder that the archive lies in"
         return IMAGE, ""
     if suffix_of(path) not in READERS:
@@ -497,10 +499,11 @@ def _large(part: pd.DataFrame, aliases: Mapping[str, str]) -> Iterator:
         {suffix_of(Path(file)) for file in set(files)}
         for files in (images.loc[~several, "file"], images.loc[several, "file"])
     )
+    of_many = {suffix for suffixes in _OF_MANY for suffix in suffixes.split()}
     for row in part[(part["kind"] == REJECTED) & part["image_index"].isna()].itertuples():
         path = Path(row.file)
         suffix, suffixes = suffix_of(path), {suffix.lower() for suffix in path.suffixes[-2:]}
-        is_unread = bool(suffixes & _OF_MANY) and bool(classes_of_folders(row.file, aliases))
+        is_unread = bool(suffixes & of_many) and bool(classes_of_folders(row.file, aliases))
         if suffix in READERS:  # as the others of its kind, if there are any
             is_large = suffix in of_several or (suffix in CONTAINERS and suffix not in of_one)
         else:
