@@ -7,6 +7,7 @@ from paths import ROOT
 from sslens.configuration import outputs, rows, settings
 from sslens.configuration.checks import check
 from sslens.configuration.loading import load, merge
+from sslens.pretexts import changes_nothing
 
 
 def test_a_method_refuses_a_pretext_that_it_cannot_learn_from():
@@ -188,7 +189,12 @@ def test_two_views_that_are_the_same_are_refused():
             "pretrainings.byol-dihedral.pretext: same changes no image, so that both views of byol "
             "would be the same; take another pretext"
         )
-    config["pretexts"]["same"].append({"dihedral": None})
+    for changes in ({"dihedral": None}, {"psf_blur": {"max_sigma": 0.5}}):
+        config["pretexts"]["same"] = [changes, {"gaussian_noise": {"stddev": 0, "clip": [0, 1]}}]
+        check(config, SCHEMA)
+    # one that an extension adds, whose strengths have no neutral value
+    assert not changes_nothing([{"brightness": {"max_change": 0.2}}])
+    config["pretexts"]["same"] = [{"rotation": {"max_degrees": 0}}, {"dihedral": {}}]
     check(config, SCHEMA)
     config["pretexts"]["same"] = []
     for method in ("rotnet", "supervised_contrastive", "nnclr"):

@@ -4,6 +4,7 @@ import pytest
 from configurations import MASS_OF_AXIONS, SCHEMA, config_with, error_of
 from paths import ROOT
 
+from sslens.configuration import task_checks
 from sslens.configuration.checks import check
 from sslens.configuration.loading import load, merge
 
@@ -99,6 +100,18 @@ def test_no_fine_tuning_of_a_regression_shifts_its_answers(layer, key, value, pr
     config["task"] = {"name": "classification"}
     config["datasets"]["model_2"]["class_shares"] = {"axion": 1, "cdm": 1, "no_sub": 1}
     check(config, SCHEMA)
+
+
+def test_an_augmentation_says_whether_it_turns_what_is_a_target(monkeypatch):
+    by_places = {task_checks.SHIFT: ["shift"], None: ["dihedral"]}
+    monkeypatch.setattr(task_checks, "augmentations_by_places", lambda: by_places)
+    config = load(ROOT / "config", MASS_OF_AXIONS)
+    config["finetuning"]["augmentation"] = "dihedral"
+    check(config, SCHEMA)
+    config["task"]["targets"] = ["source_x", "source_y"]
+    assert error_of(config).startswith(
+        "finetuning.augmentation: dihedral has no `places` in augmentations.schema.yaml"
+    )
 
 
 @pytest.mark.parametrize(("crop", "is_refused"), [(63, True), (62, False), (None, False)])

@@ -15,7 +15,7 @@ from sslens.data.simulation.rendering import render
 from sslens.data.simulation.sampling import draw_catalogue
 from sslens.networks import export
 from sslens.orientations import ORIENTATIONS, orientation_turns, oriented
-from sslens.schemas import load_schema
+from sslens.pretexts import NOISE, SHIFT, STAY, TURN, augmentations_by_places
 from sslens.targets import PAIRS, stack_arrays, turned
 from sslens.tasks.registry import load_task
 from sslens.training.finetuning import _FineTuning
@@ -23,12 +23,8 @@ from sslens.training.plan import plan_training
 from sslens.training.turns import TURNS, turns_of_view
 from sslens.training.views import make_view
 
-LIBRARY = ROOT / "workflow/scripts/sslens"
 SEED = tf.constant([3, 4], tf.int32)
 PIXELS = 33
-#: What each augmentation does to the places of what an image shows.
-LEAVES_PLACES = {"gaussian_noise", "blur", "flux_scale", "psf_blur", "instrument_noise"}
-SHIFTS = {"shift", "subpixel_shift"}  # refused where a position is a target
 
 
 def spot(x, y):
@@ -67,8 +63,21 @@ def test_a_spot_is_where_the_turn_takes_it(pretext):
 
 
 def test_every_augmentation_is_known_to_turn_images_or_not():
-    names = set(load_schema(LIBRARY / "training/augmentations.schema.yaml")["properties"])
-    assert names == {*TURNS, *LEAVES_PLACES, *SHIFTS}
+    by_places = augmentations_by_places()
+    assert set(by_places) == {STAY, TURN, SHIFT}
+    assert set(by_places[TURN]) == set(TURNS)
+    before = np.array([4.0, -2.0])
+    images = tf.constant(np.stack([spot(*before)] * 40))
+    strengths = {
+        "gaussian_noise": {"stddev": 1e-4},
+        "blur": {"max_sigma": 1.0},
+        "flux_scale": {"max_factor": 2.0},
+        "psf_blur": {"max_sigma": 1.0},
+    }
+    for name in {*by_places[STAY]} - {NOISE}:
+        seen = make_view(images, SEED, [{name: strengths[name]}]).numpy()
+        assert np.any(seen != images), name
+        np.testing.assert_allclose([place_of(image) for image in seen], [before] * 40, atol=0.02)
 
 
 def test_orientations_turn_places_as_their_matrices_say():

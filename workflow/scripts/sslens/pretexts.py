@@ -1,4 +1,9 @@
-"""Pretexts: lists of augmentations with their strengths. Free of TensorFlow."""
+"""Pretexts: lists of augmentations with their strengths. Free of TensorFlow.
+
+What the code has to know of an augmentation are traits in its schema, beside its settings:
+`of_raw_images`; `places`, whether what an image shows stays where it is, turns about the centre, or
+is shifted; and of a strength its `neutral` value, at which the augmentation does nothing.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,8 +14,8 @@ from sslens.schemas import load_schema
 PRETEXT_SCHEMA = Path(__file__).parent / "training" / "augmentations.schema.yaml"
 #: The augmentation that needs images without noise, and the exposure time of each.
 NOISE = "instrument_noise"
-#: Strengths -> the value at which their augmentation does nothing.
-NO_STRENGTH = {"max_degrees": 0, "max_pixels": 0, "stddev": 0, "max_factor": 1, "max_sigma": 0}
+#: Values of the trait `places`.
+STAY, TURN, SHIFT = "stay", "turn", "shift"
 
 
 def augmentation_names(pretext: Sequence[Mapping]) -> list[str]:
@@ -19,17 +24,38 @@ def augmentation_names(pretext: Sequence[Mapping]) -> list[str]:
 
 
 def changes_nothing(pretext: Sequence[Mapping]) -> bool:
-    """Whether every augmentation of a pretext has the strength at which it leaves images alone."""
+    """Whether every augmentation of a pretext has the strengths at which it does nothing."""
     return all(
-        strengths and all(strengths.get(name, none) == none for name, none in NO_STRENGTH.items())
+        bool(neutral := _neutral_strengths(name)) and neutral.items() <= (strengths or {}).items()
         for augmentation in pretext
-        for strengths in augmentation.values()
+        for name, strengths in augmentation.items()
     )
+
+
+def _neutral_strengths(name: str) -> dict:
+    """The strengths of an augmentation that have a neutral value, and these values."""
+    strengths = _schema_of(name).get("properties", {})
+    return {key: schema["neutral"] for key, schema in strengths.items() if "neutral" in schema}
 
 
 def of_raw_images(name: str) -> bool:
     """Whether an augmentation acts on images as they are recorded, before the preprocessing."""
-    return load_schema(PRETEXT_SCHEMA)["properties"].get(name, {}).get("of_raw_images", False)
+    return _schema_of(name).get("of_raw_images", False)
+
+
+def augmentations_by_places() -> dict[str | None, list[str]]:
+    """What augmentations do to the places of what an image shows, and the names of those that do.
+
+    The key is STAY, TURN or SHIFT, or None for those whose schema does not say so.
+    """
+    found: dict[str | None, list[str]] = {}
+    for name, schema in load_schema(PRETEXT_SCHEMA)["properties"].items():
+        found.setdefault(schema.get("places"), []).append(name)
+    return found
+
+
+def _schema_of(name: str) -> Mapping:
+    return load_schema(PRETEXT_SCHEMA)["properties"].get(name, {})
 
 
 def split_raw(pretext: Sequence[Mapping]) -> tuple[list[Mapping], list[Mapping]]:

@@ -16,7 +16,12 @@ from sslens.configuration.settings import (
     task_settings,
     task_traits,
 )
-from sslens.pretexts import augmentation_names
+from sslens.pretexts import (
+    PRETEXT_SCHEMA,
+    SHIFT,
+    augmentation_names,
+    augmentations_by_places,
+)
 from sslens.protocols import FROZEN
 from sslens.schemas import Mistakes, Place, load_schema
 from sslens.targets import PAIRS, partners_missing
@@ -108,9 +113,7 @@ def _check_middle(config: Mapping, mistakes: Mistakes) -> None:
 def _check_fine_tuning(config: Mapping, mistakes: Mistakes) -> None:
     """No fine-tuning smooths labels, or has augmentations, where the task does not let it."""
     traits = task_traits(config)
-    refused = dict(traits.refused_augmentations)
-    if "source_x" in task_settings(config).get("targets", ()):
-        refused["shift"] = "moves the source, which task.targets has"
+    refused = {**traits.refused_augmentations, **_refused_by_targets(config)}
     for layer in fine_tuning_layers(mistakes):
         smoothing, place = (*layer, "label_smoothing"), (*layer, "augmentation")
         smooths = mistakes.is_sound(smoothing) and mistakes.at(*smoothing)
@@ -124,6 +127,18 @@ def _check_fine_tuning(config: Mapping, mistakes: Mistakes) -> None:
         if clash := [name for name in names if name in refused]:
             problem = f"{clash[0]} {refused[clash[0]]}; take another, such as dihedral"
             mistakes.add(place, problem)
+
+
+def _refused_by_targets(config: Mapping) -> dict[str, str]:
+    """Augmentations that would leave targets behind where they are positions or directions."""
+    targets = task_settings(config).get("targets", ())
+    if not any(name in targets for pair in PAIRS for name in pair):
+        return {}
+    by_places = augmentations_by_places()
+    unknown = dict.fromkeys(by_places.get(None, ()), f"has no `places` in {PRETEXT_SCHEMA.name}")
+    moves_source = "moves the source, which task.targets has"
+    shifts = by_places[SHIFT] if "source_x" in targets else ()
+    return unknown | dict.fromkeys(shifts, moves_source)
 
 
 def _check_probes(config: Mapping, mistakes: Mistakes) -> None:

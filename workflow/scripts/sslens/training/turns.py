@@ -45,5 +45,5 @@ def turns_of_view(count: tf.Tensor, seed: tf.Tensor, pretext: Sequence[dict]) ->
     return turns
 
 
-#: Augmentation -> how it turns images; the others leave them where they are.
+#: Augmentation with `places: turn` in its schema -> how it turns images; the others turn none.
 TURNS: dict[str, Callable] = {"rotation": rotation, "dihedral": dihedral}
