@@ -43,10 +43,7 @@ onstart:
 
 # What an earlier configuration left there would be taken for this one's; Snakemake leaves it alone.
 onsuccess:
-    folder = "results/comparison"
-    parameters = expand(f"{folder}/parameters_{{d}}.png", d=config["run"]["datasets"])
-    current = {Path(file).stem for file in [*comparison_files(), *parameters]}
-    current |= {Path(file).stem for file in rules.compare.output}
+    folder, current = "results/comparison", outputs.names_of_run(config)
     if old := sorted(f.name for f in Path(folder).glob("*") if f.stem not in current):
         print(
             f"{folder} also holds what is not of this configuration; delete it, or it misleads: "

@@ -1,7 +1,9 @@
 """Results that were made with other settings than the configuration has are named."""
 
 import json
+import shutil
 from copy import deepcopy
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -15,8 +17,9 @@ from sslens.data.records import index_path
 from sslens.data.shards import make_shard, manifest_of
 from sslens.differences import differences
 from sslens.digests import sha256_of
+from sslens.figures.style import new_figure, save_figure
 from sslens.files import read_json, write_json
-from sslens.jobs.outdated import check, outdated_figure, outdated_results
+from sslens.jobs.outdated import check, current_files, outdated_figure, outdated_results
 
 OWN = {
     "run": {
@@ -170,6 +173,25 @@ def test_a_figure_of_other_rows_is_named(results):
     path = next(path for path in figures if "gallery" in path)
     assert not outdated_figure(path, figures[path])
     assert outdated_figure(path, figures[path] | {"title": "Another"})
+
+
+def test_of_a_comparison_counts_what_its_last_configuration_has_made(results, tmp_path):
+    files, _ = results
+    (account,) = (path for path in files if path.endswith("comparison/provenance.json"))
+    comparison = tmp_path / "comparison"
+    shutil.copytree(Path(account).parent, comparison)
+    for name in ("auc_table.md", "parameters_model_2.png"):
+        (comparison / name).touch()
+    expected = {path.name for path in comparison.iterdir()}
+    # of a regression, of another data set, and of several shares of the labels
+    for name in ("error_table.md", "roc_model_3.png", "label_efficiency_model_2.html"):
+        (comparison / name).touch()
+    assert current_files(comparison) == expected
+    save_figure(new_figure(1, 1, ""), [comparison / "roc_model_2.png"], {"title": "of other rows"})
+    assert current_files(comparison) == expected - {"roc_model_2.png"}
+    write_json(comparison / "provenance.json", {"settings": {}})
+    with pytest.raises(ValueError, match="provenance.json: another version of sslens made it"):
+        current_files(comparison)
 
 
 def test_results_that_cannot_be_read_are_named_and_stop_nothing(tmp_path):

@@ -241,7 +241,7 @@ def test_published_tables_stand_as_the_command_writes_them(tmp_path):
     for name in ("README.md", "docs/results.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(DOCUMENTS[name], "utf-8")
-        publish(comparison, tmp_path / name)
+        publish(comparison, tmp_path / name, {path.name for path in comparison.iterdir()})
         assert (tmp_path / name).read_text("utf-8") == DOCUMENTS[name]
     assert (tmp_path / "docs/README-roc_model_2.png").is_file()
 

@@ -14,13 +14,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # not there with PYTHONSAFEPATH
 from sslens.comparison.publish import publish
+from sslens.jobs.outdated import current_files
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("document", type=Path, help="such as README.md")
 parser.add_argument("--run", type=Path, default=Path(), help="folder of the run (this one)")
 options = parser.parse_args()
+comparison = options.run / "results" / "comparison"
 try:
-    files = publish(options.run / "results" / "comparison", options.document)
+    files = publish(comparison, options.document, current_files(comparison))
 except (OSError, ValueError) as error:
     sys.exit(str(error))
 print(f"{options.document}: {', '.join(files)}")

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Container
 from pathlib import Path
 
 from sslens.comparison.tables import INCONSISTENT
@@ -17,7 +18,7 @@ PLACE = re.compile(
 )
 
 
-def publish(comparison: Path, document: Path) -> list[str]:
+def publish(comparison: Path, document: Path, current: Container[str]) -> list[str]:
     """Put files of a comparison into a document, atomically.
 
     A place is `<!-- sslens: FILE -->`, a line of its own, up to `<!-- sslens: end -->`, where FILE
@@ -30,13 +31,15 @@ def publish(comparison: Path, document: Path) -> list[str]:
     Args:
         comparison: the folder `results/comparison` of a run.
         document: Markdown.
+        current: names of the files that are of the run's last configuration.
 
     Returns:
         What was put in, as the markers name it.
 
     Raises:
         ValueError: where the document has no such place, or one without an end, and where a file
-            has no such table, or is neither Markdown nor an image.
+            has no such table, or is neither Markdown nor an image, or is of an earlier
+            configuration.
         FileNotFoundError: where the run has no such file.
     """
     text = document.read_bytes().decode()  # read as text, its line ends would change
@@ -54,6 +57,11 @@ def publish(comparison: Path, document: Path) -> list[str]:
         )
     if missing := [p["file"] for p in places if not (comparison / p["file"]).is_file()]:
         raise FileNotFoundError(f"{comparison}: no {', '.join(missing)}; has the run finished?")
+    if old := [p["file"] for p in places if p["file"] not in current]:
+        raise ValueError(
+            f"{comparison}: {', '.join(old)}: not of the configuration that the tables are of; run "
+            "again, or take it out of the document"
+        )
     folder = document.resolve().parent
     images = folder if folder.name == "docs" else folder / "docs"
     copies = {p["file"]: images / f"{document.stem}-{p['file']}" for p in places}

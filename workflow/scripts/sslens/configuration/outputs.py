@@ -174,6 +174,16 @@ def pages_of_run(config: Mapping) -> list[str]:
     return [f"{measure}_table", "probe_table", f"{measure}_summary", *shortcuts, *efficiency]
 
 
+def names_of_run(config: Mapping) -> set[str]:
+    """What the files of a run in `results/comparison` are called, without their suffixes.
+
+    Those among them that are made on demand alone may not be there.
+    """
+    tables = {*pages_of_run(config), "provenance", "configuration"}
+    on_demand = {f"parameters_{name}" for name in config["run"]["datasets"]}
+    return tables | on_demand | {f"{figure}_{name}" for figure, name in figures_of_run(config)}
+
+
 def most_labels(config: Mapping) -> float:
     """The largest share of the labels."""
     return max(float(fraction) for fraction in config["run"]["label_fractions"])

@@ -207,6 +207,40 @@ def outdated_figure(path: str | Path, expected: Mapping) -> bool:
     return found is None or found[1].decode() != json_digest(expected)
 
 
+def current_files(comparison: Path) -> set[str]:
+    """Those files of a run's `results/comparison` that its last configuration has made.
+
+    Snakemake leaves there what an earlier one has made besides, and a run that stopped leaves
+    figures of before.
+
+    Args:
+        comparison: the folder, with the `provenance.json` of the tables.
+
+    Returns:
+        Their names.
+
+    Raises:
+        OSError: there is no such folder, or no account of its tables.
+        ValueError: the account does not have the configuration.
+    """
+    account = comparison / "provenance.json"
+    try:
+        config = read_json(account)["settings"]["configuration"]
+        names = outputs.names_of_run(config)
+        figures = {
+            f"{figure}_{name}": outputs.figure_settings(config, figure, name)
+            for figure, name in outputs.figures_of_run(config)
+        }
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{account}: another version of sslens made it; run it again") from error
+    return {
+        file.name
+        for file in comparison.iterdir()
+        if file.stem in names
+        and (file.stem not in figures or not outdated_figure(file, figures[file.stem]))
+    }
+
+
 # --- several --------------------------------------------------------------------------------------
 
 
