@@ -42,7 +42,11 @@ def read_pixels(path: Path) -> np.ndarray:
             images = [unit for unit in units if unit.is_image and unit.shape]
             if len(images) != 1:
                 raise ValueError(f"{len(images)} extensions with an image, not one")
+            header = dict(images[0].header)  # before it is scaled, which takes BLANK out
             pixels = images[0].data
+            # which astropy takes for none; a 0 in the file is read as BZERO
+            if header.get("BLANK") == 0 and header["BITPIX"] > 0:
+                pixels = np.where(pixels == header.get("BZERO", 0), np.nan, pixels)
     else:
         pixels = np.load(path, allow_pickle=False)
     return np.squeeze(np.asarray(pixels, dtype=np.float32))
@@ -62,6 +66,8 @@ def read_image(path: Path, shape: tuple[int, int]) -> np.ndarray:
         )
     if bad := np.count_nonzero(~np.isfinite(image)):
         sys.exit(f"{path}: {bad} pixels are not finite; fill them, with the background, say")
+    if image.min() == image.max():
+        sys.exit(f"{path}: all pixels are {image.flat[0]:g}; take it away")
     return image[..., None]
 
 

@@ -27,7 +27,7 @@ from sslens.comparison.tables import (
     uncertainty_table,
 )
 from sslens.files import write_text
-from sslens.formatting import csv_text, latex_text, pipe_table
+from sslens.formatting import csv_text, latex_number, latex_text, pipe_table
 
 ARMS = {"baseline": "Baseline", "byol": "Bootstrap Your Own Latent"}
 DATASETS = {"model_1": "Model I", "model_2": "Model II"}
@@ -792,7 +792,7 @@ def test_efficiency_and_transfer_of_errors():
     assert "0.250 ± 0.010 ▲" in table.markdown()
     assert "Each cell gives the mean absolute error of the axion mass in dex" in table.markdown()
     assert table.title.startswith("Mean absolute error of the axion mass over the number of labels")
-    assert table.header == ["Model I", "1,500 images with a target (1)"]
+    assert table.header == ["Model I", "1,500 images with any target (1)"]
     sources = {"model_1": {"model_1": "byol"}}
     matrix, _ = transfer_matrix(frame, sources, {}, titles, mass.column)
     assert matrix.loc["Model I", "Model I"] == 0.25
@@ -867,6 +867,12 @@ def test_latex_is_balanced_whatever_titles_hold():
     assert len(rows) == 3
     assert [len(re.findall(r"(?<!\\)&", row)) for row in rows] == [2, 2, 2]
     assert [len(re.findall(r"(?<!\\)%", line)) for line in lines] == [0] * len(lines)
+
+
+def test_latex_has_powers_of_ten():
+    assert latex_number(2.9996e9, ".3e") == r"3.000\times10^{9}"
+    assert latex_number(-1.25e-7, ".1e") == r"-1.2\times10^{-7}"
+    assert latex_number(0.1234, ".3f") == "0.123"
 
 
 def test_latex_text_writes_commands_out():

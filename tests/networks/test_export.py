@@ -237,10 +237,20 @@ def save_blank(path):
     unit.writeto(path.with_suffix(".fits"))
 
 
+def save_blank_zero(path):
+    """Of signed integers, where astropy takes a BLANK of 0 for none."""
+    unit = fits.PrimaryHDU(recorded(1)[0, ..., 0].astype("i2") + 1)
+    unit.header["BLANK"] = 0
+    unit.data[3, 4] = 0
+    unit.writeto(path.with_suffix(".fits"))
+
+
 @pytest.mark.parametrize(
     ("save", "expected"),
     [
         (save_blank, "pixels are not finite; fill them"),
+        (save_blank_zero, "b.fits: 1 pixels are not finite; fill them"),
+        (lambda path: np.save(path, np.zeros_like(recorded(1))), "b.npy: all pixels are 0; take it away"),
         (save_holed, "b.npy: 1 pixels are not finite; fill them"),
         (
             lambda path: np.save(path, recorded(1, pixels=36)),

@@ -9,6 +9,7 @@ from sslens.data.records import Split
 from sslens.metrics.gaussian import raw_of, variances_of
 from sslens.metrics.predictions import write_predictions
 from sslens.metrics.regression import true_and_predicted
+from sslens.networks import losses
 from sslens.orientations import orientation_turns
 from sslens.targets import stack_arrays, turned
 from sslens.tasks.base import targeted
@@ -82,6 +83,8 @@ def test_targets_are_learned_with_mean_0_and_deviation_1():
     assert np.array_equal(again.relative(targets), relative, equal_nan=True)
     outputs = np.zeros((60, 4), np.float32)
     errors = task.measures((relative, outputs), (relative, outputs))
+    # not the loss, which has a weight
+    assert errors["nll"] == errors["validation_nll"] == losses.mean_nll(relative, outputs)
     assert errors[f"mae_{RADIUS}"] == pytest.approx(np.abs(RADII - RADII.mean()).mean(), rel=1e-5)
     assert errors[f"validation_mae_{MASS}"] == pytest.approx(
         np.nanmean(np.abs(MASSES - np.nanmean(MASSES))), rel=1e-5

@@ -90,6 +90,12 @@ def latex_text(text: str) -> str:
     return "".join(special.get(character, character) for character in text)
 
 
+def latex_number(value: float, form: str) -> str:
+    """A number in a format of Python, such as ".3e", as LaTeX writes it between dollar signs."""
+    mantissa, _, exponent = format(value, form).partition("e")
+    return rf"{mantissa}\times10^{{{int(exponent)}}}" if exponent else mantissa
+
+
 def pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A pipe table padded so that it also reads as plain text; the first column is the row's."""
     table = [[text.replace("|", r"\|") for text in row] for row in (header, *rows)]

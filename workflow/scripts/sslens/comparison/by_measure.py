@@ -26,7 +26,7 @@ from sslens.comparison.tables import (
     measure_tables,
     nothing_tuned,
 )
-from sslens.formatting import Table
+from sslens.formatting import Table, latex_number
 
 
 def tables_by(
@@ -80,8 +80,8 @@ def latex_by(comparison: Comparison) -> str:
 
     def text(cell) -> str:
         spread = cell[f"{measure.column}_std"]
-        deviation = "" if pd.isna(spread) else rf" \pm {spread:{measure.number}}"
-        number = f"${cell[measure.column]:{measure.number}}{deviation}$"
+        deviation = "" if pd.isna(spread) else rf" \pm {latex_number(spread, measure.number)}"
+        number = f"${latex_number(cell[measure.column], measure.number)}{deviation}$"
         number = rf"\boldmath{number}" if leads(cell) else number
         return number + marks[mark(cell, measure).strip()]
 

@@ -318,7 +318,7 @@ def efficiency_table(comparison: Comparison) -> Table:
         deviation = "" if pd.isna(spread) else f" ± {spread:{measure.number}}"
         return cell_of(cell, f"{mean:{measure.number}}{deviation}{mark(cell, measure)}", columns)
 
-    what = "labels" if is_auc(measure) else "images with a target"
+    what = "labels" if is_auc(measure) else "images with any target"
     header = [title, *(f"{count:,} {what} ({labels:.3g})" for labels, count in counts.items())]
     rows = [
         (name, [shown(arm, labels) for labels in counts.index])

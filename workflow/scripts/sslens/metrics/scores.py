@@ -59,9 +59,7 @@ def score(predictions: pd.DataFrame, temperature: float = 1.0) -> dict[str, Any]
     if not 0 < temperature < np.inf:
         raise ValueError(f"a temperature is a positive number; got {temperature}")
     labels, logits = _labels_and_logits(predictions)
-    absent = [name for c, name in enumerate(CLASSES) if c not in labels]
-    if absent:
-        raise ValueError(f"no AUC without test images of {', '.join(absent)}")
+    _check_classes(labels, "test")
     predicted = logits.argmax(axis=1)
     right = int(np.sum(predicted == labels))
     low, high = binomtest(right, len(labels)).proportion_ci(CONFIDENCE, method="wilson")
@@ -83,6 +81,15 @@ def score(predictions: pd.DataFrame, temperature: float = 1.0) -> dict[str, Any]
         "calibrated": calibration_scores(labels, logits / temperature),
         "images": len(labels),
     }
+
+
+def _check_classes(labels: np.ndarray, split: str) -> None:
+    """ValueError where a split has no image of a class: its AUC would stand for nothing."""
+    if absent := [name for c, name in enumerate(CLASSES) if c not in labels]:
+        raise ValueError(
+            f"no AUC without {split} images of {', '.join(absent)}; take more {split} images, or "
+            "other class shares"
+        )
 
 
 def auc_one_vs_one(labels: np.ndarray, logits: np.ndarray) -> float:
@@ -161,11 +168,14 @@ def calibrated_score(
 ) -> dict[str, Any]:
     """What `score` returns, with the temperature that suits the validation set; without one, 1.
 
-    Raises ValueError as `score` and `calibration.fit_temperature` do.
+    Raises ValueError as `score` and `calibration.fit_temperature` do, and where the validation set
+    lacks a class: by its AUC the best epoch and the best penalty of a probe are chosen, too.
     """
     if validation is None:
         return score(predictions)
-    return score(predictions, fit_temperature(*_labels_and_logits(validation)))
+    labels, logits = _labels_and_logits(validation)
+    _check_classes(labels, "validation")
+    return score(predictions, fit_temperature(labels, logits))
 
 
 def metrics_of_file(

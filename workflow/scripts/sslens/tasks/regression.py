@@ -25,7 +25,7 @@ class Task(base.Task):
     """
 
     layer = "distributions"
-    best = base.Best("validation_loss", highest=False)
+    best = base.Best("validation_nll", highest=False)
 
     def __init__(self, settings: Mapping, facts: Mapping | None = None):
         super().__init__(settings, facts)
@@ -120,11 +120,12 @@ class Task(base.Task):
     def measures(
         self, learned: tuple[np.ndarray, np.ndarray], validation: tuple[np.ndarray, np.ndarray]
     ) -> dict[str, float]:
-        """The mean absolute error of each target, and the likelihood of validation images."""
+        """The likelihood, which the loss may weight, and the mean absolute error of each target."""
         of_learned, of_validation = self._errors(*learned), self._errors(*validation)
         return {
+            "nll": self._head.likelihood(*learned),
+            "validation_nll": self._head.likelihood(*validation),
             **{f"mae_{name}": error for name, error in of_learned.items()},
-            "validation_loss": self._head.likelihood(*validation),
             **{f"validation_mae_{name}": error for name, error in of_validation.items()},
         }
 
