@@ -53,6 +53,7 @@ from scipy.stats import norm
 
 from sslens.files import write_json
 from sslens.formatting import pipe_table
+from sslens.jobs.digest import code_digest
 from sslens.metrics import mrmc
 from sslens.metrics.uncertainty import holm
 from sslens.seeds import derive_seed
@@ -122,7 +123,9 @@ def main() -> None:
     if options.results and options.results.is_file():
         done = json.loads(options.results.read_text(encoding="utf-8"))
     # the slow ones first, so that no process is left alone with one of them
-    finished = {name for name, cell in done.items() if cell["replicates"] == options.replicates}
+    code = code_digest("metrics.mrmc")
+    own = {"replicates": options.replicates, "code": code}  # others are of another simulation
+    finished = {name for name, cell in done.items() if own.items() <= cell.items()}
     missing = sorted((c for c in cells if c.name not in finished), key=lambda cell: -cell.images)
     tasks = [task for cell in missing for task in chunks(cell, options.replicates)]
     waiting = Counter(cell.name for cell, _, _ in tasks)
@@ -132,7 +135,7 @@ def main() -> None:
             sums[name].update(part)
             waiting[name] -= 1
             if not waiting[name]:
-                done[name] = shares(sums[name])
+                done[name] = {**shares(sums[name]), "code": code}
                 if options.results:
                     write_json(options.results, done)
                 print(f"{name}: {done[name]['seconds']:.0f} s", file=sys.stderr)

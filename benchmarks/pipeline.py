@@ -27,16 +27,10 @@ import pandas as pd
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from sslens.configuration import settings
-from sslens.configuration.files import read_yaml
-from sslens.configuration.loading import load, merge
+from sslens.files import read_json
 from sslens.jobs.status import LINE, USED
 
-#: Rule -> the settings of a training, from configuration, pretraining or arm, and data set.
-SETTINGS = {
-    "pretrain": settings.pretraining_settings,
-    "finetune": lambda *of: settings.arm_settings(*of)["learning"],
-}
+TRAININGS = ("pretrain", "finetune")
 
 
 def main() -> None:
@@ -46,12 +40,8 @@ def main() -> None:
     parser.add_argument("--configfile", nargs="*", default=[], help="laid over the default")
     parser.add_argument("--finished", type=Path, metavar="FOLDER", help="of a run to look at")
     options = parser.parse_args()
-    given: dict = {}
-    for name in options.configfile:
-        given = merge(given, read_yaml(Path(name)))
-    config = load(ROOT / "config", given)
     if options.finished:
-        print(json.dumps(stages(options.finished, config), indent=1))
+        print(json.dumps(stages(options.finished), indent=1))
         return
     with tempfile.TemporaryDirectory() as folder:
         configs = [str(Path(name).resolve()) for name in options.configfile]
@@ -64,10 +54,10 @@ def main() -> None:
             cwd=ROOT, check=True, stdout=sys.stderr,
         )  # fmt: skip
         wall = time.perf_counter() - began
-        print(json.dumps({"wall": round(wall, 1), **stages(Path(folder), config)}, indent=1))
+        print(json.dumps({"wall": round(wall, 1), **stages(Path(folder))}, indent=1))
 
 
-def stages(folder: Path, config: dict) -> dict:
+def stages(folder: Path) -> dict:
     """What the jobs of every rule took, the longest rule first; and the trainings' steps."""
     jobs = defaultdict(list)
     for log in (folder / "logs").rglob("*.log"):
@@ -86,8 +76,9 @@ def stages(folder: Path, config: dict) -> dict:
     return {
         "rules": dict(sorted(rules.items(), key=lambda item: -item[1]["seconds"])),
         "training": {
-            rule: training_seconds(folder, rule, rules[rule]["seconds"], config)
-            for rule in SETTINGS
+            rule: training_seconds(folder, rule, rules[rule]["seconds"])
+            for rule in TRAININGS
+            if rule in rules
         },
     }
 
@@ -101,13 +92,14 @@ def job_use(log: Path) -> dict[str, float]:
     return {"seconds": (last - first).total_seconds(), "cpu": cpu, "memory": memory}
 
 
-def training_seconds(folder: Path, rule: str, total: float, config: dict) -> dict:
+def training_seconds(folder: Path, rule: str, total: float) -> dict:
     """Seconds of all jobs of a rule that were steps of training, and those that were not."""
     steps = 0.0
     for path in (folder / "results" / rule).rglob("history.csv"):
-        dataset, name = path.relative_to(folder / "results" / rule).parts[:2]
+        made_with = read_json(path.with_name("provenance.json"))
+        learning = made_with["settings"].get("learning", made_with["settings"])
         history = pd.read_csv(path)
-        batch = SETTINGS[rule](config, name, dataset)["batch_size"]
+        batch = min(learning["batch_size"], made_with.get("labelled_images", np.inf))
         images = batch * np.diff(history["step"], prepend=0)
         steps += (images / history["images_per_second"]).sum()
     return {"steps": round(steps, 1), "elsewhere": round(total - steps, 1)}

@@ -13,10 +13,11 @@ are not read. Of `supervised`, the baseline, it is that of the fine-tuned networ
 collapses, or whose loss is not finite, is listed as such.
 
 Prints a markdown table of all trials, the best of each method in bold. With --results, finished
-trials are kept in a file, and the next call runs the others alone. With --best-of, only the three
+trials are kept in a file, and the next call runs those alone that are not there with the present
+data, code and overlay. With --best-of, only the three
 best trials of each method on another data set are run, and the table lists both data sets; bold is
 the best mean. A random encoder is probed as well, for comparison. With --overlay, what a
-configuration file has (an encoder, say) is laid under all trials, which need results of their own.
+configuration file has (an encoder, say) is laid under all trials; give them a file of their own.
 """
 
 import argparse
@@ -38,9 +39,12 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 from sslens.configuration import settings
 from sslens.configuration.files import read_yaml
 from sslens.configuration.loading import load, merge
+from sslens.digests import json_digest, sha256_of
 from sslens.files import write_json
 from sslens.formatting import pipe_table
 from sslens.jobs import environment
+from sslens.jobs.digest import script_digest
+from sslens.networks.encoders.registry import family_of
 
 environment.settle(os.environ)
 
@@ -113,7 +117,8 @@ def main() -> None:
         chosen = [trial for method in options.methods for trial in best_of(method, known)]
     chosen.append(Trial(RANDOM, 0, None))
     place = f"{options.dataset}: "
-    missing = [trial for trial in chosen if place + trial.name not in done]
+    own = {trial: made_with(options.run, options.dataset, trial, overlay) for trial in chosen}
+    missing = [t for t in chosen if done.get(place + t.name, {}).get("made_with") != own[t]]
     # a process for each trial, since the random state of TensorFlow is of a process
     context = get_context("spawn")
     with ProcessPoolExecutor(options.processes, context, max_tasks_per_child=1) as pool:
@@ -123,7 +128,7 @@ def main() -> None:
         }
         for task in as_completed(tasks):
             name = place + tasks[task].name
-            done[name] = task.result()
+            done[name] = {**task.result(), "made_with": own[tasks[task]]}
             print(f"{name}: {done[name]}", file=sys.stderr)
             if options.results:
                 write_json(options.results, done)
@@ -141,6 +146,17 @@ def trials() -> Iterator[Trial]:
     for method, (_, values) in VARIED.items():
         for value, rate in product(values, LEARNING_RATES):
             yield Trial(method, rate, value)
+
+
+def made_with(run: Path, dataset: str, trial: Trial, overlay: dict) -> str:
+    """Digest of a trial's data, code and overlay: with others, it is another trial."""
+    folder = run / "results" / "data" / dataset
+    data = [sha256_of(folder / f"{name}.json") for name in ("manifest", "preprocessing")]
+    script = {SUPERVISED: "finetune", RANDOM: "features"}.get(trial.method, "pretrain")
+    method = [f"methods.{trial.method}"] if script == "pretrain" else []
+    encoder = load(ROOT / "config", overlay)["encoder"]["name"]
+    code = script_digest(script, *method, f"networks.encoders.{family_of(encoder)}")
+    return json_digest([data, code, overlay])
 
 
 def attempt(run: Path, dataset: str, trial: Trial, overlay: dict) -> dict:

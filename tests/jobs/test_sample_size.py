@@ -11,7 +11,7 @@ import pytest
 from paths import ROOT
 
 from sslens.formatting import csv_text
-from sslens.jobs.sample_size import Cost, cost, pilots, report
+from sslens.jobs.sample_size import START, Cost, cost, pilots, report
 from sslens.metrics.mrmc import Components, power, seeds_needed
 
 COMPONENTS = Components(4e-5, 1e-5, 2e-6)
@@ -41,11 +41,20 @@ def written(folder, rows, seeds=(1, 2, 3, 4, 5), minutes=60.0, task="classificat
     (comparison / "auc_summary.csv").write_text(csv_text(pd.DataFrame(rows)))
     made_with = {"settings": {"task": {"name": task}}}
     (comparison / "provenance.json").write_text(json.dumps(made_with))
-    (comparison / "auc_table.csv").write_text(csv_text(pd.DataFrame({"seed": seeds})))
+    cells = {"arm": "a", "dataset": "model_1", "labels": 1.0, "pretraining": "a"}
+    frame = pd.DataFrame([{**cells, "seed": seed} for seed in seeds])
+    (comparison / "auc_table.csv").write_text(csv_text(frame))
     for seed in seeds:
         for place, share in (("finetune/model_1/a", 0.6), ("evaluate/model_1/a", 0.1)):
             log(folder, f"{place}/labels-1.0/seed-{seed}.log", 60 * minutes * share)
-        log(folder, f"pretrain/model_1/a/seed-{seed}.log", 60 * minutes * 0.3)
+        log(folder, f"pretrain/model_1/a/seed-{seed}.log", 60 * minutes * 0.2)
+        log(folder, f"features/model_1/a@model_1/seed-{seed}.log", 60 * minutes * 0.1)
+        for left in (
+            "finetune/model_1/b/labels-1.0",
+            "evaluate/model_1/a/labels-0.1",
+            "pretrain/model_1/b",
+        ):
+            log(folder, f"{left}/seed-{seed}.log", 1e6)  # of an earlier configuration
     for rule, share in (("catalogue", 0.1), ("records", 0.3)):
         log(folder, f"{rule}/model_1/test/00000.log", 3600 * share)
         log(folder, f"{rule}/model_1/train/00000.log", 3600)
@@ -110,17 +119,18 @@ def test_a_run_without_variances_between_seeds_is_refused(rows, message):
 
 def test_the_cost_is_that_of_the_jobs_of_a_seed(tmp_path):
     found = cost(written(tmp_path, [row("byol")], minutes=120))
-    assert found == pytest.approx((2, 0.2, 0.4))
+    evaluation = (0.2 * 3600 - START) / 3600
+    assert found == pytest.approx((2, evaluation, 0.4))
     assert found.hours(seeds=10, images=1) == pytest.approx(20)
     # three times as many are predicted in addition, and made once
-    assert found.hours(seeds=10, images=4) == pytest.approx(20 + 3 * 10 * 0.2 + 3 * 0.4)
+    assert found.hours(seeds=10, images=4) == pytest.approx(20 + 3 * 10 * evaluation + 3 * 0.4)
 
 
 def test_logs_without_cpu_times_have_no_cost(tmp_path):
     folder = written(tmp_path, [row("byol")])
     for path in (folder / "logs").rglob("seed-[13].log"):
         path.write_text("2026-01-01 00:00:00,000 INFO finished\n")
-    assert cost(folder) == pytest.approx(Cost(1, 0.1, 0.4))  # by the others
+    assert cost(folder) == pytest.approx(Cost(1, 0.1 - START / 3600, 0.4))  # by the others
     for path in (folder / "logs").rglob("*.log"):
         path.write_text("2026-01-01 00:00:00,000 INFO finished\n")
     assert cost(folder) is None
@@ -152,7 +162,9 @@ def test_the_report_has_the_seeds_of_each_row_and_of_all(tmp_path):
     assert totals[0][3] == "{0} seeds, {0}.0 h ({1} seeds, {1}.0 h)".format(*seeds)
     seeds = seeds_needed(noisy, 0.01, 8)
     assert power(noisy, 0.01, seeds, 8) >= 0.8 > power(noisy, 0.01, seeds - 1, 8)
-    assert totals[3][3].startswith(f"{seeds} seeds, {seeds * 1.7 + 7 * 0.4:.1f} h (")
+    assert totals[3][3].startswith(
+        f"{seeds} seeds, {seeds * (1.7 - 7 * START / 3600) + 7 * 0.4:.1f} h ("
+    )
 
 
 def test_a_mark_needs_more_than_a_single_test(tmp_path):

@@ -250,7 +250,10 @@ def save_blank_zero(path):
     [
         (save_blank, "pixels are not finite; fill them"),
         (save_blank_zero, "b.fits: 1 pixels are not finite; fill them"),
-        (lambda path: np.save(path, np.zeros_like(recorded(1))), "b.npy: all pixels are 0; take it away"),
+        (
+            lambda path: np.save(path, np.zeros_like(recorded(1))),
+            "b.npy: all pixels are 0; take",
+        ),
         (save_holed, "b.npy: 1 pixels are not finite; fill them"),
         (
             lambda path: np.save(path, recorded(1, pixels=36)),

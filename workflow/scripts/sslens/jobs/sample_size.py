@@ -5,7 +5,7 @@ the CPU time of its jobs, with which their logs end.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +28,8 @@ TARGET = 0.8
 CONFIDENCE = 0.8
 #: With fewer seeds of the run, its variance between seeds is hardly known.
 ENOUGH_SEEDS = 5
+#: CPU time that a job which predicts takes whatever its images, s (docs/performance.md).
+START = 4.5
 #: Numbers of test images, relative to the run's.
 MORE_IMAGES = (1, 2, 4, 8)
 
@@ -56,7 +58,8 @@ class Cost(NamedTuple):
 
     Args:
         seed: of one seed, with the evaluation.
-        evaluation: of one seed's predictions, which take longer with more test images.
+        evaluation: of one seed's predictions without the start of their jobs; they take longer
+            with more test images.
         images: of making the test images.
     """
 
@@ -113,21 +116,39 @@ def _pilot(row: pd.Series) -> Pilot:
 
 def cost(folder: Path) -> Cost | None:
     """The CPU time of a finished run's jobs, by their logs; None where these do not have it."""
-    seeds = read_csv(folder / "results/comparison/auc_table.csv", ())["seed"].unique()
-    logs = folder / "logs"
-    of_seeds = [_seconds(logs, f"**/seed-{seed}.log") for seed in seeds]
+    cells, logs = read_csv(folder / "results/comparison/auc_table.csv", ()), folder / "logs"
+    # not of rows, data sets and shares of the labels that an earlier configuration had
+    rows = cells.to_dict("records")
+    learned = {f"{row['dataset']}/{row['arm']}/labels-{row['labels']}" for row in rows}
+    pretrained = {*cells["pretraining"].dropna(), "random"}
+
+    def is_of_run(log: Path) -> bool:
+        stage, dataset, name, *rest = log.relative_to(logs).parts
+        if stage in ("finetune", "evaluate", "probe"):
+            return f"{dataset}/{name}/{rest[0]}" in learned
+        return name.partition("@")[0] in pretrained  # features are of NAME@DATASET
+
+    of_seeds = [
+        [log for log in logs.glob(f"*/*/**/seed-{seed}.log") if is_of_run(log)]
+        for seed in cells["seed"].unique()
+    ]
     # a log of an earlier version tells nothing
-    if not (known := [(seed, time) for seed, time in zip(seeds, of_seeds, strict=True) if time]):
+    if not (known := [own for own in of_seeds if _seconds(own)]):
         return None
-    evaluation = sum(_seconds(logs, f"evaluate/**/seed-{seed}.log") for seed, _ in known)
-    images = sum(_seconds(logs, f"{rule}/*/test/*.log") for rule in ("catalogue", "records"))
+    evaluation = sum(
+        max(_seconds([log]) - START, 0)
+        for own in known
+        for log in own
+        if log.is_relative_to(logs / "evaluate")
+    )
+    images = sum(_seconds(logs.glob(f"{rule}/*/test/*.log")) for rule in ("catalogue", "records"))
     hours = len(known) * 3600
-    return Cost(sum(of_seeds) / hours, evaluation / hours, images / 3600)
+    return Cost(sum(map(_seconds, known)) / hours, evaluation / hours, images / 3600)
 
 
-def _seconds(logs: Path, pattern: str) -> float:
-    """CPU time of all jobs whose logs have such a name."""
-    found = [USED.findall(log.read_text("utf-8", "replace")) for log in logs.glob(pattern)]
+def _seconds(logs: Iterable[Path]) -> float:
+    """CPU time of jobs by their logs."""
+    found = [USED.findall(log.read_text("utf-8", "replace")) for log in logs]
     return sum(float(used[-1][0]) for used in found if used)
 
 
@@ -169,7 +190,8 @@ def report(folder: Path, marks: bool = False) -> str:
             "test images is the least with which any number of seeds suffices.\n",
             pipe_table(["Test images of a data set", *sizes], _totals(found, tests, spent)),
             "Seeds for all rows and data sets above, and the hours of CPU time of their jobs, by "
-            "the logs of this run (of a training that was stopped, they have what it took since)."
+            "the logs of this run (of a training that was stopped, they have what it took since; "
+            "with more test images, features of frozen encoders are counted as with the run's)."
             if spent
             else "Seeds for all rows and data sets above. The logs of this run have no CPU times.",
         ]
