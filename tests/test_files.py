@@ -6,7 +6,6 @@ import math
 import numpy as np
 import pytest
 
-from sslens.comparison.cells import by_dataset, by_row
 from sslens.files import atomic_path, read_arrays, read_json, write_arrays, write_json, write_text
 
 
@@ -98,14 +97,3 @@ def test_what_a_killed_writer_of_this_path_left_is_cleared_and_nothing_else(tmp_
     write_text(tmp_path / "a.txt", "whole")
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == [".incomplete-12-a.txt2", ".incomplete-12-b-a.txt", "a.txt"]
-
-
-def test_files_are_dealt_to_their_rows_a_file_a_seed():
-    paths = [f"{arm}{seed}" for arm in "ab" for seed in (1, 2, 3)]
-    assert by_row(["A", "B"], paths) == {"A": ["a1", "a2", "a3"], "B": ["b1", "b2", "b3"]}
-
-
-def test_every_data_set_has_its_part_of_all_lists():
-    settings = {"one": {"title": "1"}, "two": {"title": "2"}}
-    found = list(by_dataset(settings, ["a", "b", "c", "d"], ["x", "y"]))
-    assert found == [({"title": "1"}, [["a", "b"], ["x"]]), ({"title": "2"}, [["c", "d"], ["y"]])]

@@ -38,7 +38,7 @@ def test_the_subset_depends_on_the_seed_alone_and_takes_images_from_everywhere()
 
 def test_a_class_without_an_image_is_refused():
     labels = np.repeat([0, 1, 2], [9, 3, 9])
-    with pytest.raises(ValueError, match="label_fractions: 0.1 leaves no image of class cdm"):
+    with pytest.raises(ValueError, match="0.1 of 3 training images leaves none of class cdm; take"):
         Task({}).labelled(labels, 0.1, 1)
 
 
@@ -72,5 +72,7 @@ def test_spread_subsets_are_nested_and_follow_from_the_seed():
 
 
 def test_fewer_than_two_values_are_refused():
-    with pytest.raises(ValueError, match="0.004 leaves 1 images with mass; a regression needs two"):
+    with pytest.raises(
+        ValueError, match="0.004 of .* with mass leaves 1, and a regression needs two; take"
+    ):
         spread_subset(VALUES, 0.004, 1, "mass")

@@ -86,6 +86,7 @@ def test_the_examples_are_found():
         "workflow/scripts/sslens/tasks/detection.schema.yaml",
         "detection.yaml",
         "survey.yaml",
+        "compute.yaml",
         "own_images.yaml",
     ]
     assert [Path(name).name for name, _ in APPENDED] == [

@@ -1,4 +1,4 @@
-"""Rule finetune: learn the labels, by the arm's protocol, from its pretrained encoder or none."""
+"""Rule finetune: the network learns the labels, from a pretrained encoder or random weights."""
 
 import sys
 

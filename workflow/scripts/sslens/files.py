@@ -1,4 +1,4 @@
-"""Writing files so that nobody ever sees a half-written one."""
+"""Reading files, and writing them so that nobody ever sees a half-written one."""
 
 import json
 import os

@@ -37,7 +37,10 @@ def stratified_subset(
         count = round(fraction * len(rows))
         if count == 0:
             named = name_of(int(stratum))
-            raise ValueError(f"label_fractions: {fraction} leaves no image of {named}")
+            raise ValueError(
+                f"run.label_fractions: {fraction} of {len(rows)} training images leaves none of "
+                f"{named}; take a larger share, or more images"
+            )
         generator = np.random.default_rng(derive_seed(seed, "labelled subset", int(stratum)))
         chosen.append(generator.permutation(rows)[:count])
     return np.sort(np.concatenate(chosen))
@@ -64,7 +67,8 @@ def spread_subset(values: np.ndarray, fraction: float, seed: int, name: str) -> 
     count = round(fraction * len(rows))
     if count < 2:
         raise ValueError(
-            f"label_fractions: {fraction} leaves {count} images with {name}; a regression needs two"
+            f"run.label_fractions: {fraction} of {len(rows)} training images with {name} leaves "
+            f"{count}, and a regression needs two; take a larger share, or more images"
         )
     ordered = rows[np.argsort(values[rows], kind="stable")]
     chosen = ordered[_spread_order(len(rows), generator)[:count]]

@@ -14,7 +14,7 @@ BETTER, WORSE = "▲", "▼"
 OF_NETWORKS = "†"
 #: Why an interval and its test may seem to disagree.
 UNCORRECTED = "An interval is of its cell alone, so 0 may be outside without significance. "
-#: What the marks in titles of rows mean, see `rows.row_notes`.
+#: What the marks in titles of rows mean, see `configuration.rows.row_notes`.
 NOTES = {
     OF_SIMULATOR: "marks pretrainings that use what only a simulation knows",
     EXPERIMENTAL: "marks experimental methods",

@@ -14,19 +14,35 @@ CELL = ("arm", "dataset", "labels", "seed")
 
 
 def by_row(titles: Sequence[str], paths: Sequence[str]) -> dict[str, list[str]]:
-    """The files of each row of the table, a file a seed, of a list that has them row by row."""
-    seeds = len(paths) // len(titles)
+    """The files of each row of the table, one per seed, of a list that has them row by row.
+
+    Raises ValueError where the rows would not have equally many.
+    """
+    seeds = _share(paths, len(titles), "rows")
     return {title: list(paths[row * seeds : (row + 1) * seeds]) for row, title in enumerate(titles)}
 
 
 def by_dataset(
     settings: Mapping[str, dict], *lists: Sequence[str]
 ) -> Iterator[tuple[dict, list[list[str]]]]:
-    """The settings of each data set's figure, and its equal part of every list of files."""
+    """The settings of each data set's figure, and its equal part of every list of files.
+
+    Raises ValueError where a list cannot be divided.
+    """
+    sizes = [_share(files, len(settings), "data sets") for files in lists]
     for number, own in enumerate(settings.values()):
-        sizes = [len(files) // len(settings) for files in lists]
         parts = zip(lists, sizes, strict=True)
         yield own, [list(files[number * size : (number + 1) * size]) for files, size in parts]
+
+
+def _share(files: Sequence[str], number: int, of_what: str) -> int:
+    """How many of the files each of so many has."""
+    share, left = divmod(len(files), number)
+    if left:
+        raise ValueError(
+            f"{len(files)} files of {number} {of_what}, which should have as many each"
+        )
+    return share
 
 
 AUC_COLUMNS = tuple(f"auc_{name}" for name in (*CLASSES, "macro"))

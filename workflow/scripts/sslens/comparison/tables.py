@@ -31,13 +31,11 @@ from sslens.comparison.measures import MACRO_AUC, Measures, Shown
 from sslens.comparison.summary import OPERATIONS, SIGNIFICANT
 from sslens.formatting import Cell, Table, latex_text
 from sslens.metrics.mrmc import MIN_SEEDS
-from sslens.protocols import FROZEN, LINEAR_PROBE, NEAREST_NEIGHBOURS
+from sslens.protocols import FROZEN, FROZEN_TITLES
 
 NOT_SIGNIFICANT = "**n.s.**"
 #: Begins the warning below the tables of a run whose results do not belong together.
 INCONSISTENT = "**Inconsistent provenance**"
-#: What each frozen protocol is called in its table.
-PROTOCOL_TITLES = {LINEAR_PROBE: "Linear probe", NEAREST_NEIGHBOURS: "Nearest neighbours"}
 #: Columns of a cell in the published layout, the one that it is sorted by first.
 PUBLISHED = ("auc_macro", *(f"auc_{name}" for name in CLASSES))
 
@@ -252,7 +250,7 @@ def frozen_tables(comparison: Comparison) -> list[Table]:
     A table for every frozen protocol of the given arms and every share of the labels.
     """
     tables = [
-        _frozen_table(part.of_protocol(protocol), PROTOCOL_TITLES[protocol])
+        _frozen_table(part.of_protocol(protocol), FROZEN_TITLES[protocol])
         for part in comparison.by_labels()
         for protocol in FROZEN
         if len(part.of_protocol(protocol).cells)

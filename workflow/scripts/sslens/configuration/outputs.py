@@ -24,14 +24,8 @@ from sslens.configuration.settings import (
     task_traits,
 )
 from sslens.methods.registry import reconstructs
-from sslens.protocols import FINE_TUNE, LINEAR_PROBE, NEAREST_NEIGHBOURS
+from sslens.protocols import FIGURE_TITLES, FINE_TUNE, LINEAR_PROBE
 
-#: Titles of the figures of all methods.
-INTERVALS_TITLES = {
-    FINE_TUNE: "Fine-tuned networks",
-    LINEAR_PROBE: "Linear probes of frozen encoders",
-    NEAREST_NEIGHBOURS: "Nearest neighbours by frozen encoders",
-}
 #: Figures of the targets of a task.
 OF_TARGETS = ("predicted", "calibration", "outliers")
 
@@ -98,7 +92,7 @@ def figure_settings(config: Mapping, figure: str, name: str) -> dict:
         }
     if figure == "intervals":
         return {
-            "title": _with_labels(config, INTERVALS_TITLES[name]),
+            "title": _with_labels(config, FIGURE_TITLES[name]),
             "task": task_settings(config),
             "rows": arm_titles(config, name),
             "datasets": dataset_titles(config),

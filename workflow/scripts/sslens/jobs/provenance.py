@@ -36,7 +36,7 @@ def provenance_record(
     """The provenance of what this process makes.
 
     Args:
-        stage: pretrain, finetune, evaluate, features or probe.
+        stage: pretrain, import_encoder, finetune, evaluate, features or probe.
         cell: which of the stage's results it is: `dataset`, `seed`, and `pretraining`, or
             `encoder`, or `arm` and `labels`.
         settings: all settings that were used, as JSON has them.

@@ -89,7 +89,10 @@ class Task(base.Task):
         for name, values in zip(self.columns, targets.T, strict=True):
             own = values[~np.isnan(values)]
             if not np.isfinite(own).all():
-                raise ValueError(f"task.targets: {name} is not finite in images of {where}")
+                raise ValueError(
+                    f"task.targets: {name} is not finite in images of {where}; correct them, or "
+                    "leave the target out"
+                )
             check_target(name, own, where)
             found[name] = {
                 "images": len(own),

@@ -177,13 +177,13 @@ def _check_size(settings: dict, images: int) -> None:
     """Stop where there are fewer images (or lenses) than a batch, or too few for a queue."""
     if images < settings["batch_size"]:
         raise ValueError(
-            f"pretraining: batch_size: {settings['batch_size']}, but there are {images} images or "
+            f"pretraining.batch_size: {settings['batch_size']}, but there are {images} images or "
             "lenses to pair; take a smaller batch"
         )
     if (queue := settings["options"].get("queue", 0)) > images // IMAGES_PER_QUEUED:
         raise ValueError(
-            f"pretraining: options.queue: {queue} is more than a third of {images} images; take at "
-            f"most {images // IMAGES_PER_QUEUED}"
+            f"options.queue of {settings['method']}: {queue} is more than a third of {images} "
+            f"images; take at most {images // IMAGES_PER_QUEUED}"
         )
 
 

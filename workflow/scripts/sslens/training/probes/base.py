@@ -18,7 +18,7 @@ class Features(NamedTuple):
 class Probe(NamedTuple):
     """How the probe of a protocol is fitted and used.
 
-    fit: of labelled training images, of validation images and of the arm's settings makes the
+    fit: of labelled training images, of validation images and of the protocol's settings makes the
         arrays that the probe consists of, by name, and the history of the fit.
     outputs: of these arrays, features (n, d) and the settings makes outputs (n, outputs), as a
         network's.
