@@ -16,7 +16,7 @@ from sslens.comparison.measures import Aucs
 from sslens.comparison.pages import page
 from sslens.comparison.summary import read_summary
 from sslens.comparison.tables import summary_table
-from sslens.data.shortcuts import read_audits
+from sslens.data.shortcut_table import read_audits
 from sslens.files import write_text
 from sslens.formatting import Cell, Table, csv_text
 from sslens.jobs.outdated import outdated_figure

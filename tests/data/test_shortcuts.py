@@ -7,7 +7,8 @@ import pytest
 
 from sslens.classes import CLASSES
 from sslens.data.records import Split
-from sslens.data.shortcuts import MEASURES, audit, measure, shortcut_table
+from sslens.data.shortcut_table import MEASURES, shortcut_table
+from sslens.data.shortcuts import audit, measure
 
 
 def test_the_measures_by_hand():

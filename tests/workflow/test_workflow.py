@@ -75,7 +75,7 @@ def test_the_contracts_files_are_there(finished):
 
 #: Packages that take long to import -> the rules whose jobs may load them, because they use them.
 TRAININGS = {"pretrain", "finetune", "evaluate"}
-SCORING = {"evaluate", "probe", "pages", "roc", "reliability", "embedding", "shortcuts"}
+SCORING = {"evaluate", "probe", "roc", "reliability", "embedding", "shortcuts"}
 DRAWING = {"roc", "confusion", "reliability", "mistakes", "embedding", "training_curves", "gallery"}
 DRAWING |= {"intervals"}
 MAY_LOAD = {

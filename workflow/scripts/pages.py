@@ -11,7 +11,7 @@ from sslens.comparison.compared import Comparison
 from sslens.comparison.pages import page
 from sslens.comparison.summary import read_summary
 from sslens.comparison.tables import efficiency_table, summary_table
-from sslens.data.shortcuts import read_audits, shortcut_table
+from sslens.data.shortcut_table import read_audits, shortcut_table
 from sslens.files import read_json, write_text
 from sslens.formatting import read_csv
 from sslens.jobs.outdated import check

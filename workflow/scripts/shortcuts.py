@@ -10,7 +10,8 @@ process.start(snakemake.log[0], "shortcuts", 1)
 import pandas as pd
 
 from sslens.data.records import read_split
-from sslens.data.shortcuts import audit, shortcut_table
+from sslens.data.shortcut_table import shortcut_table
+from sslens.data.shortcuts import audit
 from sslens.files import write_text
 from sslens.formatting import csv_text
 from sslens.jobs.outdated import check
