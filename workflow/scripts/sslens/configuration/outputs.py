@@ -1,7 +1,7 @@
 """What the tables, figures and pages of a run are, and the settings that they are made with."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import product
 
 from sslens.configuration.rows import (
@@ -25,9 +25,6 @@ from sslens.configuration.settings import (
 )
 from sslens.methods.registry import reconstructs
 from sslens.protocols import FIGURE_TITLES, FINE_TUNE, LINEAR_PROBE
-
-#: Figures of the targets of a task.
-OF_TARGETS = ("predicted", "calibration", "outliers")
 
 
 def comparison_settings(config: Mapping) -> dict:
@@ -77,66 +74,117 @@ def figure_settings(config: Mapping, figure: str, name: str) -> dict:
         `title`; for results, `rows` (arm -> title; in `mistakes` the arms alone), and the `labels`
         and `seeds` of their cells; in curves the rows that are `drawn`; in `gallery` the `dataset`;
         in `intervals` the `datasets`; in `transfer` these, the `sources` (of `transfers`) and the
-        `baselines` of data sets.
+        `baselines` of data sets; of a regression the `targets` with the `limits` of what the images
+        resolve; and the `task` and `notes` where captions depend on them.
     """
-    labels, seeds = most_labels(config), config["run"]["seeds"]
-    if figure == "transfer":
-        return {
-            "title": _with_labels(config, f"Transfer of {name}"),
-            "task": task_settings(config),
-            "sources": transfers(config)[name],
-            "datasets": dataset_titles(config),
-            "baselines": _baselines_of(config, transfers(config)[name]),
-            "labels": labels,
-            "seeds": seeds,
-        }
-    if figure == "intervals":
-        return {
-            "title": _with_labels(config, FIGURE_TITLES[name]),
-            "task": task_settings(config),
-            "rows": arm_titles(config, name),
-            "datasets": dataset_titles(config),
-            "labels": labels,
-            "seeds": seeds,
-        }
-    title, rows = dataset_titles(config)[name], arm_titles(config, FINE_TUNE)
-    if figure == "reconstructions":
-        return {
-            "title": f"{title}: reconstructions",
-            "rows": reconstructed_titles(config),
-            "seeds": seeds[:1],
-        }
-    if figure in OF_TARGETS:
-        targets = task_settings(config)["targets"]
-        limits = resolution_limits(config["datasets"][name])
-        return {
-            "title": _with_labels(config, title),
-            "targets": targets,
-            "limits": {target: limits[target] for target in targets if target in limits},
-            "rows": rows,
-            "labels": labels,
-            "seeds": seeds,
-        }
-    if figure == "gallery":
-        return {"title": title, "dataset": dataset_settings(config, name)}
-    if figure == "label_efficiency":
-        labels = config["run"]["label_fractions"]
-    elif figure == "embedding":
-        # of the frozen encoders where there are any, which have seen no label
-        rows = arm_titles(config, LINEAR_PROBE) or rows or arm_titles(config)
-        seeds = seeds[:1]
-    if figure in ("roc", "confusion", "reliability", "mistakes", "finetuning"):
-        title = _with_labels(config, title)
-    shown = {"title": title, "rows": rows, "labels": labels, "seeds": seeds}
-    if figure == "label_efficiency":
-        shown |= {"task": task_settings(config), **noted(config)}
-    if figure == "mistakes":
-        shown["rows"] = list(rows)  # it names none of them
-    if figure in ("pretraining", "finetuning"):
-        shown["title"] = f"{title}: {figure.replace('finetuning', 'fine-tuning')}"
-        shown["drawn"] = pretrained_rows(config) if figure == "pretraining" else rows
-        shown["seeds"] = seeds[:1]
-    return shown
+    return _SETTINGS.get(figure, _of_rows)(config, name)
+
+
+def _of_rows(config: Mapping, name: str) -> dict:
+    """Of the table's rows on a data set, with the most labels; the default."""
+    return {
+        "title": _with_labels(config, dataset_titles(config)[name]),
+        "rows": arm_titles(config, FINE_TUNE),
+        "labels": most_labels(config),
+        "seeds": config["run"]["seeds"],
+    }
+
+
+def _of_mistakes(config: Mapping, name: str) -> dict:
+    shown = _of_rows(config, name)
+    return {**shown, "rows": list(shown["rows"])}  # it names none of them
+
+
+def _of_targets(config: Mapping, name: str) -> dict:
+    targets = task_settings(config)["targets"]
+    limits = resolution_limits(config["datasets"][name])
+    return {
+        **_of_rows(config, name),
+        "targets": targets,
+        "limits": {target: limits[target] for target in targets if target in limits},
+    }
+
+
+def _of_label_efficiency(config: Mapping, name: str) -> dict:
+    return {
+        **_of_rows(config, name),
+        "title": dataset_titles(config)[name],
+        "labels": config["run"]["label_fractions"],
+        "task": task_settings(config),
+        **noted(config),
+    }
+
+
+def _of_embedding(config: Mapping, name: str) -> dict:
+    shown = _of_rows(config, name)
+    # the frozen encoders where there are any, which have seen no label
+    rows = arm_titles(config, LINEAR_PROBE) or shown["rows"] or arm_titles(config)
+    title, seeds = dataset_titles(config)[name], shown["seeds"][:1]
+    return {**shown, "title": title, "rows": rows, "seeds": seeds}
+
+
+def _of_pretraining(config: Mapping, name: str) -> dict:
+    shown = _of_rows(config, name)
+    title, seeds = f"{dataset_titles(config)[name]}: pretraining", shown["seeds"][:1]
+    return {**shown, "title": title, "drawn": pretrained_rows(config), "seeds": seeds}
+
+
+def _of_finetuning(config: Mapping, name: str) -> dict:
+    shown = _of_rows(config, name)
+    title, seeds = f"{shown['title']}: fine-tuning", shown["seeds"][:1]
+    return {**shown, "title": title, "drawn": shown["rows"], "seeds": seeds}
+
+
+def _of_reconstructions(config: Mapping, name: str) -> dict:
+    return {
+        "title": f"{dataset_titles(config)[name]}: reconstructions",
+        "rows": reconstructed_titles(config),
+        "seeds": config["run"]["seeds"][:1],
+    }
+
+
+def _of_gallery(config: Mapping, name: str) -> dict:
+    return {"title": dataset_titles(config)[name], "dataset": dataset_settings(config, name)}
+
+
+def _of_intervals(config: Mapping, name: str) -> dict:
+    return {
+        "title": _with_labels(config, FIGURE_TITLES[name]),
+        "task": task_settings(config),
+        "rows": arm_titles(config, name),
+        "datasets": dataset_titles(config),
+        "labels": most_labels(config),
+        "seeds": config["run"]["seeds"],
+    }
+
+
+def _of_transfer(config: Mapping, name: str) -> dict:
+    return {
+        "title": _with_labels(config, f"Transfer of {name}"),
+        "task": task_settings(config),
+        "sources": transfers(config)[name],
+        "datasets": dataset_titles(config),
+        "baselines": _baselines_of(config, transfers(config)[name]),
+        "labels": most_labels(config),
+        "seeds": config["run"]["seeds"],
+    }
+
+
+#: Figure -> what makes its settings, where that is not `_of_rows`.
+_SETTINGS: dict[str, Callable[[Mapping, str], dict]] = {
+    "mistakes": _of_mistakes,
+    "predicted": _of_targets,
+    "calibration": _of_targets,
+    "outliers": _of_targets,
+    "label_efficiency": _of_label_efficiency,
+    "embedding": _of_embedding,
+    "pretraining": _of_pretraining,
+    "finetuning": _of_finetuning,
+    "reconstructions": _of_reconstructions,
+    "gallery": _of_gallery,
+    "intervals": _of_intervals,
+    "transfer": _of_transfer,
+}
 
 
 def page_settings(config: Mapping) -> dict:
