@@ -97,3 +97,9 @@ def test_what_a_killed_writer_of_this_path_left_is_cleared_and_nothing_else(tmp_
     write_text(tmp_path / "a.txt", "whole")
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == [".incomplete-12-a.txt2", ".incomplete-12-b-a.txt", "a.txt"]
+
+
+def test_write_text_is_utf8_and_leaves_nothing_beside_it(tmp_path):
+    write_text(tmp_path / "new" / "table.md", "a — b\n")
+    assert (tmp_path / "new" / "table.md").read_bytes() == "a — b\n".encode()
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["table.md"]

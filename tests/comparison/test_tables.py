@@ -1,256 +1,32 @@
 """Tables compared literally, and the choices behind them: order, bold, marks, missing cells."""
 
-import csv
-import io
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from summaries import ARMS, DATASETS, against, cell, components, small, with_seeds
 
-from sslens.comparison.cells import check_complete, collect
 from sslens.comparison.compared import Comparison
-from sslens.comparison.measures import Errors
+from sslens.comparison.documents import tables_by
+from sslens.comparison.measures import MACRO_AUC, Errors
 from sslens.comparison.tables import (
-    comparison_tables,
     component_table,
     computing_table,
     difference_table,
     efficiency_table,
     footer,
     frozen_tables,
-    latex_footer,
-    latex_table,
     markdown,
     published_table,
-    transfer_matrix,
     uncertainty_table,
 )
-from sslens.files import write_text
-from sslens.formatting import csv_text, latex_number, latex_text, pipe_table
-
-ARMS = {"baseline": "Baseline", "byol": "Bootstrap Your Own Latent"}
-DATASETS = {"model_1": "Model I", "model_2": "Model II"}
+from sslens.formatting import pipe_table
 
 
-def metrics(arm, dataset, auc, seed=0, labels=1.0, images=1500, **fields):
-    axion, cdm, no_sub = auc
-    scores = {"axion": axion, "cdm": cdm, "no_sub": no_sub, "macro": sum(auc) / 3}
-    return {
-        "arm": arm,
-        "dataset": dataset,
-        "labels": labels,
-        "labelled_images": round(1500 * labels),
-        "seed": seed,
-        "auc": scores,
-        "accuracy": 0.9,
-        "images": images,
-        "predictions_sha256": "0" * 64,
-        "protocol": "fine_tune",
-        "pretraining": None if arm == "baseline" else arm,
-        "pretraining_collapsed": None if arm == "baseline" else False,
-        **fields,
-    }
-
-
-def without(field):
-    return {k: v for k, v in metrics("byol", "model_1", (1, 1, 1)).items() if k != field}
-
-
-# --- collect -------------------------------------------------------------------------------------
-
-
-def test_collect_orders_rows_by_configuration_then_labels_and_seed():
-    cells = [("b", "y", 1.0, 1), ("a", "x", 1.0, 10), ("a", "x", 0.1, 2), ("a", "y", 1.0, 0)]
-    cells += [("a", "x", 1.0, 9), ("b", "x", 1.0, 0)]
-    files = [metrics(a, d, (0.9, 0.9, 0.9), seed=s, labels=f) for a, d, f, s in cells]
-    expected = [("b", "y", 1.0, 1), ("b", "x", 1.0, 0), ("a", "y", 1.0, 0), ("a", "x", 0.1, 2)]
-    expected += [("a", "x", 1.0, 9), ("a", "x", 1.0, 10)]
-    for order in (files, files[::-1]):
-        frame = collect(order, {"b": "B", "a": "A"}, ["y", "x"])
-        rows = frame[["arm", "dataset", "labels", "seed"]].itertuples(index=False, name=None)
-        assert list(rows) == expected
-        assert list(frame["title"]) == ["B", "B", "A", "A", "A", "A"]
-
-
-def test_collect_flattens_fields_and_keeps_the_cell_first():
-    one = metrics("byol", "model_1", (0.9, 0.8, 0.7), encoder={"name": "resnet18", "width": 16})
-    one |= {"crop": [64, 64], "provenance": {"evaluate": {"code": "0 evaluate"}}}
-    frame = collect([one], ARMS, ["model_1"])
-    assert list(frame.columns) == [
-        *("arm", "dataset", "labels", "seed", "title", "protocol", "pretraining"),
-        *("crop", "encoder_name", "encoder_width", "labelled_images", "pretraining_collapsed"),
-        *("auc_axion", "auc_cdm", "auc_no_sub", "auc_macro"),
-        *("accuracy", "images", "predictions_sha256"),
-    ]
-    assert frame.loc[0, "auc_cdm"] == 0.8
-    assert frame.loc[0, "crop"] == "[64, 64]"
-
-
-@pytest.mark.parametrize(
-    ("files", "message"),
-    [
-        ([], "no metrics to compare"),
-        ([metrics("other", "model_1", (1, 1, 1))], "arm 'other' is not among .*: baseline, byol$"),
-        ([metrics("byol", "model_9", (1, 1, 1))], "data set 'model_9' is not among"),
-        (
-            [metrics("byol", "model_1", (1, 1, 1)), metrics("byol", "model_1", (0.5, 1, 1))],
-            "two metrics files of one cell: arm byol, dataset model_1, labels 1.0, seed 0",
-        ),
-        (
-            [
-                metrics("byol", "model_1", (1, 1, 1), images=128),
-                metrics("baseline", "model_1", (1, 1, 1)),
-            ],
-            "arms on model_1 were scored on different numbers of test images: 128, 1500$",
-        ),
-        ([{"arm": "byol", "seed": 0}], "metrics of arm byol, seed 0 lack dataset, labels, auc_"),
-        (
-            [without("labelled_images")],
-            "metrics of arm byol, dataset model_1, labels 1.0, seed 0 lack labelled_images$",
-        ),
-        ([without("pretraining_collapsed")], "seed 0 lack pretraining_collapsed$"),
-    ],
-)
-def test_collect_refuses_what_cannot_be_compared(files, message):
-    with pytest.raises(ValueError, match=message):
-        collect(files, ARMS, DATASETS)
-
-
-def cells_of_a_run():
-    return [
-        metrics(arm, dataset, (0.9, 0.9, 0.9), seed=seed, labels=labels)
-        for arm in ARMS
-        for dataset in DATASETS
-        for labels in (0.1, 1.0)
-        for seed in (0, 1)
-    ]
-
-
-def test_a_complete_run_has_every_cell():
-    frame = collect(cells_of_a_run(), ARMS, DATASETS)
-    check_complete(frame, ARMS, DATASETS, [0.1, 1], [0, 1])
-
-
-@pytest.mark.parametrize(
-    ("left_out", "message"),
-    [
-        (
-            {"arm": "byol", "dataset": "model_2", "labels": 0.1, "seed": 1},
-            "^1 of 16 cells are missing, the first of them arm byol, dataset model_2, labels 0.1, "
-            "seed 1$",
-        ),
-        (
-            {"arm": "baseline"},
-            "^8 of 16 cells are missing, the first of them arm baseline, dataset model_1, "
-            "labels 0.1, seed 0$",
-        ),
-    ],
-)
-def test_a_missing_cell_is_named(left_out, message):
-    files = [m for m in cells_of_a_run() if {key: m[key] for key in left_out} != left_out]
-    frame = collect(files, ARMS, DATASETS)
-    with pytest.raises(ValueError, match=message):
-        check_complete(frame, ARMS, DATASETS, [0.1, 1], [0, 1])
-
-
-def test_csv_reads_back_to_the_same_bits():
-    awkward = (1 / 3, 0.1 + 0.2, 0.9971234567890123)
-    frame = collect([metrics("byol", "model_1", awkward)], ARMS, ["model_1"])
-    text = csv_text(frame)
-    (back,) = csv.DictReader(io.StringIO(text))
-    for column in ("auc_axion", "auc_cdm", "auc_no_sub", "auc_macro", "labels"):
-        assert float(back[column]) == frame.loc[0, column]
-    assert text.splitlines()[1].startswith("byol,model_1,1.0,0,")
-    assert "0.30000000000000004," in text
-    assert csv_text(collect([metrics("baseline", "model_1", (1, 1, 1))], ARMS, DATASETS)) == (
-        "arm,dataset,labels,seed,title,protocol,pretraining,labelled_images,pretraining_collapsed,"
-        "auc_axion,auc_cdm,auc_no_sub,auc_macro,accuracy,images,predictions_sha256\n"
-        f"baseline,model_1,1.0,0,Baseline,fine_tune,,1500,,1,1,1,1.0,0.9,1500,{'0' * 64}\n"
-    )
-
-
-# --- a summary made up ----------------------------------------------------------------------------
-
-
-def interval(name, value, method=0.03, networks=0.01):
-    """The columns of the intervals of a value."""
-    half_widths = {name: method, f"{name}_networks": networks}
-    signs = {"low": -1, "high": 1}
-    return {f"{n}_{end}": value + signs[end] * half_widths[n] for n in half_widths for end in signs}
-
-
-def components(name, *variances):
-    parts = ("seed", "interaction", "image")
-    return dict(zip((f"{name}_macro_var_{part}" for part in parts), variances, strict=True))
-
-
-def cell(arm, dataset, auc, **fields):
-    """A row of a summary of three seeds: without a reference, and it may be the best."""
-    axion, cdm, no_sub = (auc, auc, auc) if isinstance(auc, float) else auc
-    macro = (axion + cdm + no_sub) / 3
-    return {
-        "labels": 1.0,
-        "dataset": dataset,
-        "arm": arm,
-        "protocol": "fine_tune",
-        "pretraining": None if arm == "baseline" else arm,
-        "seeds": 3,
-        "images": 1500,
-        "labelled_images": round(1500 * fields.get("labels", 1)),
-        "training_images": "shared",
-        "collapsed_seeds": None,
-        "operations_pretraining": 0.0 if arm == "baseline" else 2.5e12,
-        "operations_finetuning": 1234.5e12,
-        "auc_axion": axion,
-        "auc_cdm": cdm,
-        "auc_no_sub": no_sub,
-        "auc_macro": macro,
-        "auc_macro_std": 0.0125,
-        **interval("auc_macro", macro),
-        **components("auc", 4e-4, 1e-4, 0.25e-4),
-        **against(np.nan, np.nan, None),
-        "p_best": 1.0,
-        **fields,
-    }
-
-
-def against(difference, p, reference="baseline", **fields):
-    """Fields of a cell that was tested against another."""
-    return {
-        "reference": reference,
-        "design": "paired" if reference else None,
-        "compared_seeds": 3 if reference else 0,
-        "difference_macro": difference,
-        **interval("difference_macro", difference, 0.02, 0.01),
-        **components("difference", *(np.full(3, np.nan) if np.isnan(difference) else (0, 1, 4))),
-        "p_macro_holm": p,
-        **fields,
-    }
-
-
-def small(seeds=3, **fields):
-    """Worse than the baseline on one data set, and not told from it on the other."""
-    rows = [
-        cell("baseline", "model_1", (0.97, 0.96, 1.0)),
-        cell("baseline", "model_2", (0.98, 0.92, 0.98), p_best=0.05),
-        cell("byol", "model_1", (0.95, 0.93, 0.997), **against(-0.018, 0.0004), p_best=0.001),
-        cell("byol", "model_2", (0.98, 0.93, 0.98), **against(0.003, 0.05)),
-    ]
-    return with_seeds(pd.DataFrame([row | fields for row in rows]), seeds)
-
-
-def with_seeds(summary, seeds):
-    """What is left of a summary with fewer seeds."""
-    summary = summary.assign(seeds=seeds)
-    summary["compared_seeds"] = summary["compared_seeds"].clip(upper=seeds)
-    if seeds < 3:
-        summary[["p_macro_holm", "p_best"]] = np.nan
-    if seeds < 2:
-        ends = [f"{name}_macro_{end}" for name in ("auc", "difference") for end in ("low", "high")]
-        parts = [*components("auc", 0, 0, 0), *components("difference", 0, 0, 0)]
-        summary[[*ends, *parts, "auc_macro_std"]] = np.nan
-    return summary
+def tables_of(comparison):
+    """The tables of a classification."""
+    return tables_by(comparison, [MACRO_AUC], leading=published_table)
 
 
 def cells_of(table, row):
@@ -375,7 +151,7 @@ def test_with_few_labels_the_images_are_those_of_a_seed():
 
 def test_seeds_with_images_of_their_own_tell_of_other_training_images():
     comparison = Comparison(small(training_images="own"), ARMS, DATASETS)
-    published, uncertainty, *_ = (table.markdown() for table in comparison_tables(comparison))
+    published, uncertainty, *_ = (table.markdown() for table in tables_of(comparison))
     assert "has training images of its own, so the tests hold for new ones. AUCs" in published
     assert "for the method with other seeds and other training and test images." in uncertainty
     assert "these training images" not in published + uncertainty
@@ -544,7 +320,7 @@ def test_a_cell_without_its_reference_has_no_difference():
 
 def test_the_comparison_is_told_for_every_share_of_the_labels():
     few = small(labels=0.1)
-    tables = markdown(comparison_tables(Comparison(pd.concat([few, small()]), ARMS, DATASETS)))
+    tables = markdown(tables_of(Comparison(pd.concat([few, small()]), ARMS, DATASETS)))
     assert tables == "\n".join(
         table(Comparison(part, ARMS, DATASETS)).markdown()
         for part in (small(), few)
@@ -559,14 +335,14 @@ def test_the_comparison_is_told_for_every_share_of_the_labels():
     assert tables.count("0.1 of the labels") == 5
     not_counted = {"operations_pretraining": np.nan, "operations_finetuning": np.nan}
     plain = small(1, **against(np.nan, np.nan, reference=None), **not_counted)
-    assert markdown(comparison_tables(Comparison(plain, ARMS, DATASETS))) == "\n".join(
+    assert markdown(tables_of(Comparison(plain, ARMS, DATASETS))) == "\n".join(
         table(Comparison(plain, ARMS, DATASETS)).markdown()
         for table in (published_table, uncertainty_table)
     )
 
 
 def test_a_run_without_rows_says_so():
-    (table,) = comparison_tables(Comparison(small(), {"other": "Other"}, DATASETS))
+    (table,) = tables_of(Comparison(small(), {"other": "Other"}, DATASETS))
     assert table.markdown().startswith("No arm of this run is fine-tuned; probe_table.md has")
 
 
@@ -597,7 +373,7 @@ def test_computing_table_literally():
 def test_marks_of_titles_are_explained_below_of_the_rows_that_have_them():
     arms = {"baseline": "Baseline", "byol": "Bootstrap Your Own Latent ‡ §"}
     notes = {"byol": {"‡": "pairs of images of one lens", "§": "it collapses"}, "other": {"¶": "x"}}
-    (table, *_) = comparison_tables(Comparison(small(), arms, DATASETS, notes))
+    (table, *_) = tables_of(Comparison(small(), arms, DATASETS, notes))
     assert table.notes[1:3] == [
         "‡ marks pretrainings that use what only a simulation knows: Bootstrap Your Own Latent "
         "(pairs of images of one lens).",
@@ -782,7 +558,7 @@ def test_pretrained_rows_without_a_reference_are_named():
     assert 'to test them against: "Alone".' in none.notes[0], "also where nothing is tested"
 
 
-def test_efficiency_and_transfer_of_errors():
+def test_efficiency_table_of_errors():
     (mass,) = Errors(["log10_axion_mass"]).shown()
     error = {"mae_log10_axion_mass": 0.25, "mae_log10_axion_mass_std": 0.01}
     test = {"difference_mae_log10_axion_mass": -0.1, "p_mae_log10_axion_mass_holm": 0.01}
@@ -793,92 +569,6 @@ def test_efficiency_and_transfer_of_errors():
     assert "Each cell gives the mean absolute error of the axion mass in dex" in table.markdown()
     assert table.title.startswith("Mean absolute error of the axion mass over the number of labels")
     assert table.header == ["Model I", "1,500 images with any target (1)"]
-    sources = {"model_1": {"model_1": "byol"}}
-    matrix, _ = transfer_matrix(frame, sources, {}, titles, mass.column)
-    assert matrix.loc["Model I", "Model I"] == 0.25
-
-
-def test_transfer_matrix_by_where_encoders_are_from():
-    rows = [
-        cell("baseline", "model_1", 0.5),
-        cell("baseline", "model_2", 0.625),
-        cell("byol", "model_1", 0.75),
-        cell("byol", "model_2", 0.875),
-        cell("from_1", "model_2", 0.8125),
-        cell("from_1", "model_2", 0.1875, labels=0.1),
-        cell("from_9", "model_1", 0.4375),
-    ]
-    sources = {
-        "model_2": {"model_2": "byol", "model_1": "from_1"},
-        "model_1": {"model_1": "byol", "model_9": "from_9", "model_2": "from_2"},
-    }
-    baselines = dict.fromkeys(sources, "baseline")
-    matrix, baseline = transfer_matrix(pd.DataFrame(rows), sources, baselines, DATASETS)
-    assert list(matrix.index) == ["Model I", "Model II", "model_9"]
-    found = matrix[["Model I", "Model II"]].to_numpy()
-    np.testing.assert_array_equal(found, [[0.75, 0.8125], [np.nan, 0.875], [0.4375, np.nan]])
-    assert (matrix.dtypes == "float64").all()
-    assert baseline.to_dict() == {"Model I": 0.5, "Model II": 0.625}
-    assert list(baseline.index) == list(matrix.columns)
-    _, baseline = transfer_matrix(pd.DataFrame(rows[2:]), sources, baselines, DATASETS)
-    assert baseline is None
-
-
-# --- LaTeX ----------------------------------------------------------------------------------------
-
-
-def test_latex_table_literally():
-    summary = pd.concat([small(labels=0.1), small()])
-    better = (summary["arm"] == "byol") & (summary["dataset"] == "model_2")
-    summary.loc[better & (summary["labels"] == 1), "p_macro_holm"] = 0.01
-    summary["collapsed_seeds"] = np.where(better, "1, 2", None)
-    table = latex_table(Comparison(summary, ARMS | {"none": "100 % of A & B_1"}, DATASETS))
-    comments, rest = re.match(r"((?:%[^\n]*\n)+)(.*)", table, re.DOTALL).groups()
-    assert "over 3 seeds" in comments and '"Baseline"' in comments
-    few = Comparison(small(labels=0.1), ARMS, DATASETS)
-    assert ", 0.1 of the labels;" in latex_table(few) and "of the labels" not in comments
-    assert "% **Collapsed**: Bootstrap Your Own Latent on Model II (seeds 1, 2)." in comments
-    assert rest == (
-        "\\begin{tabular}{lcc}\n"
-        "\\toprule\n"
-        "Method & Model I & Model II \\\\\n"
-        "\\midrule\n"
-        "Baseline & \\textbf{0.97, 0.96, 1.00} & \\textbf{0.98, 0.92, 0.98} \\\\\n"
-        "Bootstrap Your Own Latent & 0.95, 0.93, 1.00$^{-}$ & "
-        "\\textbf{0.98, 0.93, 0.98}$^{+}$ \\\\\n"
-        "100 \\% of A \\& B\\_1 & — & — \\\\\n"
-        "\\bottomrule\n"
-        "\\end{tabular}\n"
-    )
-
-
-def test_latex_is_balanced_whatever_titles_hold():
-    awkward = "{_}} \\ 50 % & #1 $x^2$ ~|"
-    datasets = {"model_1": awkward, "model_2": "\\end{tabular}"}
-    table = latex_table(Comparison(small(), {"baseline": awkward, "byol": awkward}, datasets))
-    lines = [line for line in table.splitlines() if not line.startswith("%")]
-    code = "\n".join(lines)
-    unescaped = re.sub(r"\\[\\{}$&%#_]", "", code)
-    assert unescaped.count("{") == unescaped.count("}")
-    assert unescaped.count("$") == 2  # one mark
-    assert not set("%#") & set(unescaped)
-    assert re.findall(r"\\(?:begin|end)\{\w+\}", code) == ["\\begin{tabular}", "\\end{tabular}"]
-    rows = [line for line in lines if line.endswith(r" \\")]
-    assert len(rows) == 3
-    assert [len(re.findall(r"(?<!\\)&", row)) for row in rows] == [2, 2, 2]
-    assert [len(re.findall(r"(?<!\\)%", line)) for line in lines] == [0] * len(lines)
-
-
-def test_latex_has_powers_of_ten():
-    assert latex_number(2.9996e9, ".3e") == r"3.000\times10^{9}"
-    assert latex_number(-1.25e-7, ".1e") == r"-1.2\times10^{-7}"
-    assert latex_number(0.1234, ".3f") == "0.123"
-
-
-def test_latex_text_writes_commands_out():
-    assert latex_text("a_b & 5 % \\x ^~ #{}$") == (
-        r"a\_b \& 5 \% \textbackslash{}x \textasciicircum{}\textasciitilde{} \#\{\}\$"
-    )
 
 
 # --- what stands below, files ---------------------------------------------------------------------
@@ -890,13 +580,3 @@ def test_footer_lists_inconsistent_results():
         "\n**Inconsistent provenance**, so these numbers cannot be compared:\n\n- one thing\n"
         "- another\n"
     )
-    assert latex_footer([]) == ""
-    assert latex_footer(["one thing"]) == (
-        "% **Inconsistent provenance**, so these numbers cannot be compared:\n% - one thing\n"
-    )
-
-
-def test_write_text_is_utf8_and_leaves_nothing_beside_it(tmp_path):
-    write_text(tmp_path / "new" / "table.md", "a — b\n")
-    assert (tmp_path / "new" / "table.md").read_bytes() == "a — b\n".encode()
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["table.md"]

@@ -13,9 +13,10 @@ import yaml
 
 from sslens.comparison.cells import CELL, check_complete, collect
 from sslens.comparison.compared import Comparison
+from sslens.comparison.latex import latex_footer
 from sslens.comparison.origin import check_origin
 from sslens.comparison.summary import summarise
-from sslens.comparison.tables import latex_footer, markdown
+from sslens.comparison.tables import markdown
 from sslens.digests import json_digest
 from sslens.files import read_json, write_json, write_text
 from sslens.formatting import csv_text, read_parquet

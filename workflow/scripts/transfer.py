@@ -8,7 +8,7 @@ from sslens.jobs import process
 process.start(snakemake.log[0], f"transfer {snakemake.wildcards.pretraining}", 1)
 
 from sslens.comparison.summary import read_summary
-from sslens.comparison.tables import transfer_matrix
+from sslens.comparison.transfer import transfer_matrix
 from sslens.figures.style import save_figure
 from sslens.figures.transfer import transfer_figure
 from sslens.jobs.outdated import check

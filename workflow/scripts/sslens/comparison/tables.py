@@ -1,6 +1,6 @@
-"""The tables of the comparison, and the published layout as LaTeX, from its summary."""
+"""The tables of the comparison, each by a function, from its summary; `documents` chooses them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,10 +26,10 @@ from sslens.comparison.captions import (
     unequal_seeds,
     what_varies,
 )
-from sslens.comparison.compared import MISSING, Comparison, by_labels, cell_of
+from sslens.comparison.compared import MISSING, Comparison, cell_of
 from sslens.comparison.measures import MACRO_AUC, Measures, Shown
 from sslens.comparison.summary import OPERATIONS, SIGNIFICANT
-from sslens.formatting import Cell, Table, latex_text
+from sslens.formatting import Cell, Table
 from sslens.metrics.mrmc import MIN_SEEDS
 from sslens.protocols import FROZEN, FROZEN_TITLES
 
@@ -41,23 +41,6 @@ PUBLISHED = ("auc_macro", *(f"auc_{name}" for name in CLASSES))
 
 
 # --- tables ---------------------------------------------------------------------------------------
-
-
-def comparison_tables(comparison: Comparison) -> list[Table]:
-    """The tables of the comparison, for every share of the labels, the largest first.
-
-    Of each: the table in the published layout, the macro AUCs with their uncertainty, the
-    differences from the reference with their tests, where there is one, the variance components,
-    where a row has several seeds, and how much was computed, where it was counted.
-    """
-    if not len(comparison.cells):
-        return [nothing_tuned()]
-    tables = []
-    for part in comparison.by_labels():
-        tables += [published_table(part), *measure_tables(part)]
-        if counts_operations(part):
-            tables.append(computing_table(part))
-    return tables
 
 
 def nothing_tuned() -> Table:
@@ -373,88 +356,6 @@ def summary_table(summary: pd.DataFrame, measures: Measures) -> Table:
     return Table("Summary of all cells", ["title", *columns], rows, [caption])
 
 
-def transfer_matrix(
-    summary: pd.DataFrame,
-    sources: Mapping[str, Mapping[str, str]],
-    baselines: Mapping[str, str],
-    datasets: Mapping[str, str],
-    column: str = "auc_macro",
-) -> tuple[pd.DataFrame, pd.Series | None]:
-    """Macro AUCs of one pretraining with the most labels, by where its encoder is from.
-
-    Args:
-        summary: see `sslens.comparison.summary`.
-        sources: data set -> data set the encoder is from -> arm, of `rows.transfers`.
-        baselines: data set -> arm without a pretraining.
-        datasets: names to titles.
-        column: of the summary, which has another measure.
-
-    Returns:
-        Rows the titles of where encoders are from, columns those of where they were fine-tuned,
-        missing where not run; and the baseline's by column, or None where it was not run.
-    """
-    part = next(by_labels(summary)).set_index(["arm", "dataset"])[column]
-    names = {name: datasets.get(name, name) for table in sources.values() for name in table}
-    matrix = pd.DataFrame(
-        {
-            datasets[dataset]: {
-                names[source]: part.get((arm, dataset)) for source, arm in table.items()
-            }
-            for dataset, table in sources.items()
-        }
-    )
-    # data sets of the run in its order, then others
-    order = [datasets[name] for name in datasets if name in names]
-    matrix = matrix.reindex(index=[*order, *(t for t in names.values() if t not in order)])
-    own = {datasets[d]: part[a, d] for d, a in baselines.items() if (a, d) in part.index}
-    return matrix.astype(float), pd.Series(own).reindex(matrix.columns) if own else None
-
-
-def latex_table(comparison: Comparison) -> str:
-    """The published layout with the most labels as LaTeX (needs the package booktabs)."""
-    comparison = next(comparison.by_labels())
-    chosen = comparison.cells
-    marks = {BETTER: "$^{+}$", WORSE: "$^{-}$", "": ""}
-
-    def text(cell) -> str:
-        numbers = ", ".join(f"{cell[f'auc_{name}']:.2f}" for name in CLASSES)
-        bold = rf"\textbf{{{numbers}}}" if leads(cell) else numbers
-        return bold + marks[mark(cell).strip()]
-
-    comments = [
-        f"one-vs-rest AUC of {', '.join(CLASSES)}; {seeds_of(chosen)}{fraction_of(chosen)}; with "
-        "three or more:",
-        "bold: methods that may have the highest macro AUC, the best with 95 % confidence;",
-        f"+ and -: methods significantly better and worse than {references_of(comparison)}",
-    ]
-    return latex_tabular(comparison, comments, comparison.rows(text, PUBLISHED))
-
-
-def latex_tabular(
-    comparison: Comparison, comments: Sequence[str], rows: Sequence[tuple[str, Sequence[Cell]]]
-) -> str:
-    """Rows whose cells are LaTeX, of methods on data sets, under lines of comment."""
-
-    notes = [*comments, *row_notes(comparison), *collapse_note(comparison)]
-
-    def line(cells: Sequence[str]) -> str:
-        return " & ".join(cells) + r" \\"
-
-    return "\n".join(
-        [
-            *(f"% {note}" for note in notes),
-            rf"\begin{{tabular}}{{l{'c' * len(comparison.datasets)}}}",
-            r"\toprule",
-            line(["Method", *map(latex_text, comparison.datasets.values())]),
-            r"\midrule",
-            *(line([latex_text(title), *(cell.text for cell in cells)]) for title, cells in rows),
-            r"\bottomrule",
-            r"\end{tabular}",
-            "",
-        ]
-    )
-
-
 # --- parts of them --------------------------------------------------------------------------------
 
 
@@ -508,8 +409,3 @@ def footer(problems: Sequence[str]) -> str:
         return ""
     listed = "\n".join(f"- {problem}" for problem in problems)
     return f"\n{INCONSISTENT}, so these numbers cannot be compared:\n\n{listed}\n"
-
-
-def latex_footer(problems: Sequence[str]) -> str:
-    """As `footer`, in comments of LaTeX."""
-    return "".join(f"% {line}\n" for line in footer(problems).splitlines() if line)
