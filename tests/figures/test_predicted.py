@@ -39,6 +39,17 @@ def test_predictions_stand_over_true_values_a_row_a_target():
     assert len(panels[2].lines) == 3, "no limit of the radius is known"
 
 
+def test_more_rows_than_a_page_can_show_follow_below():
+    rows = {f"Row {k}": [frame(MASS, 0.1 * k + 0.05, 0.1)] for k in range(5)}
+    figure = predicted_figure(rows, [MASS], {}, "Model II")
+    panels = figure.axes
+    assert [panel.get_title() for panel in panels] == list(rows)
+    assert [panel.get_ylabel() != "" for panel in panels] == [True, False, False, True, False]
+    assert len({panel.get_xlim() for panel in panels}) == 1
+    assert len({panel.get_ylim() for panel in panels}) == 1
+    assert figure.get_size_inches()[0] < 10
+
+
 @pytest.mark.parametrize("claimed", [0.05, 0.2, 0.6])
 def test_calibration_is_with_deviations_that_validation_images_have_scaled(claimed):
     rows = {"Baseline": [frame(MASS, 0.2, claimed, seed) for seed in (1, 2)]}

@@ -12,7 +12,8 @@ from sslens.metrics.distributions import is_inside
 from sslens.metrics.regression import bins_of, calibrate, true_and_predicted
 from sslens.targets import TARGETS
 
-MOST_POINTS = 1500  # of a panel; more would hide one another, and swell the file
+MAX_POINTS = 1500  # of a panel; more would hide one another, and swell the file
+COLUMNS = 3  # rows of the table side by side, so that a page can show them
 BINS = 12  # of the true values, and of PIT values
 LEVELS = np.linspace(0.05, 0.95, 19)
 SHOWN = 0.9  # share that the intervals are to hold which are shown by true value
@@ -27,6 +28,7 @@ def predicted_figure(
 ) -> Figure:
     """Predicted means over true values: a column for each row of the table, a row for each target.
 
+    Of more than `COLUMNS` rows of the table, the others follow below, on the same axes.
     A point is a test image, by the first seed's network; the line is the mean of all seeds in bins
     of the true value, between means plus and minus the standard deviation that is predicted. A
     vertical line is the limit of resolution, where the target has one.
@@ -37,20 +39,35 @@ def predicted_figure(
         limits: target -> the value beyond which images do not show it.
         title: of the figure.
     """
-    figure = new_figure(0.8 + 2.9 * len(predictions), 0.6 + 3.0 * len(targets), title)
-    grid = figure.subplots(
-        len(targets), len(predictions), squeeze=False, sharex="row", sharey="row"
-    )
-    for target, panels in zip(targets, grid, strict=True):
-        for (name, frames), panel in zip(predictions.items(), panels, strict=True):
+    columns = min(len(predictions), COLUMNS)
+    bands = -(-len(predictions) // columns)
+    height = bands * len(targets)
+    figure = new_figure(0.8 + 2.9 * columns, 0.6 + 3.0 * height, title)
+    grid = figure.subplots(height, columns, squeeze=False, sharex="row", sharey="row")
+    for target, rows in zip(targets, np.split(grid, len(targets)), strict=True):
+        panels = rows.ravel()
+        for (name, frames), panel in zip(predictions.items(), panels, strict=False):
             true, means, deviations = _of_seeds(frames, target)
             _draw_predicted(panel, true, means, deviations)
             if target in limits:
                 panel.axvline(limits[target], color="0.5", linestyle=":", linewidth=1)
             set_title(panel, name)
             panel.set_xlabel(f"true {TARGETS[target].axis}")
-        panels[0].set_ylabel(f"predicted {TARGETS[target].axis}")
+        for first in rows[:, 0]:
+            first.set_ylabel(f"predicted {TARGETS[target].axis}")
+        if bands > 1:
+            _share_axes(panels[: len(predictions)])
+        for panel in panels[len(predictions) :]:
+            panel.remove()
     return figure
+
+
+def _share_axes(panels: np.ndarray) -> None:
+    """Give panels (n,) the limits that hold what is in all of them."""
+    for get, put in ((Axes.get_xlim, Axes.set_xlim), (Axes.get_ylim, Axes.set_ylim)):
+        limits = [get(panel) for panel in panels]
+        for panel in panels:
+            put(panel, min(low for low, _ in limits), max(high for _, high in limits))
 
 
 @own_style()
@@ -131,7 +148,7 @@ def _calibrated(
 def _draw_predicted(
     panel: Axes, true: np.ndarray, means: np.ndarray, deviations: np.ndarray
 ) -> None:
-    shown = slice(None, None, -(-len(true) // MOST_POINTS))
+    shown = slice(None, None, -(-len(true) // MAX_POINTS))
     panel.plot(true[shown], means[0][shown], ".", color="0.7", markersize=2, zorder=1)
     panel.axline((true[0], true[0]), slope=1, color="0.4", linewidth=0.8, zorder=2)
     centres, (mean, deviation) = _binned(true, means.mean(0), deviations.mean(0))
