@@ -427,7 +427,7 @@ def test_the_best_epochs_weights_are_kept(tmp_path, scores, highest, best):
         fit(interrupted_at(short, end), points(), PLAN, 7, Checkpoint(tmp_path / "a", "x"))
     learner = Line(PLAN, scores)
     kept = [learner.weight, learner.moving]
-    best_epoch = engine.Best("score", highest, kept)
+    best_epoch = engine.KeepBest("score", highest, kept)
     history = fit(learner, points(), PLAN, 7, Checkpoint(tmp_path / "b", "x"), best_epoch)
     assert history["score"].tolist() == list(scores)
     assert_same_bits([v.numpy() for v in kept], [short.weight.numpy(), short.moving.numpy()])
@@ -492,7 +492,7 @@ def test_every_process_reports_the_whole_history_so_far(tmp_path):
 
 def train_to_the_best(folder, learner):
     """A training that keeps what had the best score; the learner and the history."""
-    best = engine.Best("score", True, [learner.weight, learner.bias])
+    best = engine.KeepBest("score", True, [learner.weight, learner.bias])
     history = fit(learner, points(), PLAN, 7, Checkpoint(folder, "x"), keep_best=best)
     return learner, history
 
@@ -517,7 +517,7 @@ def test_a_finished_training_is_not_trained_again(tmp_path, uninterrupted):
         PLAN,
         7,
         Checkpoint(tmp_path, "x"),
-        engine.Best("score", True, [first.weight]),
+        engine.KeepBest("score", True, [first.weight]),
     )
     again = interrupted_at(Line(PLAN, scores), 0)
     history = fit(
@@ -526,7 +526,7 @@ def test_a_finished_training_is_not_trained_again(tmp_path, uninterrupted):
         PLAN,
         7,
         Checkpoint(tmp_path, "x"),
-        engine.Best("score", True, [again.weight]),
+        engine.KeepBest("score", True, [again.weight]),
     )
     assert_same_bits(again.state(), first.state())
     assert history.equals(kept)

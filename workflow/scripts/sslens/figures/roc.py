@@ -80,9 +80,9 @@ def roc_figure(predictions: Mapping[str, Predictions], title: str, seed: int = 0
         looks = zip(line_looks(len(arms)), _line_widths(len(arms)), strict=True)
         bottoms = []
         for (name, frames), (look, width) in zip(arms.items(), looks, strict=True):
-            of_class = (frames[0]["label"] == CLASSES[c]).to_numpy()
-            curve = mean_curve([_roc_curve(of_class, s) for s in scores[name][..., c]])
-            low, high = band(of_class, scores[name][..., c], weights[name])
+            is_positive = (frames[0]["label"] == CLASSES[c]).to_numpy()
+            curve = mean_curve([_roc_curve(is_positive, s) for s in scores[name][..., c]])
+            low, high = band(is_positive, scores[name][..., c], weights[name])
             bottoms.append(low[GRID >= FLOOR][0])
             for panel in (plane, corner):
                 panel.plot(*curve, linewidth=width, label=f"{aucs[name][CLASSES[c]]:.4f}", **look)
@@ -122,25 +122,27 @@ def mean_curve(curves: Sequence[Curve]) -> Curve:
     return np.repeat(grid, 2)[kept], np.stack([lower, upper], axis=1).ravel()[kept]
 
 
-def band(of_class: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def band(is_positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Pointwise 95 % band of the mean ROC curve of some models over the false-positive rates GRID.
 
     The percentile interval of the bootstrap, the same samples for all models, since they predicted
     the same images.
 
     Args:
-        of_class: (n,) bool.
+        is_positive: (n,) bool.
         scores: (models, n).
         weights: (draws, n), how often an image is in a sample.
 
     Returns:
         (2, len(GRID)): low and high.
     """
-    rates = np.mean([_resampled_rates(of_class, s, weights) for s in scores], axis=0)
+    rates = np.mean([_resampled_rates(is_positive, s, weights) for s in scores], axis=0)
     return np.quantile(rates, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
 
 
-def _resampled_rates(of_class: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _resampled_rates(
+    is_positive: np.ndarray, scores: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
     """True-positive rates at GRID in every sample, (draws, len(GRID)): ROC curves of weights."""
     order = np.argsort(-scores, kind="stable")
     last_of_tied = np.append(np.diff(scores[order]) != 0, True)
@@ -149,7 +151,7 @@ def _resampled_rates(of_class: np.ndarray, scores: np.ndarray, weights: np.ndarr
         counts = np.cumsum(weights[:, order] * counted[order], axis=1)[:, last_of_tied]
         return np.pad(counts / counts[:, -1:], ((0, 0), (1, 0)))
 
-    curves = zip(rates(~of_class), rates(of_class), strict=True)
+    curves = zip(rates(~is_positive), rates(is_positive), strict=True)
     return np.stack([np.interp(GRID, x, y) for x, y in curves])
 
 
@@ -166,8 +168,8 @@ def _bootstrap_weights(labels: pd.Series, seed: int) -> np.ndarray:
     return np.bincount(cells, minlength=DRAWS * len(classes)).reshape(DRAWS, -1)
 
 
-def _roc_curve(of_class: np.ndarray, scores: np.ndarray) -> Curve:
-    false_positive_rate, true_positive_rate, _ = roc_curve(of_class, scores)
+def _roc_curve(is_positive: np.ndarray, scores: np.ndarray) -> Curve:
+    false_positive_rate, true_positive_rate, _ = roc_curve(is_positive, scores)
     return false_positive_rate, true_positive_rate
 
 

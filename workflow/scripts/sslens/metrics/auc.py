@@ -34,19 +34,21 @@ def class_aucs(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
     labels, scores = np.asarray(labels), log_odds(logits)
     if np.isnan(scores).any():
         raise ValueError("an AUC of scores that are NaN")
-    of_classes = (labels == c for c in range(scores.shape[1]))
-    return np.array([_auc(*pair) for pair in zip(of_classes, scores.T, strict=True)])
+    are_positive = (labels == c for c in range(scores.shape[1]))
+    return np.array([_auc(*pair) for pair in zip(are_positive, scores.T, strict=True)])
 
 
-def _auc(of_class: np.ndarray, scores: np.ndarray) -> float:
+def _auc(is_positive: np.ndarray, scores: np.ndarray) -> float:
     """Share of the pairs of an image of the class and another one that are ordered rightly.
 
     A tie counts half. Counted here, since every training needs it after every epoch, and
     scikit-learn takes longer to import than all of these take together.
     """
-    inside, outside = scores[of_class], np.sort(scores[~of_class])
-    if not (len(inside) and len(outside)):
+    positives, negatives = scores[is_positive], np.sort(scores[~is_positive])
+    if not (len(positives) and len(negatives)):
         return 0.5
     # in halves: those below count twice
-    halves = np.searchsorted(outside, inside, "left") + np.searchsorted(outside, inside, "right")
-    return float(halves.sum() / (2 * len(inside) * len(outside)))
+    halves = np.searchsorted(negatives, positives, "left") + np.searchsorted(
+        negatives, positives, "right"
+    )
+    return float(halves.sum() / (2 * len(positives) * len(negatives)))

@@ -113,7 +113,7 @@ def auc_one_vs_one(labels: np.ndarray, logits: np.ndarray) -> float:
 
 
 def true_positive_rate(
-    of_class: np.ndarray, scores: np.ndarray, false_positive_rate: float = FALSE_POSITIVE_RATE
+    is_positive: np.ndarray, scores: np.ndarray, false_positive_rate: float = FALSE_POSITIVE_RATE
 ) -> float:
     """The largest share of a class that a threshold can find with few enough others among it.
 
@@ -122,13 +122,13 @@ def true_positive_rate(
     other classes, 1 % of them is none.
 
     Args:
-        of_class: (images,) bool, whether an image is of the class; both have to occur.
+        is_positive: (images,) bool, whether an image is of the class; both have to occur.
         scores: (images,), the larger the likelier.
         false_positive_rate: the most that is allowed.
     """
     # all points: scikit-learn would drop those on a line between others, and with them the last
     # one that is allowed
-    false, true, _ = roc_curve(of_class, scores, drop_intermediate=False)
+    false, true, _ = roc_curve(is_positive, scores, drop_intermediate=False)
     return float(true[false <= false_positive_rate].max())
 
 

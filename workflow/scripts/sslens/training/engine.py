@@ -60,7 +60,7 @@ def reader(data: Sequence[Images | np.ndarray]) -> Callable[[np.ndarray], tuple]
     return lambda rows: tuple(tf.constant(array[rows]) for array in data)
 
 
-class Best(NamedTuple):
+class KeepBest(NamedTuple):
     """Which epoch of a training is kept: the best one by a measure of `epoch_metrics`.
 
     Args:
@@ -154,7 +154,7 @@ def fit(
     plan: Plan,
     seed: int,
     checkpoint: Checkpoint,
-    keep_best: Best | None = None,
+    keep_best: KeepBest | None = None,
     report: Report = silent,
 ) -> pd.DataFrame:
     """Train, or go on training from the checkpoint, to the end of the plan.

@@ -59,7 +59,7 @@ def fine_tune(
     """
     learned = train.take(measured_rows(len(train.labels), len(validation.labels), seed))
     learner = _FineTuning(network, learned, validation, task, settings, plan, rate_scales)
-    best = engine.Best(*task.best, learner.kept)
+    best = engine.KeepBest(*task.best, learner.final_weights)
     history = engine.fit(
         learner,
         [train.images, train.labels],
@@ -69,12 +69,12 @@ def fine_tune(
         keep_best=best if settings["select"] == "best_validation" else None,
         report=report,
     )
-    engine.assign(network.weights, [weight.numpy() for weight in learner.kept])
+    engine.assign(network.weights, [weight.numpy() for weight in learner.final_weights])
     return history
 
 
 class _FineTuning:
-    """A network as the engine wants it."""
+    """Adapts a network and a task to `engine.Learner`."""
 
     def __init__(
         self,
@@ -132,12 +132,12 @@ class _FineTuning:
         )
 
     @property
-    def kept(self) -> list:
+    def final_weights(self) -> list:
         """What the network's weights will be: themselves, or their moving averages."""
         return self._averages or self._network.weights
 
     def epoch_metrics(self, means: dict[str, float]) -> dict[str, float]:
-        with self._as_kept():
+        with self._with_final_weights():
             learned, validation = (
                 (split.labels, predict(self._network, split.images))
                 for split in (self._learned, self._validation)
@@ -149,14 +149,14 @@ class _FineTuning:
         }
 
     @contextmanager
-    def _as_kept(self) -> Iterator[None]:
-        """The network as it would be kept, for a while."""
+    def _with_final_weights(self) -> Iterator[None]:
+        """The network with the weights that it would have if this epoch were the last one."""
         if not self._averages:
             yield
             return
         weights = self._network.weights
         trained = [weight.numpy() for weight in weights]
-        engine.assign(weights, [weight.numpy() for weight in self.kept])
+        engine.assign(weights, [weight.numpy() for weight in self.final_weights])
         yield
         engine.assign(weights, trained)
 

@@ -275,7 +275,7 @@ class Diagnosis:
 
 
 class _Pretraining:
-    """A method as the engine wants it.
+    """Adapts a method to `engine.Learner`.
 
     `operations` are the floating-point operations of a step, `views` how views are made, and
     `facts` names of what there is of an image besides, as in `base.Batch`.

@@ -11,7 +11,7 @@ Report: TypeAlias = Callable[[Iterable[Mapping[str, float]]], None]
 
 
 def silent(rows: Iterable[Mapping[str, float]]) -> None:
-    """A report that nobody wants."""
+    """Writes nothing."""
 
 
 def reporter(folder: str | Path, wanted: bool) -> Report:
