@@ -23,9 +23,9 @@ percent:
   predicts, in percentage points.
 
 With --results, finished cells are kept in a file, and the next call computes only the others, and
-those with another number of replicates. The share of 2,000 replicates has a standard error of 0.5 %
-at 95 %, and less where it is a mean over rows. The whole grid took 2.8 hours of one core; see
-docs/simulations.md.
+those with another number of replicates or other code. The share of 2,000 replicates has a standard
+error of 0.5 % at 95 %, and less where it is a mean over rows. The whole grid took 2.8 hours of one
+core; see docs/simulations.md.
 """
 
 import argparse
@@ -51,6 +51,7 @@ for library in ("OMP", "OPENBLAS", "MKL"):  # one core for each process: before 
 import numpy as np
 from scipy.stats import norm
 
+from sslens.digests import sha256
 from sslens.files import write_json
 from sslens.formatting import pipe_table
 from sslens.jobs.digest import code_digest
@@ -123,7 +124,8 @@ def main() -> None:
     if options.results and options.results.is_file():
         done = json.loads(options.results.read_text(encoding="utf-8"))
     # the slow ones first, so that no process is left alone with one of them
-    code = code_digest("metrics.mrmc")
+    used = code_digest("metrics.mrmc", "metrics.uncertainty.holm", "seeds.derive_seed")
+    code = sha256(used.encode() + Path(__file__).read_bytes())
     own = {"replicates": options.replicates, "code": code}  # others are of another simulation
     finished = {name for name, cell in done.items() if own.items() <= cell.items()}
     missing = sorted((c for c in cells if c.name not in finished), key=lambda cell: -cell.images)

@@ -14,7 +14,7 @@ collapses, or whose loss is not finite, is listed as such.
 
 Prints a markdown table of all trials, the best of each method in bold. With --results, finished
 trials are kept in a file, and the next call runs those alone that are not there with the present
-data, code and overlay. With --best-of, only the three
+data, code and settings. With --best-of, only the three
 best trials of each method on another data set are run, and the table lists both data sets; bold is
 the best mean. A random encoder is probed as well, for comparison. With --overlay, what a
 configuration file has (an encoder, say) is laid under all trials; give them a file of their own.
@@ -45,6 +45,7 @@ from sslens.formatting import pipe_table
 from sslens.jobs import environment
 from sslens.jobs.digest import script_digest
 from sslens.networks.encoders.registry import family_of
+from sslens.pretexts import augmentation_names
 
 environment.settle(os.environ)
 
@@ -113,7 +114,10 @@ def main() -> None:
     overlay = read_yaml(options.overlay) if options.overlay else {}
     chosen = [trial for trial in trials() if trial.method in options.methods]
     if options.best_of:
-        known = {trial: done[f"{options.best_of}: {trial.name}"] for trial in chosen}
+        known = {trial: done.get(f"{options.best_of}: {trial.name}", {}) for trial in chosen}
+        for trial, result in known.items():
+            if result.get("made_with") != made_with(options.run, options.best_of, trial, overlay):
+                parser.error(f"{trial.name} is to be tried on {options.best_of} first")
         chosen = [trial for method in options.methods for trial in best_of(method, known)]
     chosen.append(Trial(RANDOM, 0, None))
     place = f"{options.dataset}: "
@@ -149,14 +153,24 @@ def trials() -> Iterator[Trial]:
 
 
 def made_with(run: Path, dataset: str, trial: Trial, overlay: dict) -> str:
-    """Digest of a trial's data, code and overlay: with others, it is another trial."""
-    folder = run / "results" / "data" / dataset
+    """Digest of a trial's data, code and settings: with others, it is another trial."""
+    folder, config = run / "results" / "data" / dataset, load(ROOT / "config", overlay)
     data = [sha256_of(folder / f"{name}.json") for name in ("manifest", "preprocessing")]
     script = {SUPERVISED: "finetune", RANDOM: "features"}.get(trial.method, "pretrain")
-    method = [f"methods.{trial.method}"] if script == "pretrain" else []
-    encoder = load(ROOT / "config", overlay)["encoder"]["name"]
-    code = script_digest(script, *method, f"networks.encoders.{family_of(encoder)}")
-    return json_digest([data, code, overlay])
+    loaded = [
+        f"networks.encoders.{family_of(config['encoder']['name'])}",
+        "training.probes.classification",
+        "tasks.classification.Task",
+        *([f"methods.{trial.method}"] if script == "pretrain" else []),
+        *{
+            f"training.augmentations.{name}"
+            for pretext in config["pretexts"].values()
+            for name in augmentation_names(pretext)
+        },
+    ]
+    sections = ("encoder", "pretraining", "finetuning", "probe", "pretexts", "precision", "xla")
+    own = [SEED, PRETEXT, PRETEXT_OF, {name: config[name] for name in sections}]
+    return json_digest([data, script_digest(script, *sorted(loaded)), own])
 
 
 def attempt(run: Path, dataset: str, trial: Trial, overlay: dict) -> dict:

@@ -42,11 +42,13 @@ def read_pixels(path: Path) -> np.ndarray:
             images = [unit for unit in units if unit.is_image and unit.shape]
             if len(images) != 1:
                 raise ValueError(f"{len(images)} extensions with an image, not one")
-            header = dict(images[0].header)  # before it is scaled, which takes BLANK out
-            pixels = images[0].data
+            header = images[0].header
             # which astropy takes for none; a 0 in the file is read as BZERO
-            if header.get("BLANK") == 0 and header["BITPIX"] > 0:
-                pixels = np.where(pixels == header.get("BZERO", 0), np.nan, pixels)
+            has_blank_zero = header.get("BLANK") == 0 and header["BITPIX"] > 0
+            zero = header.get("BZERO", 0)
+            pixels = images[0].data
+            if has_blank_zero:
+                pixels = np.where(pixels == zero, np.nan, pixels)
     else:
         pixels = np.load(path, allow_pickle=False)
     return np.squeeze(np.asarray(pixels, dtype=np.float32))

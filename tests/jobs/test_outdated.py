@@ -175,16 +175,21 @@ def test_a_figure_of_other_rows_is_named(results):
     assert outdated_figure(path, figures[path] | {"title": "Another"})
 
 
-def test_of_a_comparison_counts_what_its_last_configuration_has_made(results, tmp_path):
-    files, _ = results
+def test_of_a_comparison_counts_what_its_last_configuration_has_made(tmp_path):
+    several = merge(CONFIG, {"run": {"label_fractions": [0.1, 1.0]}})
+    files, _ = write_results(several, tmp_path / "results")
     (account,) = (path for path in files if path.endswith("comparison/provenance.json"))
     comparison = tmp_path / "comparison"
     shutil.copytree(Path(account).parent, comparison)
-    for name in ("auc_table.md", "parameters_model_2.png"):
+    for name in ("auc_table.md", "auc_table.csv", "label_efficiency_model_2.md"):
         (comparison / name).touch()
+    shutil.copy(comparison / "gallery_model_2.png", comparison / "parameters_model_2.png")
+    roc = outputs.figure_settings(several, "roc", "model_2")
+    save_figure(new_figure(1, 1, ""), [comparison / "roc_model_2.svg"], roc)
     expected = {path.name for path in comparison.iterdir()}
-    # of a regression, of another data set, and of several shares of the labels
-    for name in ("error_table.md", "roc_model_3.png", "label_efficiency_model_2.html"):
+    assert current_files(comparison) == expected
+    # of a regression, of another data set, and of encoders from others
+    for name in ("error_table.md", "roc_model_3.png", "transfer_byol-dihedral.png"):
         (comparison / name).touch()
     assert current_files(comparison) == expected
     save_figure(new_figure(1, 1, ""), [comparison / "roc_model_2.png"], {"title": "of other rows"})

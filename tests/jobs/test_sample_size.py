@@ -41,17 +41,23 @@ def written(folder, rows, seeds=(1, 2, 3, 4, 5), minutes=60.0, task="classificat
     (comparison / "auc_summary.csv").write_text(csv_text(pd.DataFrame(rows)))
     made_with = {"settings": {"task": {"name": task}}}
     (comparison / "provenance.json").write_text(json.dumps(made_with))
-    cells = {"arm": "a", "dataset": "model_1", "labels": 1.0, "pretraining": "a"}
+    cells = {"arm": "a", "dataset": "model_1", "labels": 1.0, "pretraining": "007"}
+    cells["pretrained_on"] = "model_1"
     frame = pd.DataFrame([{**cells, "seed": seed} for seed in seeds])
     (comparison / "auc_table.csv").write_text(csv_text(frame))
     for seed in seeds:
         for place, share in (("finetune/model_1/a", 0.6), ("evaluate/model_1/a", 0.1)):
             log(folder, f"{place}/labels-1.0/seed-{seed}.log", 60 * minutes * share)
-        log(folder, f"pretrain/model_1/a/seed-{seed}.log", 60 * minutes * 0.2)
-        log(folder, f"features/model_1/a@model_1/seed-{seed}.log", 60 * minutes * 0.1)
+        log(folder, f"pretrain/model_1/007/seed-{seed}.log", 60 * minutes * 0.2)
+        log(folder, f"features/model_1/007@model_1/seed-{seed}.log", 60 * minutes * 0.05)
+        log(folder, f"features/model_1/random@0/seed-{seed}.log", 60 * minutes * 0.05)
         for left in (
             "finetune/model_1/b/labels-1.0",
             "evaluate/model_1/a/labels-0.1",
+            "evaluate/model_2/a/labels-1.0",
+            "pretrain/model_2/007",
+            "features/model_2/007@model_2",
+            "features/model_2/random@0",
             "pretrain/model_1/b",
         ):
             log(folder, f"{left}/seed-{seed}.log", 1e6)  # of an earlier configuration

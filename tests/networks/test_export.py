@@ -284,6 +284,16 @@ def test_the_example_tells_of_what_is_not_there(classify, tmp_path):
     assert "none.keras: no such file; a run" in said
 
 
+def test_a_card_that_cannot_be_parsed_hides_no_image(example, tmp_path):
+    path = tmp_path / "card.fits"
+    fits.PrimaryHDU(np.arange(16, dtype="f4").reshape(4, 4)).writeto(path)
+    content = path.read_bytes()
+    card = b"FOO     =   NaN".ljust(80)
+    end = content.index(b"END".ljust(80))
+    path.write_bytes(content[:end] + card + content[end : end + 80] + content[end + 160 :])
+    assert example.read_image(path, (4, 4)).shape == (4, 4, 1)
+
+
 def test_axes_and_extensions_of_an_example_are_not_guessed(example, tmp_path):
     pixels = np.random.default_rng(0).normal(size=(12, 12)).astype("f4")
     unit = fits.ImageHDU(pixels)

@@ -80,6 +80,12 @@ def test_every_augmentation_is_known_to_turn_images_or_not():
         np.testing.assert_allclose([place_of(image) for image in seen], [before] * 40, atol=0.02)
 
 
+def test_an_augmentation_that_turns_images_somehow_is_refused(monkeypatch):
+    monkeypatch.delitem(TURNS, "dihedral")
+    with pytest.raises(ValueError, match="^training/turns.py has no function for dihedral$"):
+        turns_of_view(tf.constant(2), SEED, [{"rotation": {"max_degrees": 90}}])
+
+
 def test_orientations_turn_places_as_their_matrices_say():
     before = np.array([4.0, -2.0])
     image = spot(*before)[None]

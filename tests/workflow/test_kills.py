@@ -242,7 +242,7 @@ def kill(job, rng, first, each, least, most):
     wait_for(process, job, EPOCH, epochs)
     wait_for(process, job, EPOCH, epochs + 1, delay)
     # quicker than the one that was measured: once more, with less delay
-    if FINISHED.search(Path(job.log[0]).read_text()):
+    if job.script == FEATURES and FINISHED.search(Path(job.log[0]).read_text()):
         process.communicate()
         return kill(job, rng, first / 2, each, least, most)
     process.send_signal(number)

@@ -217,13 +217,10 @@ def pages_of_run(config: Mapping) -> list[str]:
 
 
 def names_of_run(config: Mapping) -> set[str]:
-    """What the files of a run in `results/comparison` are called, without their suffixes.
-
-    Those among them that are made on demand alone may not be there.
-    """
+    """What the files of a run in `results/comparison` are called, without their suffixes."""
     tables = {*pages_of_run(config), "provenance", "configuration"}
-    on_demand = {f"parameters_{name}" for name in config["run"]["datasets"]}
-    return tables | on_demand | {f"{figure}_{name}" for figure, name in figures_of_run(config)}
+    parameters = {f"parameters_{name}" for name in config["run"]["datasets"]}
+    return tables | parameters | {f"{figure}_{name}" for figure, name in figures_of_run(config)}
 
 
 def most_labels(config: Mapping) -> float:

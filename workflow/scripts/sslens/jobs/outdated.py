@@ -231,14 +231,19 @@ def current_files(comparison: Path) -> set[str]:
             f"{figure}_{name}": outputs.figure_settings(config, figure, name)
             for figure, name in outputs.figures_of_run(config)
         }
+        for name in config["run"]["datasets"]:  # drawn together
+            figures[f"parameters_{name}"] = figures[f"gallery_{name}"]
     except (KeyError, TypeError) as error:
         raise ValueError(f"{account}: another version of sslens made it; run it again") from error
-    return {
-        file.name
-        for file in comparison.iterdir()
-        if file.stem in names
-        and (file.stem not in figures or not outdated_figure(file, figures[file.stem]))
-    }
+
+    def is_current(file: Path) -> bool:
+        if file.stem not in names:
+            return False
+        if file.suffix not in (".png", ".svg"):  # tables of label efficiency are named as figures
+            return True
+        return not outdated_figure(file, figures[file.stem])
+
+    return {file.name for file in comparison.iterdir() if is_current(file)}
 
 
 # --- several --------------------------------------------------------------------------------------

@@ -28,7 +28,8 @@ TARGET = 0.8
 CONFIDENCE = 0.8
 #: With fewer seeds of the run, its variance between seeds is hardly known.
 ENOUGH_SEEDS = 5
-#: CPU time that a job which predicts takes whatever its images, s (docs/performance.md).
+#: CPU time of a job that predicts which its start takes, s: nearly all of the 4.9 s that an
+#: evaluation takes in the default run (docs/performance.md).
 START = 4.5
 #: Numbers of test images, relative to the run's.
 MORE_IMAGES = (1, 2, 4, 8)
@@ -116,17 +117,25 @@ def _pilot(row: pd.Series) -> Pilot:
 
 def cost(folder: Path) -> Cost | None:
     """The CPU time of a finished run's jobs, by their logs; None where these do not have it."""
-    cells, logs = read_csv(folder / "results/comparison/auc_table.csv", ()), folder / "logs"
+    texts = ["arm", "dataset", "pretraining", "pretrained_on"]  # also where they look like numbers
+    cells, logs = read_csv(folder / "results/comparison/auc_table.csv", texts), folder / "logs"
     # not of rows, data sets and shares of the labels that an earlier configuration had
     rows = cells.to_dict("records")
     learned = {f"{row['dataset']}/{row['arm']}/labels-{row['labels']}" for row in rows}
-    pretrained = {*cells["pretraining"].dropna(), "random"}
+    datasets = {*cells["dataset"]}
+    trained = cells[cells["pretraining"].notna()]
+    pretrained = {*zip(trained["pretrained_on"], trained["pretraining"], strict=True)}
 
     def is_of_run(log: Path) -> bool:
         stage, dataset, name, *rest = log.relative_to(logs).parts
         if stage in ("finetune", "evaluate", "probe"):
             return f"{dataset}/{name}/{rest[0]}" in learned
-        return name.partition("@")[0] in pretrained  # features are of NAME@DATASET
+        if stage != "features":
+            return (dataset, name) in pretrained
+        encoder, _, source = name.partition("@")
+        if encoder == "random":
+            return dataset in datasets
+        return dataset in {*datasets, source} and (source, encoder) in pretrained
 
     of_seeds = [
         [log for log in logs.glob(f"*/*/**/seed-{seed}.log") if is_of_run(log)]

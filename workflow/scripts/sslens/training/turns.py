@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
+from sslens.pretexts import TURN, augmentations_by_places
+
 
 def rotation(count: tf.Tensor, seed: tf.Tensor, max_degrees: float) -> tf.Tensor:
     """Of `augmentations.rotation`."""
@@ -35,7 +37,12 @@ def dihedral(count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 
 def turns_of_view(count: tf.Tensor, seed: tf.Tensor, pretext: Sequence[dict]) -> tf.Tensor:
-    """How the view that `views.make_view` makes by this seed is turned, (count, 2, 2)."""
+    """How the view that `views.make_view` makes by this seed is turned, (count, 2, 2).
+
+    Raises ValueError where an augmentation turns images, by its schema, and it is not known how.
+    """
+    if unknown := {*augmentations_by_places()[TURN]} - TURNS.keys():
+        raise ValueError(f"training/turns.py has no function for {', '.join(sorted(unknown))}")
     turns = tf.eye(2, batch_shape=[count])
     for index, entry in enumerate(pretext):
         ((name, strengths),) = entry.items()
