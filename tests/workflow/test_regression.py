@@ -124,7 +124,7 @@ def test_the_example_predicts_raw_images_by_the_exported_network(regressed, tmp_
         ),
         (
             {"run": {"label_fractions": [1.0, 0.1]}},
-            f"with {MASS} leaves 1, and a regression needs two; take a larger share, or more images",
+            "leaves 1, and a regression needs two; take a larger share, or more images",
         ),
     ],
 )
