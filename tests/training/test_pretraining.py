@@ -534,7 +534,7 @@ def test_fewer_images_than_a_batch_or_too_few_for_a_queue_are_refused(tmp_path):
     with pytest.raises(ValueError, match="batch_size: 25, but there are 24 images"):
         pretrain(TRAIN, VALIDATION, chosen | {"batch_size": 25}, 3, checkpoint)
     with pytest.raises(
-        ValueError, match="queue: 9 is more than a third of 24 images; take at most 8"
+        ValueError, match="queue of byol: 9 is more than a third of 24 images; take at most 8"
     ):
         pretrain(TRAIN, VALIDATION, chosen | {"options": {"queue": 9}}, 3, checkpoint)
 
