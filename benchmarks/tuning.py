@@ -14,10 +14,10 @@ collapses, or whose loss is not finite, is listed as such.
 
 Prints a markdown table of all trials, the best of each method in bold. With --results, finished
 trials are kept in a file, and the next call runs those alone that are not there with the present
-data, code and settings. With --best-of, only the three
-best trials of each method on another data set are run, and the table lists both data sets; bold is
-the best mean. A random encoder is probed as well, for comparison. With --overlay, what a
-configuration file has (an encoder, say) is laid under all trials; give them a file of their own.
+data, code and settings. With --best-of, only the three best trials of each method on another data
+set are run, and the table lists both data sets; bold is the best mean. A random encoder is probed
+as well, for comparison. With --overlay, what a configuration file has (an encoder, say) is laid
+under all trials; give them a file of their own.
 """
 
 import argparse
@@ -112,16 +112,17 @@ def main() -> None:
     if options.results and options.results.is_file():
         done = json.loads(options.results.read_text(encoding="utf-8"))
     overlay = read_yaml(options.overlay) if options.overlay else {}
+    config = load(ROOT / "config", overlay)
     chosen = [trial for trial in trials() if trial.method in options.methods]
     if options.best_of:
         known = {trial: done.get(f"{options.best_of}: {trial.name}", {}) for trial in chosen}
         for trial, result in known.items():
-            if result.get("made_with") != made_with(options.run, options.best_of, trial, overlay):
+            if result.get("made_with") != made_with(options.run, options.best_of, trial, config):
                 parser.error(f"{trial.name} is to be tried on {options.best_of} first")
         chosen = [trial for method in options.methods for trial in best_of(method, known)]
     chosen.append(Trial(RANDOM, 0, None))
     place = f"{options.dataset}: "
-    own = {trial: made_with(options.run, options.dataset, trial, overlay) for trial in chosen}
+    own = {trial: made_with(options.run, options.dataset, trial, config) for trial in chosen}
     missing = [t for t in chosen if done.get(place + t.name, {}).get("made_with") != own[t]]
     # a process for each trial, since the random state of TensorFlow is of a process
     context = get_context("spawn")
@@ -152,9 +153,9 @@ def trials() -> Iterator[Trial]:
             yield Trial(method, rate, value)
 
 
-def made_with(run: Path, dataset: str, trial: Trial, overlay: dict) -> str:
+def made_with(run: Path, dataset: str, trial: Trial, config: dict) -> str:
     """Digest of a trial's data, code and settings: with others, it is another trial."""
-    folder, config = run / "results" / "data" / dataset, load(ROOT / "config", overlay)
+    folder = run / "results" / "data" / dataset
     data = [sha256_of(folder / f"{name}.json") for name in ("manifest", "preprocessing")]
     script = {SUPERVISED: "finetune", RANDOM: "features"}.get(trial.method, "pretrain")
     loaded = [

@@ -64,7 +64,7 @@ def against(difference, p, reference="baseline", **fields):
 
 
 def small(seeds=3, **fields):
-    """Worse than the baseline on one data set, and not told from it on the other."""
+    """Worse than the baseline on one data set, and not distinguishable from it on the other."""
     rows = [
         cell("baseline", "model_1", (0.97, 0.96, 1.0)),
         cell("baseline", "model_2", (0.98, 0.92, 0.98), p_best=0.05),

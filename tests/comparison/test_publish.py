@@ -150,18 +150,18 @@ def test_the_command_tells_what_it_did_or_what_is_wrong(comparison, document):
     write_json(comparison / "provenance.json", {"settings": settings})
     config, image = settings["configuration"], comparison / "roc_model_2.png"
     save_figure(new_figure(1, 1, ""), [image], outputs.figure_settings(config, "roc", "model_2"))
-    told = [sys.executable, script, document, "--run", comparison.parent.parent]
-    done = subprocess.run(told, capture_output=True, text=True, check=True)
+    command = [sys.executable, script, document, "--run", comparison.parent.parent]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == f"{document}: auc_table.md, roc_model_2.png\n"
     save_figure(new_figure(1, 1, ""), [image], {"title": "of an earlier configuration"})
-    done = subprocess.run(told, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "roc_model_2.png: not of the configuration" in done.stderr
     document.write_text("nothing here")
-    done = subprocess.run(told, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith(f"{document}: no place for results; put <!-- sslens: ")
     assert done.stderr.count("\n") == 1
     document.unlink()
-    done = subprocess.run(told, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert str(document) in done.stderr and done.stderr.count("\n") == 1

@@ -417,8 +417,7 @@ def drawn_files():
     folder = "results/comparison"
     pages = [f"{folder}/{table}.html" for table in outputs.pages_of_run(config)]
     figures = {
-        f"{folder}/{figure}_{name}.png": outputs.figure_settings(config, figure, name)
-        for figure, name in outputs.figures_of_run(config)
+        f"{folder}/{name}.png": shown for name, shown in outputs.drawn_of_run(config).items()
     }
     return dict.fromkeys(pages, outputs.page_settings(config)) | figures
 

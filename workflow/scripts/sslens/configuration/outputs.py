@@ -80,6 +80,14 @@ def figure_settings(config: Mapping, figure: str, name: str) -> dict:
     return _SETTINGS.get(figure, _of_rows)(config, name)
 
 
+def drawn_of_run(config: Mapping) -> dict[str, dict]:
+    """The figures of the run: what their files are called, without suffix -> their settings."""
+    return {
+        f"{figure}_{name}": figure_settings(config, figure, name)
+        for figure, name in figures_of_run(config)
+    }
+
+
 def _of_rows(config: Mapping, name: str) -> dict:
     """Of the table's rows on a data set, with the most labels; the default."""
     return {

@@ -227,10 +227,7 @@ def current_files(comparison: Path) -> set[str]:
     try:
         config = read_json(account)["settings"]["configuration"]
         names = outputs.names_of_run(config)
-        figures = {
-            f"{figure}_{name}": outputs.figure_settings(config, figure, name)
-            for figure, name in outputs.figures_of_run(config)
-        }
+        figures = outputs.drawn_of_run(config)
         for name in config["run"]["datasets"]:  # drawn together
             figures[f"parameters_{name}"] = figures[f"gallery_{name}"]
     except (KeyError, TypeError) as error:

@@ -5,7 +5,7 @@ the CPU time of its jobs, with which their logs end.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -138,27 +138,28 @@ def cost(folder: Path) -> Cost | None:
         return dataset in {*datasets, source} and (source, encoder) in pretrained
 
     of_seeds = [
-        [log for log in logs.glob(f"*/*/**/seed-{seed}.log") if is_of_run(log)]
+        {log: _seconds(log) for log in logs.glob(f"*/*/**/seed-{seed}.log") if is_of_run(log)}
         for seed in cells["seed"].unique()
     ]
     # a log of an earlier version tells nothing
-    if not (known := [own for own in of_seeds if _seconds(own)]):
+    if not (known := [own for own in of_seeds if sum(own.values())]):
         return None
     evaluation = sum(
-        max(_seconds([log]) - START, 0)
+        max(seconds - START, 0)
         for own in known
-        for log in own
+        for log, seconds in own.items()
         if log.is_relative_to(logs / "evaluate")
     )
-    images = sum(_seconds(logs.glob(f"{rule}/*/test/*.log")) for rule in ("catalogue", "records"))
+    of_images = (logs.glob(f"{rule}/*/test/*.log") for rule in ("catalogue", "records"))
+    images = sum(_seconds(log) for found in of_images for log in found)
     hours = len(known) * 3600
-    return Cost(sum(map(_seconds, known)) / hours, evaluation / hours, images / 3600)
+    return Cost(sum(sum(own.values()) for own in known) / hours, evaluation / hours, images / 3600)
 
 
-def _seconds(logs: Iterable[Path]) -> float:
-    """CPU time of jobs by their logs."""
-    found = [USED.findall(log.read_text("utf-8", "replace")) for log in logs]
-    return sum(float(used[-1][0]) for used in found if used)
+def _seconds(log: Path) -> float:
+    """CPU time of a job by its log, 0 where that does not have it."""
+    used = USED.findall(log.read_text("utf-8", "replace"))
+    return float(used[-1][0]) if used else 0.0
 
 
 def report(folder: Path, marks: bool = False) -> str:
