@@ -90,12 +90,13 @@ def drop(folder: Path) -> None:
 def measure(folder: Path, dataset: str, steps: int) -> dict:
     """Pretrain for some steps in this process, and note when each of them begins."""
     from sslens.jobs import process
+    from sslens.jobs.tensorflow_setup import set_up_tensorflow
 
     config = load(ROOT / "config", {"pretraining": {"steps": steps}})
     chosen = settings.pretraining_settings(config, PRETRAINING, dataset)
     with tempfile.TemporaryDirectory() as scratch:
         process.start(Path(scratch, "log"), "reading", chosen["computing"]["threads"])
-        process.start_tensorflow(**chosen["computing"], gpus=0)
+        set_up_tensorflow(**chosen["computing"], gpus=0)
         from sslens.data.records import load_split
         from sslens.training import engine
         from sslens.training.checkpoints import Checkpoint

@@ -184,6 +184,7 @@ def measure_sslens(
     """By the project's own trainings, as they tell in their history."""
     from sslens.configuration import settings
     from sslens.jobs import process
+    from sslens.jobs.tensorflow_setup import set_up_tensorflow
 
     process.start(os.devnull, f"{name}-{width} {method}", THREADS)
     own = {"name": name}
@@ -193,7 +194,7 @@ def measure_sslens(
     config = load(ROOT / "config", {"pretrainings": plain, "encoder": own, "cpu_threads": THREADS})
     encoder = settings.arm_encoder(config, "baseline", "model_2")
     threads = settings.thread_settings(config, encoder)
-    process.start_tensorflow(**threads, gpus=gpus, precision=precision)
+    set_up_tensorflow(**threads, gpus=gpus, precision=precision)
 
     import numpy as np
 

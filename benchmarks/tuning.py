@@ -177,9 +177,10 @@ def made_with(run: Path, dataset: str, trial: Trial, config: dict) -> str:
 def attempt(run: Path, dataset: str, trial: Trial, overlay: dict) -> dict:
     """Train and measure: `auc` of validation images, or `failed`, why there is none."""
     from sslens.jobs import process
+    from sslens.jobs.tensorflow_setup import set_up_tensorflow
 
     process.start(os.devnull, trial.name, 1)
-    process.start_tensorflow(threads=1, gpus=0, each=1)
+    set_up_tensorflow(threads=1, gpus=0, each=1)
     from sslens.data.records import load_split
     from sslens.training.checkpoints import Checkpoint
     from sslens.training.pretraining import Collapsed

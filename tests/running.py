@@ -5,11 +5,13 @@ import os
 import re
 import runpy
 import shutil
+import subprocess
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 
-from paths import ROOT
+from paths import LIBRARY, ROOT
 
 TINY = ROOT / "tests" / "configs" / "tiny.yaml"
 
@@ -70,3 +72,23 @@ def copy_data(finished: Path, directory: Path) -> None:
     for stage in ("pretrain", "finetune", "features", "probe", "evaluate", "comparison"):
         shutil.rmtree(directory / "results" / stage)
     shutil.rmtree(directory / "logs")
+
+
+def run_as_job(folder: Path, code: str, **variables: str) -> subprocess.CompletedProcess:
+    """Run code that begins as the workflow's scripts do, in a folder and a process of its own."""
+    header = f"""
+        import sys
+        sys.path.insert(0, {str(LIBRARY.parent)!r})
+        from sslens.jobs import process
+        from sslens.jobs.tensorflow_setup import set_up_tensorflow
+    """
+    script = folder / "script.py"
+    script.write_text(textwrap.dedent(header) + textwrap.dedent(code))
+    return subprocess.run(
+        [sys.executable, script],
+        cwd=folder,
+        env={"PATH": "/usr/bin:/bin", **variables},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )

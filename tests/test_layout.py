@@ -4,9 +4,8 @@ import ast
 from pathlib import Path
 
 import pytest
-from paths import ROOT
+from paths import LIBRARY
 
-LIBRARY = ROOT / "workflow" / "scripts" / "sslens"
 #: A folder may import from those of lower levels and from itself; the ground is the library's own.
 LEVELS = {
     "ground": 0,

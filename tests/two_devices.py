@@ -17,7 +17,7 @@ from paths import ROOT
 from sslens.configuration import settings
 from sslens.configuration.loading import load, merge
 from sslens.data.records import Split
-from sslens.jobs.process import POLICIES
+from sslens.jobs.tensorflow_setup import POLICIES
 from sslens.networks import replicas
 from sslens.networks.encoders import building, resnet
 from sslens.networks.layers import Convolution, FusedBatchNormalization

@@ -357,7 +357,7 @@ def unedited():
             {"contrastive", "byol"},
         ),
         (
-            "jobs/process",
+            "jobs/tensorflow_setup",
             "set_memory_growth(device, True)",
             "set_memory_growth(device, False)",
             TENSORFLOW,

@@ -85,8 +85,9 @@ JOB = """
 import hashlib, os, sys
 sys.path.insert(0, sys.argv[1])
 from sslens.jobs import environment, process
+from sslens.jobs.tensorflow_setup import set_up_tensorflow
 process.start("job.log", "job", 1)
-process.start_tensorflow(1, gpus=0)
+set_up_tensorflow(1, gpus=0)
 variables = environment.recorded()
 import keras
 import numpy as np

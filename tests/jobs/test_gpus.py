@@ -163,10 +163,11 @@ import os, sys, tempfile
 sys.path.insert(0, {str(ROOT / "workflow/scripts")!r})
 tempfile.tempdir = {str(tmp_path)!r}
 from sslens.jobs import gpus, process
+from sslens.jobs.tensorflow_setup import set_up_tensorflow
 gpus.listed = lambda: ["GPU-a", "GPU-b"]
 process.start({str(tmp_path / "log")!r}, "job", 1)
 assert "tensorflow" not in sys.modules
-process.start_tensorflow(1, gpus=1)
+set_up_tensorflow(1, gpus=1)
 assert "tensorflow" in sys.modules
 print(os.environ["CUDA_VISIBLE_DEVICES"])
 """

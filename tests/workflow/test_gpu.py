@@ -15,8 +15,9 @@ TRAINING = """
 import sys
 sys.path.insert(0, {library!r})
 from sslens.jobs import process
+from sslens.jobs.tensorflow_setup import set_up_tensorflow
 process.start({log!r}, "job", 2)
-process.start_tensorflow(2, gpus={gpus}, precision={precision!r})
+set_up_tensorflow(2, gpus={gpus}, precision={precision!r})
 import hashlib, json
 import numpy as np
 from sslens.configuration import settings

@@ -19,7 +19,7 @@ from sslens.jobs import process
 #: A script's first lines as a job has them, Snakemake's object with no more than they need.
 JOB = f"""
 from types import SimpleNamespace
-snakemake = SimpleNamespace(scriptdir={str(SCRIPTS)!r})
+snakemake = SimpleNamespace(scriptdir={str(SCRIPTS)!r}, params={{{{}}}})
 {{before}}
 {FIRST}
 process.start("job.log", "job", 1)

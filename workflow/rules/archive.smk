@@ -20,7 +20,7 @@ rule survey:
         **of_job("survey"),
     params:
         archive=settings_of_dataset,
-        code=script_digest("survey"),
+        code=code_of("survey"),
     message:
         "Finding and checking the images of {wildcards.dataset}"
     script:
@@ -43,7 +43,7 @@ rule archive_catalogue:
         **of_job("archive_catalogue"),
     params:
         shards=lambda w: settings.shard_count(config, w.dataset, w.split),
-        code=script_digest("archive_catalogue"),
+        code=code_of("archive_catalogue"),
     message:
         "Listing images of shard {wildcards.shard} of {wildcards.dataset}/{wildcards.split}"
     script:
@@ -68,7 +68,7 @@ rule archive_records:
         **of_job("archive_records"),
     params:
         archive=settings_of_dataset,
-        code=script_digest("archive_records"),
+        code=code_of("archive_records"),
     message:
         "Importing shard {wildcards.shard} of {wildcards.dataset}/{wildcards.split}"
     script:
@@ -94,7 +94,7 @@ rule apart:
     resources:
         mem_mb=1000,
     params:
-        code=script_digest("apart"),
+        code=code_of("apart"),
     message:
         "Comparing the test images of {wildcards.dataset} with what encoders from {wildcards.source} learn from"
     script:

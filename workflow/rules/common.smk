@@ -30,9 +30,10 @@ from sslens.configuration.precedence import layers_of, without_effect
 from sslens.data import sharing
 from sslens.data.archives.paths import watched
 from sslens.digests import sha256_of
-from sslens.jobs import outdated, process
-from sslens.jobs.digest import script_digest
+from sslens.jobs import loaded_code, outdated
+from sslens.jobs.digest import code_of
 from sslens.jobs.resources import ResourceModel
+from sslens.jobs.tensorflow_setup import gpus_of_a_job
 from sslens.networks.encoders.registry import family_of
 from sslens.pretexts import augmentation_names
 from sslens.protocols import FINE_TUNE
@@ -59,7 +60,7 @@ except ConfigurationError as error:
 
 
 # Resources of the jobs of a rule, by its name.
-gpus = process.gpus_of_a_job(bool(workflow.deployment_settings.deployment_method))
+gpus = gpus_of_a_job(bool(workflow.deployment_settings.deployment_method))
 of_job = ResourceModel(config, gpus, gpus * config["gpus_per_training"]).of_job
 
 # More jobs at a time than the machine has cores take longer in all, since they push each other out of its caches.
@@ -86,7 +87,7 @@ RESULTS = workflow.modifier.path_modifier.replace_prefix("results/")
 PREFIX = RESULTS.removesuffix("results/")
 
 if is_main_process:
-    process.mark_as_read()
+    loaded_code.mark_as_read()
     sharing.forget_missing(Path(RESULTS, "data"))
 
 
@@ -208,14 +209,6 @@ def watched_of(wildcards):
 def augmentations(pretext):
     """Names in the library of what a pretext is made of, for the digest of a rule's code."""
     return [f"training.augmentations.{name}" for name in augmentation_names(pretext)]
-
-
-def code_of(script, *loaded):
-    """Digest of what a script runs, and what that is, in words: see `provenance`.
-
-    The script has a digest of its own besides, which does not depend on what it loads by name.
-    """
-    return " ".join([script_digest(script, *loaded), f"{script}@{script_digest(script)}", *loaded])
 
 
 def arm_of(wildcards):
@@ -395,20 +388,20 @@ def params_of_figures(script, figure=None, of=config["run"]["datasets"], loaded=
         "settings": lambda w: {
             each: outputs.figure_settings(config, figure.format(**w), each) for each in of
         },
-        "code": script_digest(script, *loaded),
+        "code": code_of(script, *loaded),
     }
 
 
 def figure_params(script, figure=None, name="{dataset}", loaded=()):
     """Params of a figure, by default that of the same name as its script: its settings and its code.
 
-    `loaded` is code that the script loads by name, as for `script_digest`.
+    `loaded` is code that the script loads by name, as for `code_of`.
     The settings are a function, since Snakemake would fill in braces in a title.
     """
     figure = figure or script
     return {
         "settings": lambda w: outputs.figure_settings(config, figure.format(**w), name.format(**w)),
-        "code": script_digest(script, *loaded),
+        "code": code_of(script, *loaded),
     }
 
 

@@ -22,7 +22,7 @@ rule compare:
         mem_mb=2000,
     params:
         settings=lambda w: outputs.comparison_settings(config),
-        code=script_digest("compare", *WRITTEN),
+        code=code_of("compare", *WRITTEN),
     message:
         "Comparing"
     script:
@@ -59,7 +59,7 @@ rule pages:
     params:
         settings=lambda w: outputs.page_settings(config),
         template=sha256_of(TEMPLATE),
-        code=script_digest("pages", *WRITTEN),
+        code=code_of("pages", *WRITTEN),
     message:
         "Making web pages of the tables"
     script:

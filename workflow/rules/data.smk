@@ -17,7 +17,7 @@ rule catalogue:
     params:
         recipe=settings_of_dataset,
         rows=lambda w: settings.drawn_shards(config, w.split)[int(w.shard)],
-        code=script_digest("catalogue"),
+        code=code_of("catalogue"),
     message:
         "Drawing catalogue {wildcards.shard} of {wildcards.dataset}/{wildcards.split}"
     script:
@@ -42,7 +42,7 @@ rule records:
         **of_job("records"),
     params:
         recipe=settings_of_dataset,
-        code=script_digest("records"),
+        code=code_of("records"),
     message:
         "Rendering shard {wildcards.shard} of {wildcards.dataset}/{wildcards.split}"
     script:
@@ -64,7 +64,7 @@ rule manifest:
         **of_job("manifest"),
     params:
         settings=settings_of_dataset,
-        code=script_digest("manifest"),
+        code=code_of("manifest"),
     message:
         "Listing and checking the records of {wildcards.dataset}"
     script:
@@ -85,7 +85,7 @@ rule preprocessing:
         **of_job("preprocessing"),
     params:
         settings=lambda w: settings.preprocessing_settings(config, w.dataset),
-        code=script_digest("preprocessing"),
+        code=code_of("preprocessing"),
     message:
         "Measuring the preprocessing of {wildcards.dataset} on its training split"
     script:

@@ -289,7 +289,7 @@ rule shortcuts:
         **of_job("shortcuts"),
     params:
         datasets=lambda w: rows.dataset_titles(config),
-        code=script_digest("shortcuts"),
+        code=code_of("shortcuts"),
     message:
         "Looking for shortcuts in the data"
     script:

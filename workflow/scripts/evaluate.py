@@ -4,22 +4,20 @@ import sys
 
 sys.path.insert(0, snakemake.scriptdir)
 from sslens.jobs import process
+from sslens.jobs.tensorflow_setup import set_up_tensorflow
 
 wildcards, params = snakemake.wildcards, snakemake.params
 settings, computing = params.settings, params.settings["computing"]
 seed, fraction = int(wildcards.seed), float(wildcards.fraction)
 title = f"evaluate {wildcards.dataset}/{wildcards.arm} labels {fraction:g} seed {seed}"
 process.start(snakemake.log[0], title, computing["threads"])
-process.start_tensorflow(**computing, gpus=snakemake.resources.gpu)
-
-import pandas as pd
+set_up_tensorflow(**computing, gpus=snakemake.resources.gpu)
 
 from sslens.data.records import load_split
-from sslens.files import read_json, write_array, write_json
-from sslens.jobs.provenance import provenance_record
-from sslens.metrics.collapse import ended_collapsed
+from sslens.files import read_json, write_array
+from sslens.jobs import scoring
+from sslens.jobs.provenance import cell_of, provenance_record
 from sslens.metrics.predictions import write_predictions
-from sslens.metrics.scores import metrics_of_file
 from sslens.networks import replicas
 from sslens.networks.classifiers import build_network, with_features
 from sslens.networks.export import export
@@ -44,30 +42,18 @@ for split, path in ((test, outputs.predictions), (validation, outputs.validation
     given = split.columns["image_id"], split.labels, answers, orientation_turns()
     write_predictions(task.predictions(*given), path)
 write_array(outputs.features, features[outputs.predictions])
-cell = {"dataset": wildcards.dataset, "arm": wildcards.arm, "labels": fraction, "seed": seed}
-device = replicas.described()
+cell, device = cell_of(wildcards), replicas.described()
 record = provenance_record("evaluate", cell, settings, params.code, *data, device)
-pretraining = pd.read_csv(inputs.pretraining) if inputs.get("pretraining") else None
-spent = None if finetuning["pretraining"] else 0  # not known of an encoder from a file
+# the pretraining that the fine-tuning started from, whatever lies in its place by now
+stages = {"pretrain": finetuning["pretraining"], "finetune": finetuning, "evaluate": record}
+pretraining, is_pretrained = inputs.get("pretraining"), finetuning["pretraining"] is not None
 fields = {
     "labels": fraction,
     "labelled_images": finetuning["labelled_images"],
     "seed": seed,
-    "pretraining_collapsed": None if pretraining is None else ended_collapsed(pretraining),
-    "operations": {
-        "pretraining": spent if pretraining is None else int(pretraining["operations"].iloc[-1]),
-        "finetuning": int(pd.read_csv(inputs.history)["operations"].iloc[-1]),
-    },
-    "provenance": {
-        # the pretraining that the fine-tuning started from, whatever lies in its place by now
-        "pretrain": finetuning["pretraining"],
-        "finetune": finetuning,
-        "evaluate": record,
-    },
+    "pretraining_collapsed": scoring.collapsed(pretraining),
+    "operations": scoring.operations(inputs.history, pretraining, is_pretrained),
+    "provenance": stages,
 }
-metrics = metrics_of_file(
-    outputs.predictions, params.fields | fields, outputs.validation, task.score
-)
-write_json(outputs.metrics, metrics)
-process.log.info("%s", task.headline(metrics))
+scoring.write_metrics(outputs, task, params.fields | fields)
 export(network, *data, outputs.model, task, average)

@@ -4,11 +4,12 @@ import sys
 
 sys.path.insert(0, snakemake.scriptdir)
 from sslens.jobs import process
+from sslens.jobs.tensorflow_setup import set_up_tensorflow
 
 wildcards, params, inputs = snakemake.wildcards, snakemake.params, snakemake.input
 settings, computing = params.settings, params.settings["computing"]
 process.start(snakemake.log[0], f"export {wildcards.arm}", computing["threads"])
-process.start_tensorflow(**computing, gpus=snakemake.resources.gpu)
+set_up_tensorflow(**computing, gpus=snakemake.resources.gpu)
 
 from sslens.data.records import load_split
 from sslens.files import read_arrays, read_json

@@ -4,13 +4,14 @@ import sys
 
 sys.path.insert(0, snakemake.scriptdir)
 from sslens.jobs import process
+from sslens.jobs.tensorflow_setup import set_up_tensorflow
 
 wildcards, params = snakemake.wildcards, snakemake.params
 settings, computing = params.settings, params.settings["computing"]
 seed = int(wildcards.seed)
 title = f"features {wildcards.dataset}/{wildcards.encoder} seed {seed}"
 process.start(snakemake.log[0], title, computing["threads"])
-process.start_tensorflow(**computing, gpus=snakemake.resources.gpu)
+set_up_tensorflow(**computing, gpus=snakemake.resources.gpu)
 
 from sslens.data.records import load_split
 from sslens.files import read_json, write_array, write_json

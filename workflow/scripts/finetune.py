@@ -4,20 +4,21 @@ import sys
 
 sys.path.insert(0, snakemake.scriptdir)
 from sslens.jobs import process
+from sslens.jobs.tensorflow_setup import set_up_tensorflow
 
 wildcards, params = snakemake.wildcards, snakemake.params
 settings, computing = params.settings, params.settings["computing"]
 seed, fraction = int(wildcards.seed), float(wildcards.fraction)
 title = f"finetune {wildcards.dataset}/{wildcards.arm} labels {fraction:g} seed {seed}"
 process.start(snakemake.log[0], title, computing["threads"])
-process.start_tensorflow(**computing, gpus=snakemake.resources.gpu)
+set_up_tensorflow(**computing, gpus=snakemake.resources.gpu)
 
 from pathlib import Path
 
 from sslens.data.records import load_split
 from sslens.digests import fingerprint
 from sslens.files import read_json, write_json
-from sslens.jobs.provenance import provenance_record, versions
+from sslens.jobs.provenance import cell_of, provenance_record, versions
 from sslens.networks import replicas
 from sslens.tools import tools
 from sslens.training.checkpoints import Checkpoint
@@ -39,8 +40,7 @@ learned = learn_labels(train, validation, settings, pretrained, fraction, seed, 
 save_trained(
     learned.network, snakemake.output.classifier, learned.history, snakemake.output.history
 )
-cell = {"dataset": wildcards.dataset, "arm": wildcards.arm, "labels": fraction, "seed": seed}
-record = provenance_record("finetune", cell, settings, params.code, *inputs, device)
+record = provenance_record("finetune", cell_of(wildcards), settings, params.code, *inputs, device)
 started_from = snakemake.input.get("pretraining") or None
 record["pretraining"] = read_json(started_from) if started_from else None
 record |= {"facts": learned.task.facts, "labelled_images": learned.images}

@@ -4,13 +4,14 @@ import sys
 
 sys.path.insert(0, snakemake.scriptdir)
 from sslens.jobs import process
+from sslens.jobs.tensorflow_setup import set_up_tensorflow
 
 wildcards, params, inputs = snakemake.wildcards, snakemake.params, snakemake.input
 settings, computing = params.settings, params.settings["computing"]
 seed = int(wildcards.seed)
 title = f"import {wildcards.dataset}/{wildcards.pretraining} seed {seed}"
 process.start(snakemake.log[0], title, computing["threads"])
-process.start_tensorflow(**computing, gpus=snakemake.resources.gpu)
+set_up_tensorflow(**computing, gpus=snakemake.resources.gpu)
 
 from sslens.digests import sha256_of
 from sslens.files import atomic_path, read_json, write_json

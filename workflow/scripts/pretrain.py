@@ -4,13 +4,14 @@ import sys
 
 sys.path.insert(0, snakemake.scriptdir)
 from sslens.jobs import process
+from sslens.jobs.tensorflow_setup import set_up_tensorflow
 
 wildcards, params = snakemake.wildcards, snakemake.params
 settings, computing = params.settings, params.settings["computing"]
 seed = int(wildcards.seed)
 title = f"pretrain {wildcards.dataset}/{wildcards.pretraining} seed {seed}"
 process.start(snakemake.log[0], title, computing["threads"])
-process.start_tensorflow(**computing, gpus=snakemake.resources.gpu)
+set_up_tensorflow(**computing, gpus=snakemake.resources.gpu)
 
 from pathlib import Path
 

@@ -37,6 +37,15 @@ def script_digest(script: str, *loaded: str) -> str:
     return _hash([*(unit.code for unit in statements), code_digest(*sorted(used), *loaded)])
 
 
+def code_of(script: str, *loaded: str) -> str:
+    """What is recorded of a job's code, in words with spaces between.
+
+    The digest of a script and of all that it uses; `SCRIPT@DIGEST`, with a digest that does not
+    depend on what is loaded by name; and what is loaded by name, as for `script_digest`.
+    """
+    return " ".join([script_digest(script, *loaded), f"{script}@{script_digest(script)}", *loaded])
+
+
 def code_digest(*names: str) -> str:
     """Digest of modules or definitions of this package and of all that they depend on.
 

@@ -24,6 +24,16 @@ from sslens.jobs import environment
 PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pandas", "scikit-learn", "snakemake")
 
 
+def cell_of(wildcards: Any) -> dict[str, Any]:
+    """Which cell of the comparison a job works for: `dataset`, `arm`, `labels`, `seed`."""
+    return {
+        "dataset": wildcards.dataset,
+        "arm": wildcards.arm,
+        "labels": float(wildcards.fraction),
+        "seed": int(wildcards.seed),
+    }
+
+
 def provenance_record(
     stage: str,
     cell: Mapping[str, Any],

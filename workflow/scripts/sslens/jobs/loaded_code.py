@@ -1,0 +1,74 @@
+"""Whether a job has loaded the code that its digest, which is recorded with its results, is of."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from sslens.jobs.digest import code_of
+
+#: Variable with the Python by which the workflow was read, and when, in seconds since 1970.
+READ = "SSLENS_READ"
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def mark_as_read() -> None:
+    """Note when the workflow was read, for the jobs that it starts on this machine."""
+    os.environ[READ] = f"{PYTHON} {time.time()}"
+
+
+def check(folder: str, code: str | None) -> None:
+    """Stop a job whose code is not that of its digest.
+
+    Args:
+        folder: of the job's script, and of the library beside it.
+        code: as `digest.code_of` gives it; None of a job whose results do not depend on its code.
+
+    Raises:
+        RuntimeError: where Python had loaded another checkout's library before the job's own, or
+            where the code was changed after the digest was computed.
+    """
+    _check_library(folder)
+    if code:
+        _check_unchanged(folder, code)
+
+
+def _check_library(folder: str) -> None:
+    """Stop where the library was loaded from elsewhere than the folder of the job's script."""
+    loaded, own = Path(__file__).resolve().parent.parent, Path(folder, "sslens").resolve()
+    if loaded != own:
+        raise RuntimeError(
+            f"Python loaded the library {loaded} before this job could load its own, {own}; remove "
+            "what does so when Python starts: a sitecustomize or usercustomize module, a .pth file"
+        )
+
+
+def _check_unchanged(folder: str, code: str) -> None:
+    """Stop where the code was changed after the process that has read the workflow computed `code`.
+
+    A job on this machine gets the digest from that process, and imports the code when it starts. A
+    digest is that of one version of Python.
+    """
+    version, _, read = os.environ.get(READ, "").partition(" ")
+    if version != PYTHON or not any(_is_newer(file, float(read)) for file in _files(folder)):
+        return
+    _, script, *loaded = code.split()
+    if code_of(script.partition("@")[0], *loaded) != code:
+        raise RuntimeError(
+            f"the code in {folder} was changed while the workflow runs; run it again, and use "
+            "another clone to change code meanwhile"
+        )
+
+
+def _files(folder: str) -> Iterator[Path]:
+    """The files of the library and of the scripts beside it, without hidden ones of an editor."""
+    return (file for file in Path(folder).rglob("*.py") if not file.name.startswith("."))
+
+
+def _is_newer(file: Path, read: float) -> bool:
+    """Whether a file was changed since then; one that is just being replaced has no time."""
+    try:
+        return file.stat().st_mtime > read
+    except FileNotFoundError:
+        return False
