@@ -39,6 +39,8 @@ rule all:
 onstart:
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
+        if not gpus and not elsewhere:
+            warm_start.start(SCRIPTS / "warm_start.py", config["cpu_threads"])
 
 
 # What an earlier configuration left there would be taken for this one's; Snakemake leaves it alone.

@@ -9,12 +9,19 @@ import pytest
 from paths import ROOT
 
 SCRIPTS = ROOT / "workflow" / "scripts"
-COMMANDS = ("plan", "publish", "seeds", "status")  # for people; all others are run by Snakemake
+#: For people, or started by the workflow; all others are run by Snakemake.
+COMMANDS = ("plan", "publish", "seeds", "status", "warm_start")
 FIRST = """\
 import sys
 
 sys.path.insert(0, snakemake.scriptdir)
-from sslens.jobs import process
+"""
+START = "from sslens.jobs import process\n"
+#: Before that, where TensorFlow is loaded.
+WARM_START = """\
+from sslens.jobs import warm_start
+
+warm_start.continue_in_copy()
 """
 #: A script's first lines as a job has them, Snakemake's object with no more than they need.
 JOB = f"""
@@ -22,6 +29,7 @@ from types import SimpleNamespace
 snakemake = SimpleNamespace(scriptdir={str(SCRIPTS)!r}, params={{{{}}}})
 {{before}}
 {FIRST}
+{START}
 process.start("job.log", "job", 1)
 from sslens.jobs import digest
 print(digest.PACKAGE)
@@ -58,7 +66,8 @@ def test_a_script_looks_beside_itself_first(script):
         before, found, after = code.partition("sys.path.insert(0, str(Path(__file__).parent))")
         assert found and "sslens" not in before and "from sslens" in after
     else:
-        assert code.startswith(FIRST)
+        warm = WARM_START if "set_up_tensorflow" in code else ""
+        assert code.startswith(FIRST + warm + START)
 
 
 def test_a_job_imports_the_library_beside_its_script(tmp_path, other):

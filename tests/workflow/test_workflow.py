@@ -24,6 +24,7 @@ from sslens.classes import CLASSES
 from sslens.data.records import read_split
 from sslens.digests import sha256_of
 from sslens.files import read_json
+from sslens.jobs.tensorflow_setup import installed
 
 # the default limit is for tests that start one process, not twenty
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -97,6 +98,18 @@ def test_no_job_imports_what_it_does_not_use(finished):
     assert set(loaded) >= {"manifest", "preprocessing"}.union(*MAY_LOAD.values())
     found = {name: {rule for rule in loaded if name in loaded[rule]} for name in MAY_LOAD}
     assert found == MAY_LOAD
+
+
+def test_a_run_on_this_machine_loads_tensorflow_once(finished):
+    """Where it can use no GPU: each job with a network is a copy of one process."""
+    logs = [
+        path
+        for rule in MAY_LOAD["tensorflow"]
+        for path in (finished / "logs" / rule).rglob("*.log")
+    ]
+    assert len(logs) >= len(MAY_LOAD["tensorflow"])
+    loaded_before = {"TensorFlow was loaded before" in path.read_text() for path in logs}
+    assert loaded_before == {installed("tensorflow-cpu") and not installed("tensorflow")}
 
 
 def test_exported_networks_make_the_same_of_raw_images(finished, repository, tmp_path):

@@ -30,7 +30,7 @@ from sslens.configuration.precedence import layers_of, without_effect
 from sslens.data import sharing
 from sslens.data.archives.paths import watched
 from sslens.digests import sha256_of
-from sslens.jobs import loaded_code, outdated
+from sslens.jobs import loaded_code, outdated, warm_start
 from sslens.jobs.digest import code_of
 from sslens.jobs.resources import ResourceModel
 from sslens.jobs.tensorflow_setup import gpus_of_a_job
@@ -60,7 +60,8 @@ except ConfigurationError as error:
 
 
 # Resources of the jobs of a rule, by its name.
-gpus = gpus_of_a_job(bool(workflow.deployment_settings.deployment_method))
+elsewhere = bool(workflow.deployment_settings.deployment_method)
+gpus = gpus_of_a_job(elsewhere)
 of_job = ResourceModel(config, gpus, gpus * config["gpus_per_training"]).of_job
 
 # More jobs at a time than the machine has cores take longer in all, since they push each other out of its caches.

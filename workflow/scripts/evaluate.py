@@ -3,6 +3,9 @@
 import sys
 
 sys.path.insert(0, snakemake.scriptdir)
+from sslens.jobs import warm_start
+
+warm_start.continue_in_copy()
 from sslens.jobs import process
 from sslens.jobs.tensorflow_setup import set_up_tensorflow
 

@@ -87,6 +87,11 @@ def settle(variables: MutableMapping[str, str]) -> list[str]:
     )
 
 
+def threads(number: int) -> dict[str, str]:
+    """The variables by which libraries of linear algebra, when they are loaded, take so many."""
+    return {f"{library}_NUM_THREADS": str(number) for library in ("OMP", "OPENBLAS", "MKL")}
+
+
 def recorded() -> dict[str, str]:
     """The variables of this process that concern numbers or GPUs, as they are now, by name.
 

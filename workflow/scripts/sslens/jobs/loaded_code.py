@@ -6,8 +6,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from sslens.jobs.digest import code_of
-
 #: Variable with the Python by which the workflow was read, and when, in seconds since 1970.
 READ = "SSLENS_READ"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -53,6 +51,8 @@ def _check_unchanged(folder: str, code: str) -> None:
     version, _, read = os.environ.get(READ, "").partition(" ")
     if version != PYTHON or not any(_is_newer(file, float(read)) for file in _files(folder)):
         return
+    from sslens.jobs.digest import code_of  # seldom needed, and not by people's commands
+
     _, script, *loaded = code.split()
     if code_of(script.partition("@")[0], *loaded) != code:
         raise RuntimeError(

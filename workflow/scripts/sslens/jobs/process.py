@@ -47,8 +47,7 @@ def start(log_path: str | Path, title: str, threads: int) -> None:
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     logging.raiseExceptions = False  # on a full disk every line would bring a traceback otherwise
     unused = environment.settle(os.environ)
-    for library in ("OMP", "OPENBLAS", "MKL"):  # of those that are loaded from now on
-        os.environ[f"{library}_NUM_THREADS"] = str(threads)
+    os.environ.update(environment.threads(threads))  # of those that are loaded from now on
     threadpool_limits(threads)  # of those that are loaded already
 
     def report(kind, error, trace):

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import metadata
+from importlib import import_module, metadata
 
 from sslens.jobs.gpus import VARIABLE, assign
 from sslens.jobs.process import ONLY_LOG
@@ -39,6 +39,14 @@ def installed(package: str) -> bool:
     return True
 
 
+def load_tensorflow() -> None:
+    """Import TensorFlow and Keras, and nothing that they do not need."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with _hidden("matplotlib", "sklearn"):
+        import_module("keras")
+        import_module("tensorflow")
+
+
 def set_up_tensorflow(
     threads: int,
     gpus: int,
@@ -60,13 +68,15 @@ def set_up_tensorflow(
     Raises:
         RuntimeError: where a GPU cannot compute in this precision.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if not gpus:
         os.environ[VARIABLE] = "-1"
     assign(gpus)
-    with _stderr_to_log(), _hidden("matplotlib", "sklearn"):
-        import keras
-        import tensorflow as tf
+    if "tensorflow" in sys.modules:
+        log.info("TensorFlow was loaded before this job began", extra=ONLY_LOG)
+    with _stderr_to_log():
+        load_tensorflow()
+    import keras
+    import tensorflow as tf
 
     tf.get_logger().setLevel(logging.ERROR)
     tf.config.threading.set_intra_op_parallelism_threads(each or threads)
