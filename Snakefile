@@ -35,11 +35,12 @@ rule all:
 
 
 # To keep to its limit of jobs a second, Snakemake starts a timer with every job, which never ends, and each of them
-# has it look at the inputs of all jobs every second. A run on this machine needs no such limit.
+# has it look at the inputs of all jobs every second. A run on this machine needs no such limit. Where its jobs can
+# use no GPU, TensorFlow is loaded once for all of them.
 onstart:
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
-        if not gpus and not elsewhere:
+        if not gpus:
             warm_start.start(SCRIPTS / "warm_start.py", config["cpu_threads"])
 
 

@@ -1,6 +1,8 @@
 """A job in a copy of a process that has loaded TensorFlow is as it is in a process of its own."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,19 +36,34 @@ NAMES = {"library": str(LIBRARY.parent)}
 
 
 @pytest.fixture
-def server(tmp_path, monkeypatch):
+def packages(tmp_path, monkeypatch):
+    """A folder of installed packages."""
+    folder = tmp_path / "packages"
+    folder.mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    return folder
+
+
+@pytest.fixture
+def server(tmp_path, packages, monkeypatch):
     """A process that makes copies of itself, and has loaded a stand-in for TensorFlow."""
+    monkeypatch.chdir(tmp_path)
     script = tmp_path / "server.py"
     script.write_text(SERVER.format(**NAMES))
     monkeypatch.setenv(warm_start.WARM, "")
     monkeypatch.setattr(warm_start, "_started", started := [])
     warm_start.start(script, threads=1)
     (process,) = started
-    path = Path(os.environ[warm_start.WARM].rpartition(" ")[2])
-    wait_for(path.exists)
+    wait_for(socket_path().exists)
     yield process
-    process.kill()
-    process.communicate()
+    process.stdin.close()
+    process.wait(60)
+    shutil.rmtree(socket_path().parent, ignore_errors=True)  # where a test has killed it
+
+
+def socket_path():
+    _, path = json.loads(os.environ[warm_start.WARM])
+    return Path(path)
 
 
 def wait_for(condition):
@@ -151,6 +168,42 @@ def test_a_signal_that_a_job_ignores_is_ignored_in_its_copy(server, tmp_path):
     assert (where, out, process.returncode) == ("copy", "to its end\n", 0)
 
 
+def test_a_job_that_is_made_to_stop_and_go_on_does_so_in_its_copy(server, tmp_path):
+    process, _, copy = start(tmp_path, "sys.stdin.read()")
+
+    def is_stopped(number):
+        return psutil.Process(number).status() == psutil.STATUS_STOPPED
+
+    process.send_signal(signal.SIGTSTP)
+    wait_for(lambda: is_stopped(copy) and is_stopped(process.pid))
+    process.send_signal(signal.SIGCONT)
+    wait_for(lambda: not is_stopped(copy))
+    process.communicate("")
+    assert process.returncode == 0
+
+
+def test_a_signal_for_all_processes_is_for_the_copies(server, tmp_path):
+    code = """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+    print("ready", flush=True)
+    time.sleep(60)
+    """
+    process, where, copy = start(tmp_path, code)
+    assert (where, process.stdout.readline()) == ("copy", "ready\n")
+    server.send_signal(signal.SIGTERM)
+    os.kill(copy, signal.SIGTERM)
+    process.communicate()
+    assert (process.returncode, server.poll()) == (7, None)
+
+
+def test_a_job_after_another_package_was_installed_loads_for_itself(server, packages, tmp_path):
+    for expected in ("copy", "own"):
+        process, where, _ = start(tmp_path, "pass")
+        process.communicate()
+        assert where == expected
+        (packages / "keras-99.dist-info").mkdir(exist_ok=True)
+
+
 def test_a_copy_whose_job_was_killed_is_killed_and_no_other_one(server, tmp_path):
     one, _, first = start(tmp_path, "time.sleep(60)")
     other, _, second = start(tmp_path, "sys.stdin.read()")
@@ -175,10 +228,9 @@ def test_where_the_process_that_makes_copies_is_killed_jobs_fail_and_the_next_lo
 
 
 def test_after_the_run_its_last_copies_go_on_and_nothing_is_left(server, tmp_path):
-    socket = Path(os.environ[warm_start.WARM].rpartition(" ")[2])
     process, where, _ = start(tmp_path, "sys.stdin.read(); print('to its end')")
     server.stdin.close()
-    wait_for(lambda: not socket.parent.exists())
+    wait_for(lambda: not socket_path().parent.exists())
     later, elsewhere, _ = start(tmp_path, "pass")
     later.communicate()
     assert (where, elsewhere, server.poll()) == ("copy", "own", None)
@@ -188,17 +240,17 @@ def test_after_the_run_its_last_copies_go_on_and_nothing_is_left(server, tmp_pat
 
 @pytest.mark.parametrize("python", ["", "/usr/bin/python9"])
 def test_a_job_of_another_python_loads_for_itself(server, tmp_path, python):
-    path = os.environ[warm_start.WARM].rpartition(" ")[2]
-    process, where, _ = start(tmp_path, "pass", **{warm_start.WARM: f"{python} {path}"})
+    variable = json.dumps([python, str(socket_path())])
+    process, where, _ = start(tmp_path, "pass", **{warm_start.WARM: variable})
     process.communicate()
     assert (where, process.returncode) == ("own", 0)
 
 
-@pytest.mark.parametrize("sent", [b"", b".", b".no words\n"])
+@pytest.mark.parametrize("sent", [b"", b".", b".no words\n", b".null\n", b".{}\n"])
 def test_who_asks_for_nothing_gets_nothing_and_disturbs_nobody(server, tmp_path, sent):
     socket = warm_start.socket
     with socket.socket(socket.AF_UNIX) as client:
-        client.connect(os.environ[warm_start.WARM].rpartition(" ")[2])
+        client.connect(str(socket_path()))
         client.sendall(sent)
         client.shutdown(socket.SHUT_WR)
         assert client.recv(1) == b""

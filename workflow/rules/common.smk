@@ -60,8 +60,7 @@ except ConfigurationError as error:
 
 
 # Resources of the jobs of a rule, by its name.
-elsewhere = bool(workflow.deployment_settings.deployment_method)
-gpus = gpus_of_a_job(elsewhere)
+gpus = gpus_of_a_job(bool(workflow.deployment_settings.deployment_method))
 of_job = ResourceModel(config, gpus, gpus * config["gpus_per_training"]).of_job
 
 # More jobs at a time than the machine has cores take longer in all, since they push each other out of its caches.
@@ -236,9 +235,13 @@ MEASURED = f"tasks.{TASK}.measures"
 WRITTEN = [MEASURED, f"tasks.{TASK}.documents"]
 
 
+# In what process the jobs with a network run, which no name in their scripts tells.
+WARM = "jobs.warm_start"
+
+
 def code_with_encoder(script, *loaded):
     """As `code_of`, of a job with an encoder, whose family is loaded by its name."""
-    return lambda w: code_of(script, encoder_module(w), *loaded)
+    return lambda w: code_of(script, encoder_module(w), *loaded, WARM)
 
 
 def pretraining_code(wildcards):
@@ -246,14 +249,14 @@ def pretraining_code(wildcards):
     chosen = settings.pretraining_settings(config, wildcards.pretraining, wildcards.dataset)
     views = [*chosen.get("raw_views", ()), *chosen["views"]]
     own = [f"methods.{chosen['method']}", encoder_module(wildcards)]
-    return code_of("pretrain", *own, *augmentations(views))
+    return code_of("pretrain", *own, *augmentations(views), WARM)
 
 
 def finetuning_code(wildcards):
     """Code of learning the labels, its encoder and augmentations among it."""
     chosen = settings.arm_settings(config, wildcards.arm, wildcards.dataset)
     views = augmentations(chosen["learning"]["augmentation"])
-    return code_of("finetune", encoder_module(wildcards), *views, LEARNED)
+    return code_of("finetune", encoder_module(wildcards), *views, LEARNED, WARM)
 
 
 def pretrained(pattern, arm, dataset, seed):

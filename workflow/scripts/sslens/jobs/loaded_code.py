@@ -45,8 +45,8 @@ def _check_library(folder: str) -> None:
 def _check_unchanged(folder: str, code: str) -> None:
     """Stop where the code was changed after the process that has read the workflow computed `code`.
 
-    A job on this machine gets the digest from that process, and imports the code when it starts. A
-    digest is that of one version of Python.
+    A job on this machine gets the digest from that process, and imports the code later. A digest is
+    that of one version of Python.
     """
     version, _, read = os.environ.get(READ, "").partition(" ")
     if version != PYTHON or not any(_is_newer(file, float(read)) for file in _files(folder)):

@@ -24,7 +24,7 @@ ONLY_LOG = {"only_log": True}  # of a message that the terminal need not show
 
 
 def start(log_path: str | Path, title: str, threads: int) -> None:
-    """Prepare a script's process; to be called before anything imports TensorFlow.
+    """Prepare a script's process; to be called before anything computes.
 
     Messages go to the log file and, headed by the title, to the terminal. An uncaught error
     becomes one line that names the log, where its traceback stands; work that was stopped is no

@@ -45,6 +45,7 @@ def load_tensorflow() -> None:
     with _hidden("matplotlib", "sklearn"):
         import_module("keras")
         import_module("tensorflow")
+    os.environ["TF2_BEHAVIOR"] = "1"  # so does TensorFlow when it is imported, not in a copy
 
 
 def set_up_tensorflow(
@@ -53,7 +54,7 @@ def set_up_tensorflow(
     each: int | None = None,
     precision: str = "float32",
 ) -> None:
-    """Set TensorFlow up; to be called after `process.start`, before anything else imports it.
+    """Set TensorFlow up; to be called after `process.start`, before anything computes.
 
     On a GPU, memory is taken as it is needed, and operations are deterministic ones.
 

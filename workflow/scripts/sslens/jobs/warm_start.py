@@ -4,23 +4,31 @@ To load it takes longer than many of these jobs have to do. So the workflow star
 loads it when the first job asks, and that makes a copy of itself (a fork) for each job; the copy
 runs the job's script. The process that Snakemake started for the job waits for its copy, passes
 signals on, and ends as the copy does. Nothing has been computed before the copy is made, so the
-numbers are those of a process of the job's own. Where there is no such process (on a cluster, on a
-GPU, with an environment of the job's own, or where it has ended), a job loads TensorFlow itself.
+numbers are those of a process of the job's own.
+
+A job loads TensorFlow itself where there is no such process: on a cluster, with a TensorFlow that
+can use a GPU, with an environment of its own, in a workflow that uses this one as a module, with
+`--no-hooks`, or where it has ended; and where files of the library or the installed packages have
+changed since the run began.
 
 If the waiting process dies, its copy is killed; if the process that makes copies dies, all copies
 are. That process ends after the run, and not before its last copy.
 """
 
+import atexit
 import ctypes
 import gc
+import io
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import traceback
 import types
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -31,16 +39,17 @@ from typing import Any, NamedTuple, NoReturn
 
 from sslens.jobs import environment
 
-#: Variable of the jobs of a run: the Python that makes copies, and the path of its socket.
+#: Variable of the jobs of a run, in JSON: the Python that makes copies, and the path of its socket.
 WARM = "SSLENS_WARM"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STREAMS = (0, 1, 2)
 SECONDS_TO_ASK = 10.0
+LOG = ".snakemake/log/warm_start.log"  # what is written while TensorFlow is loaded
 PR_SET_PDEATHSIG = 1  # of Linux's prctl: the signal that a process gets when its parent ends
 
 
 class Job(NamedTuple):
-    """What makes a copy the process that Snakemake started: all that its script can see of it.
+    """What makes a copy the process that Snakemake started, for a script.
 
     Args:
         arguments: those of Python, the path of the script first.
@@ -80,18 +89,21 @@ def start(script: str | Path, threads: int) -> None:
     environment.settle(variables)
     try:
         path = Path(tempfile.mkdtemp(prefix="sslens-"), "socket")
+        atexit.register(shutil.rmtree, path.parent, ignore_errors=True)
+        Path(LOG).parent.mkdir(parents=True, exist_ok=True)
+        with open(LOG, "w") as log:
+            server = subprocess.Popen(
+                [sys.executable, "-P", str(script), str(path)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=variables | environment.threads(threads) | {"CUDA_VISIBLE_DEVICES": "-1"},
+                start_new_session=True,  # signals of a terminal are for the waiting processes
+            )
     except OSError:  # jobs can do without
         return
-    server = subprocess.Popen(
-        [sys.executable, "-P", str(script), str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=variables | environment.threads(threads) | {"CUDA_VISIBLE_DEVICES": "-1"},
-        start_new_session=True,  # Ctrl-C is for the processes that Snakemake started for the jobs
-    )
     _started.append(server)
-    os.environ[WARM] = f"{sys.executable} {path}"
+    os.environ[WARM] = json.dumps([sys.executable, str(path)])
 
 
 # --- in a process that Snakemake started for a job ------------------------------------------------
@@ -103,7 +115,7 @@ def continue_in_copy() -> None:
     It returns in the copy, and where there is none. The process that called it otherwise waits for
     the copy and ends as it does.
     """
-    python, _, path = os.environ.pop(WARM, "").rpartition(" ")
+    python, path = json.loads(os.environ.pop(WARM, "") or "[null, null]")
     if python != sys.executable:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
@@ -112,13 +124,30 @@ def continue_in_copy() -> None:
             _send_job(server)
             answers = server.makefile("r")
             copy = int(answers.readline())
-        except (OSError, ValueError):  # it has ended, or TensorFlow cannot be loaded
+        except (OSError, ValueError):  # it has ended, or makes no copy for this job
             return
-        for number in SIGNALS:
-            if signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, lambda number, _: _send_signal(copy, number))
+        except KeyboardInterrupt:
+            _end(-signal.SIGINT)
+        _pass_signals_on(copy)
         end = answers.readline()
     _end(int(end) if end else -signal.SIGKILL)
+
+
+def _pass_signals_on(copy: int) -> None:
+    """Pass signals on to a copy; when this process is made to stop and go on, so is the copy."""
+
+    def stop(_number, _frame):
+        _send_signal(copy, signal.SIGSTOP)
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    actions = {
+        **dict.fromkeys(SIGNALS, lambda number, _: _send_signal(copy, number)),
+        signal.SIGTSTP: stop,
+        signal.SIGCONT: lambda number, _: _send_signal(copy, number),
+    }
+    for number, action in actions.items():
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, action)
 
 
 def _send_job(server: socket.socket) -> None:
@@ -150,14 +179,16 @@ class Server:
 
     def __init__(self, path: str):
         """Listen at a socket of this path, for as long as the standard input is open."""
-        self._path = Path(path)
+        # a signal for all processes is for the copies, which save what they have done
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        self._path, self._loadable = Path(path), loadable()
         self._clients: dict[int, socket.socket] = {}  # copy -> the process that waits for it
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(path)
         self._listener.listen()
         self._events = selectors.DefaultSelector()
         self._when_ready(STREAMS[0], self._stop_listening)
-        self._when_ready(self._listener, self._copy)
+        self._when_ready(self._listener, self._answer)
         self._is_listening = True
 
     def _when_ready(self, file: Any, action: Callable[[], "Job | None"]) -> None:
@@ -179,36 +210,60 @@ class Server:
         self._events.unregister(STREAMS[0])
         self._events.unregister(self._listener)
         self._listener.close()
-        self._path.unlink()
-        self._path.parent.rmdir()
+        shutil.rmtree(self._path.parent, ignore_errors=True)
         self._is_listening = False
 
-    def _copy(self) -> "Job | None":
+    def _answer(self) -> "Job | None":
+        """Make a copy for a job that asks; whatever goes wrong, the copies of others go on."""
         if not self._is_listening:  # the run has ended at the same moment
             return None
-        client, _ = self._listener.accept()
+        client: socket.socket | None = None
+        streams: list[int] = []
         try:
-            job = _receive_job(client)
-        except (OSError, ValueError):  # it has died while it asked
-            client.close()
-            return None
-        _load()
+            client, _ = self._listener.accept()
+            client.settimeout(SECONDS_TO_ASK)
+            _, streams, _, _ = socket.recv_fds(client, 1, len(STREAMS))
+            with client.makefile("r") as words:
+                job = Job(**json.loads(words.readline()) | {"streams": streams})
+            if len(streams) != len(STREAMS) or loadable() != self._loadable:
+                raise ValueError("the job has to load TensorFlow itself")
+            _load()
+            copy = self._copy(client)
+        except Exception:
+            traceback.print_exc()
+            if client:
+                client.close()
+            copy = -1
+        if not copy:
+            return job
+        for stream in streams:
+            os.close(stream)
+        return None
+
+    def _copy(self, client: socket.socket) -> int:
+        """Fork; in the copy 0, and here its number, when its end and its client's are looked at."""
         server, copy = os.getpid(), os.fork()
         if not copy:
-            self._events.close()
-            for end in (self._listener, client, *self._clients.values()):
-                end.close()
-            _die_with(server)
-            return job
-        for stream in job.streams:
-            os.close(stream)
+            try:
+                self._events.close()
+                for end in (self._listener, client, *self._clients.values()):
+                    end.close()
+                _die_with(server)
+            except BaseException:  # or the copy would answer jobs, too
+                os._exit(1)
+            return copy
+        try:
+            handle = os.pidfd_open(copy)
+            self._when_ready(handle, partial(self._ended, copy, handle))
+            self._when_ready(client, partial(self._lost, copy))
+        except OSError:
+            _send_signal(copy, signal.SIGKILL)
+            os.waitpid(copy, 0)
+            raise
         self._clients[copy] = client
-        handle = os.pidfd_open(copy)
-        self._when_ready(handle, partial(self._ended, copy, handle))
-        self._when_ready(client, partial(self._lost, copy))
         with suppress(OSError):
             client.sendall(f"{copy}\n".encode())
-        return None
+        return copy
 
     def _lost(self, copy: int) -> None:
         """Kill a copy that nothing waits for any more."""
@@ -228,11 +283,14 @@ class Server:
         client.close()
 
 
-def _receive_job(client: socket.socket) -> Job:
-    client.settimeout(SECONDS_TO_ASK)
-    _, streams, _, _ = socket.recv_fds(client, 1, len(STREAMS))
-    with client.makefile("r") as words:
-        return Job(**json.loads(words.readline()) | {"streams": streams})
+def loadable() -> dict[str, int]:
+    """What Python would load: the library's files with their times, and the installed packages."""
+    found = {}
+    for file in Path(__file__).parent.parent.rglob("*.py"):
+        with suppress(FileNotFoundError):  # it is just being replaced
+            found[str(file)] = file.stat().st_mtime_ns
+    folders = (path for path in map(Path, sys.path) if path.is_dir())
+    return found | {str(path): 0 for folder in folders for path in folder.glob("*.dist-info")}
 
 
 def _load() -> None:
@@ -262,10 +320,14 @@ def run(job: Job) -> None:
     for number in SIGNALS:
         usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
         signal.signal(number, signal.SIG_IGN if number in job.ignored else usual)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     os.chdir(job.folder)
     os.environ.clear()
     os.environ.update(job.variables)
     sys.argv[:], sys.path[:] = job.arguments, job.path
+    tempfile.tempdir = None  # that of the job's variables
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=os.isatty(STREAMS[1]))
     script = Path(job.arguments[0])
     main = types.ModuleType("__main__")
     main.__file__ = str(script)
