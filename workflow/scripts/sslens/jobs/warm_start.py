@@ -44,6 +44,7 @@ WARM = "SSLENS_WARM"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STREAMS = (0, 1, 2)
 SECONDS_TO_ASK = 10.0
+SECONDS_TO_LOAD = 300.0  # TensorFlow, from a slow disk too
 LOG = ".snakemake/log/warm_start.log"  # what is written while TensorFlow is loaded
 PR_SET_PDEATHSIG = 1  # of Linux's prctl: the signal that a process gets when its parent ends
 
@@ -119,16 +120,20 @@ def continue_in_copy() -> None:
     if python != sys.executable:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        # what comes meanwhile is for the copy, or for this process if there is none
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
+            server.settimeout(SECONDS_TO_LOAD)
             server.connect(path)
             _send_job(server)
             answers = server.makefile("r")
             copy = int(answers.readline())
+            server.settimeout(None)
+            _pass_signals_on(copy)
         except (OSError, ValueError):  # it has ended, or makes no copy for this job
             return
-        except KeyboardInterrupt:
-            _end(-signal.SIGINT)
-        _pass_signals_on(copy)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         end = answers.readline()
     _end(int(end) if end else -signal.SIGKILL)
 
