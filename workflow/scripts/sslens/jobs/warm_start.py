@@ -121,7 +121,7 @@ def continue_in_copy() -> None:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
         # what comes meanwhile is for the copy, or for this process if there is none
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, (*SIGNALS, signal.SIGTSTP))
         try:
             server.settimeout(SECONDS_TO_LOAD)
             server.connect(path)
@@ -133,7 +133,7 @@ def continue_in_copy() -> None:
         except (OSError, ValueError):  # it has ended, or makes no copy for this job
             return
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (*SIGNALS, signal.SIGTSTP))
         end = answers.readline()
     _end(int(end) if end else -signal.SIGKILL)
 
