@@ -45,7 +45,7 @@ def test_what_its_libraries_write_while_it_loads_is_in_the_log(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("packages", "elsewhere", "asked"),
+    ("packages", "elsewhere", "requested"),
     [
         ({"tensorflow-cpu"}, False, 0),
         ({"tensorflow-cpu"}, True, 1),
@@ -54,14 +54,14 @@ def test_what_its_libraries_write_while_it_loads_is_in_the_log(tmp_path):
         (set(), False, 1),
     ],
 )
-def test_a_job_asks_for_no_gpu_that_it_cannot_use(monkeypatch, packages, elsewhere, asked):
+def test_a_job_requests_no_gpu_that_it_cannot_use(monkeypatch, packages, elsewhere, requested):
     def version(name):
         if name not in packages:
             raise metadata.PackageNotFoundError(name)
         return "2.21.0"
 
     monkeypatch.setattr(metadata, "version", version)
-    assert gpus_of_a_job(elsewhere) == asked
+    assert gpus_of_a_job(elsewhere) == requested
 
 
 def test_a_training_has_its_precision_and_its_threads_for_an_operation(tmp_path):

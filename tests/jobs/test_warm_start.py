@@ -247,7 +247,7 @@ def test_a_job_of_another_python_loads_for_itself(server, tmp_path, python):
 
 
 @pytest.mark.parametrize("sent", [b"", b".", b".no words\n", b".null\n", b".{}\n"])
-def test_who_asks_for_nothing_gets_nothing_and_disturbs_nobody(server, tmp_path, sent):
+def test_an_incomplete_request_gets_no_copy_and_disturbs_no_other(server, tmp_path, sent):
     socket = warm_start.socket
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(socket_path()))

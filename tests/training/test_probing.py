@@ -1,4 +1,4 @@
-"""What a probe learns from, and what it is applied to."""
+"""Fitting a probe to labelled images, and its outputs in each orientation."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ REGRESSION = {"name": "regression", "targets": ["log10_axion_mass"], "head": "ga
 
 
 def images(seed, number, orientations=2):
-    """Images whose features in the first orientation, and in no other, tell of their class."""
+    """Images whose features in the first orientation, and in no other, depend on their class."""
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(number) % 3)
     features = rng.standard_normal((orientations, number, 5)).astype(np.float32)

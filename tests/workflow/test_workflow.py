@@ -24,7 +24,7 @@ from sslens.classes import CLASSES
 from sslens.data.records import read_split
 from sslens.digests import sha256_of
 from sslens.files import read_json
-from sslens.jobs.tensorflow_setup import installed
+from sslens.jobs.tensorflow_setup import gpus_of_a_job
 
 # the default limit is for tests that start one process, not twenty
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -109,7 +109,7 @@ def test_a_run_on_this_machine_loads_tensorflow_once(finished):
     ]
     assert len(logs) >= len(MAY_LOAD["tensorflow"])
     loaded_before = {"TensorFlow was loaded before" in path.read_text() for path in logs}
-    assert loaded_before == {installed("tensorflow-cpu") and not installed("tensorflow")}
+    assert loaded_before == {not gpus_of_a_job(elsewhere=False)}
 
 
 def test_exported_networks_make_the_same_of_raw_images(finished, repository, tmp_path):

@@ -235,28 +235,32 @@ MEASURED = f"tasks.{TASK}.measures"
 WRITTEN = [MEASURED, f"tasks.{TASK}.documents"]
 
 
-# In what process the jobs with a network run, which no name in their scripts tells.
-WARM = "jobs.warm_start"
+def network_code(script, wildcards, *loaded):
+    """As `code_of`, of a job with a network: with its encoder's family, and the process that it runs in.
+
+    No name in the script refers to either.
+    """
+    return code_of(script, encoder_module(wildcards), *loaded, "jobs.warm_start")
 
 
 def code_with_encoder(script, *loaded):
-    """As `code_of`, of a job with an encoder, whose family is loaded by its name."""
-    return lambda w: code_of(script, encoder_module(w), *loaded, WARM)
+    """As `network_code`, of the wildcards."""
+    return lambda w: network_code(script, w, *loaded)
 
 
 def pretraining_code(wildcards):
     """Code of a pretraining: the engine, its own encoder, method and augmentations."""
     chosen = settings.pretraining_settings(config, wildcards.pretraining, wildcards.dataset)
     views = [*chosen.get("raw_views", ()), *chosen["views"]]
-    own = [f"methods.{chosen['method']}", encoder_module(wildcards)]
-    return code_of("pretrain", *own, *augmentations(views), WARM)
+    method = f"methods.{chosen['method']}"
+    return network_code("pretrain", wildcards, method, *augmentations(views))
 
 
 def finetuning_code(wildcards):
     """Code of learning the labels, its encoder and augmentations among it."""
     chosen = settings.arm_settings(config, wildcards.arm, wildcards.dataset)
     views = augmentations(chosen["learning"]["augmentation"])
-    return code_of("finetune", encoder_module(wildcards), *views, LEARNED, WARM)
+    return network_code("finetune", wildcards, *views, LEARNED)
 
 
 def pretrained(pattern, arm, dataset, seed):

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 #: Variable with the Python by which the workflow was read, and when, in seconds since 1970.
@@ -49,7 +49,7 @@ def _check_unchanged(folder: str, code: str) -> None:
     that of one version of Python.
     """
     version, _, read = os.environ.get(READ, "").partition(" ")
-    if version != PYTHON or not any(_is_newer(file, float(read)) for file in _files(folder)):
+    if version != PYTHON or max(times_of_files(folder).values()) <= float(read):
         return
     from sslens.jobs.digest import code_of  # seldom needed, and not by people's commands
 
@@ -61,14 +61,14 @@ def _check_unchanged(folder: str, code: str) -> None:
         )
 
 
-def _files(folder: str) -> Iterator[Path]:
-    """The files of the library and of the scripts beside it, without hidden ones of an editor."""
-    return (file for file in Path(folder).rglob("*.py") if not file.name.startswith("."))
+def times_of_files(folder: str | Path) -> dict[Path, float]:
+    """When the files of Python in a folder were changed, in seconds since 1970.
 
-
-def _is_newer(file: Path, read: float) -> bool:
-    """Whether a file was changed since then; one that is just being replaced has no time."""
-    try:
-        return file.stat().st_mtime > read
-    except FileNotFoundError:
-        return False
+    Without hidden ones of an editor, and without one that is just being replaced.
+    """
+    times = {}
+    for file in Path(folder).rglob("*.py"):
+        if not file.name.startswith("."):
+            with suppress(FileNotFoundError):
+                times[file] = file.stat().st_mtime
+    return times

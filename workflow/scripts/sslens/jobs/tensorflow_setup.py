@@ -18,7 +18,7 @@ COMPUTE_CAPABILITY = {"float32": (0, 0), "bfloat16": (8, 0), "float16": (7, 0)}
 
 
 def gpus_of_a_job(elsewhere: bool) -> int:
-    """How many GPUs a job with a network asks Snakemake for.
+    """How many GPUs a job with a network requests of Snakemake.
 
     0 where it runs by the package tensorflow-cpu, which can use none: such jobs then share the
     cores. 1 otherwise, also where TensorFlow is not installed, as beside a cluster.

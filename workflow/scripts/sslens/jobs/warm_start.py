@@ -1,7 +1,7 @@
 """TensorFlow is loaded once for all jobs of a run on this machine that have a network.
 
 To load it takes longer than many of these jobs have to do. So the workflow starts a process that
-loads it when the first job asks, and that makes a copy of itself (a fork) for each job; the copy
+loads it at the first job's request, and that makes a copy of itself (a fork) for each job; the copy
 runs the job's script. The process that Snakemake started for the job waits for its copy, passes
 signals on, and ends as the copy does. Nothing has been computed before the copy is made, so the
 numbers are those of a process of the job's own.
@@ -38,12 +38,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from sslens.jobs import environment
+from sslens.jobs.loaded_code import times_of_files
 
 #: Variable of the jobs of a run, in JSON: the Python that makes copies, and the path of its socket.
 WARM = "SSLENS_WARM"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STREAMS = (0, 1, 2)
-SECONDS_TO_ASK = 10.0
+SECONDS_TO_REQUEST = 10.0
 SECONDS_TO_LOAD = 300.0  # TensorFlow, from a slow disk too
 LOG = ".snakemake/log/warm_start.log"  # what is written while TensorFlow is loaded
 PR_SET_PDEATHSIG = 1  # of Linux's prctl: the signal that a process gets when its parent ends
@@ -180,7 +181,7 @@ def _end(code: int) -> NoReturn:
 
 
 class Server:
-    """Makes a copy of this process for every job that asks for one."""
+    """Makes a copy of this process for every job that requests one."""
 
     def __init__(self, path: str):
         """Listen at a socket of this path, for as long as the standard input is open."""
@@ -219,34 +220,32 @@ class Server:
         self._is_listening = False
 
     def _answer(self) -> "Job | None":
-        """Make a copy for a job that asks; whatever goes wrong, the copies of others go on."""
+        """Make a copy for a job that requests one; where that fails, other copies go on."""
         if not self._is_listening:  # the run has ended at the same moment
             return None
         client: socket.socket | None = None
         streams: list[int] = []
         try:
             client, _ = self._listener.accept()
-            client.settimeout(SECONDS_TO_ASK)
+            client.settimeout(SECONDS_TO_REQUEST)
             _, streams, _, _ = socket.recv_fds(client, 1, len(STREAMS))
             with client.makefile("r") as words:
                 job = Job(**json.loads(words.readline()) | {"streams": streams})
             if len(streams) != len(STREAMS) or loadable() != self._loadable:
                 raise ValueError("the job has to load TensorFlow itself")
             _load()
-            copy = self._copy(client)
+            if self._is_copy(client):
+                return job
         except Exception:
             traceback.print_exc()
             if client:
                 client.close()
-            copy = -1
-        if not copy:
-            return job
         for stream in streams:
             os.close(stream)
         return None
 
-    def _copy(self, client: socket.socket) -> int:
-        """Fork; in the copy 0, and here its number, when its end and its client's are looked at."""
+    def _is_copy(self, client: socket.socket) -> bool:
+        """Fork, and watch for the ends of the copy and of its client; whether this is the copy."""
         server, copy = os.getpid(), os.fork()
         if not copy:
             try:
@@ -256,7 +255,7 @@ class Server:
                 _die_with(server)
             except BaseException:  # or the copy would answer jobs, too
                 os._exit(1)
-            return copy
+            return True
         try:
             handle = os.pidfd_open(copy)
             self._when_ready(handle, partial(self._ended, copy, handle))
@@ -268,7 +267,7 @@ class Server:
         self._clients[copy] = client
         with suppress(OSError):
             client.sendall(f"{copy}\n".encode())
-        return copy
+        return False
 
     def _lost(self, copy: int) -> None:
         """Kill a copy that nothing waits for any more."""
@@ -288,14 +287,11 @@ class Server:
         client.close()
 
 
-def loadable() -> dict[str, int]:
+def loadable() -> tuple[dict[Path, float], set[Path]]:
     """What Python would load: the library's files with their times, and the installed packages."""
-    found = {}
-    for file in Path(__file__).parent.parent.rglob("*.py"):
-        with suppress(FileNotFoundError):  # it is just being replaced
-            found[str(file)] = file.stat().st_mtime_ns
     folders = (path for path in map(Path, sys.path) if path.is_dir())
-    return found | {str(path): 0 for folder in folders for path in folder.glob("*.dist-info")}
+    packages = {path for folder in folders for path in folder.glob("*.dist-info")}
+    return times_of_files(Path(__file__).parent.parent), packages
 
 
 def _load() -> None:

@@ -179,8 +179,14 @@ class Task(ABC):
         """A line for the log, of what `score` returns."""
 
 
+def rows_with_target(task: Task, targets: np.ndarray) -> np.ndarray | slice:
+    """The images that have any target of a task; a slice where all have one, which copies none."""
+    known = task.has_target(targets)
+    return slice(None) if known.all() else np.flatnonzero(known)
+
+
 def targeted(task: Task, split: Split) -> Split:
     """A split of the images that have any target of a task, with these in the place of labels."""
     split = split._replace(labels=task.targets(*(split.columns[name] for name in task.columns)))
-    known = task.has_target(split.labels)
-    return split if known.all() else split.take(np.flatnonzero(known))
+    rows = rows_with_target(task, split.labels)
+    return split if isinstance(rows, slice) else split.take(rows)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from sslens.tasks.base import Task
+from sslens.tasks.base import Task, rows_with_target
 from sslens.tasks.registry import load_task
 from sslens.training.probes.base import Features, load_probe
 
@@ -52,8 +52,7 @@ def frozen_split(
         image_ids, columns: (n,) each.
     """
     targets = task.targets(*columns)
-    known = task.has_target(targets)
-    rows = slice(None) if known.all() else np.flatnonzero(known)
+    rows = rows_with_target(task, targets)
     return FrozenSplit(image_ids[rows], targets[rows], features[:, rows])
 
 
