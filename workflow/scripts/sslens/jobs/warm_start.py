@@ -190,8 +190,9 @@ class Server:
         self._path, self._loadable = Path(path), loadable()
         self._clients: dict[int, socket.socket] = {}  # copy -> the process that waits for it
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(path)
+        self._listener.bind(f"{path}.new")
         self._listener.listen()
+        Path(f"{path}.new").rename(path)  # whoever finds it is answered
         self._events = selectors.DefaultSelector()
         self._when_ready(STREAMS[0], self._stop_listening)
         self._when_ready(self._listener, self._answer)
